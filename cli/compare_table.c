@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* What a comparison came to: the verdict, the table, the JSON. */
+#include "cli/compare.h"
+
+#include "trace/cost.h"
+#include "trace/stats.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { LABEL_WIDTH = 24, COLUMN_WIDTH = 13 };
+
+static const char *stop_name(const struct outcome *r)
+{
+    static const char *const names[] = {
+        [VM_RUNNING] = "limit",         [VM_DEBUG_EXIT] = "exit port",
+        [VM_POWER_OFF] = "power-off",   [VM_RESET] = "reset",
+        [VM_TRIPLE_FAULT] = "3x fault", [VM_DEAD] = "dead halt",
+        [VM_UNSUPPORTED] = "cannot",    [VM_INTERNAL] = "our error",
+    };
+    return names[r->stop];
+}
+
+/* ---- The verdict
+ * -------------------------------------------------------------- */
+
+/* The line around an offset, printable. */
+static void copy_line(const struct outcome *r, size_t start, char *out,
+                      size_t size)
+{
+    size_t used = 0;
+    for (size_t i = start; i < r->console_bytes && used + 1 < size; i++) {
+        unsigned char byte = (unsigned char)r->console[i];
+        if (byte == '\n')
+            break;
+        out[used++] = isprint(byte) ? (char)byte : '.';
+    }
+    out[used] = '\0';
+}
+
+static void find_difference(const struct outcome *first, struct outcome *r)
+{
+    size_t common = first->console_bytes < r->console_bytes
+                        ? first->console_bytes
+                        : r->console_bytes;
+    size_t at = 0, line = 1, start = 0;
+    while (at < common && first->console[at] == r->console[at])
+        if (first->console[at++] == '\n') {
+            line++;
+            start = at;
+        }
+    /* A run that a limit cut off may be behind. */
+    bool same_length = first->console_bytes == r->console_bytes;
+    if (at == common && (same_length || first->limited || r->limited))
+        return;
+    r->line = line;
+    copy_line(first, start, r->expected, sizeof r->expected);
+    copy_line(r, start, r->found, sizeof r->found);
+}
+
+void compare_judge(struct comparison *c)
+{
+    const struct outcome *first = &c->outcome[0];
+    c->equal = true;
+    c->limited = false;
+    for (size_t i = 0; i < c->count; i++) {
+        struct outcome *r = &c->outcome[i];
+        bool limited = first->limited || r->limited;
+        find_difference(first, r);
+        r->equal =
+            r->line == 0 &&
+            (limited || (r->stop == first->stop && r->status == first->status));
+        c->equal = c->equal && r->equal;
+        c->limited = c->limited || limited;
+    }
+}
+
+/* ---- The table
+ * ------------------------------------------------------------------ */
+
+typedef void cell_fn(const struct outcome *r, unsigned index, char *text,
+                     size_t size);
+
+static void number(uint64_t n, char *text, size_t size)
+{
+    snprintf(text, size, "%llu", (unsigned long long)n);
+}
+
+static uint64_t sum(const uint64_t *list, size_t count)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += list[i];
+    return total;
+}
+
+#define COUNTER_CELL(name, value)                                              \
+    static void name(const struct outcome *r, unsigned index, char *text,      \
+                     size_t size)                                              \
+    {                                                                          \
+        (void)index;                                                           \
+        number(value, text, size);                                             \
+    }
+
+COUNTER_CELL(cell_exits, sum(r->count.exits, EXIT_COUNT))
+COUNTER_CELL(cell_exit, r->count.exits[index])
+COUNTER_CELL(cell_faults, sum(r->count.page_faults, FC_COUNT))
+COUNTER_CELL(cell_fault, r->count.page_faults[index])
+COUNTER_CELL(cell_emulated, r->count.emulated)
+COUNTER_CELL(cell_silent, r->count.silent)
+COUNTER_CELL(cell_fills, r->count.mmu_fills)
+COUNTER_CELL(cell_flushes, r->count.mmu_flushes)
+COUNTER_CELL(cell_peak, r->count.mmu_tables_peak * 4)
+COUNTER_CELL(cell_traced, r->count.mmu_pte_write)
+COUNTER_CELL(cell_cr3, r->count.cr3_writes)
+COUNTER_CELL(cell_tlb_fills, r->count.tlb_fills)
+COUNTER_CELL(cell_tlb_flushes, r->count.tlb_flushes)
+COUNTER_CELL(cell_walks, r->count.walk_references)
+COUNTER_CELL(cell_vmm_walks, r->count.vmm_references)
+COUNTER_CELL(cell_interrupts, sum(r->count.interrupts, 256))
+COUNTER_CELL(cell_cost, trace_model_cost(&r->count).total)
+COUNTER_CELL(cell_cycles, r->cycles)
+
+static void cell_stop(const struct outcome *r, unsigned index, char *text,
+                      size_t size)
+{
+    (void)index;
+    snprintf(text, size, "%s", r->limited ? "limit" : stop_name(r));
+}
+
+static void cell_status(const struct outcome *r, unsigned index, char *text,
+                        size_t size)
+{
+    (void)index;
+    snprintf(text, size, "%d", r->status);
+}
+
+static void cell_console(const struct outcome *r, unsigned index, char *text,
+                         size_t size)
+{
+    (void)index;
+    if (r->line)
+        snprintf(text, size, "line %zu", r->line);
+    else
+        snprintf(text, size, "%s", r->limited ? "equal so far" : "equal");
+}
+
+static void cell_seconds(const struct outcome *r, unsigned index, char *text,
+                         size_t size)
+{
+    (void)index;
+    snprintf(text, size, "%.3f", r->seconds);
+}
+
+struct row {
+    const char *label;
+    cell_fn *cell;
+    unsigned index;
+    bool when_any; /* left out when it is 0 everywhere */
+};
+
+static void print_row(const struct comparison *c, FILE *out,
+                      const struct row *row)
+{
+    char text[COMPARE_MAX][40];
+    bool any = !row->when_any;
+    for (size_t i = 0; i < c->count; i++) {
+        row->cell(&c->outcome[i], row->index, text[i], sizeof text[i]);
+        any = any || strcmp(text[i], "0") != 0;
+    }
+    if (!any)
+        return;
+    fprintf(out, "%-*s", LABEL_WIDTH, row->label);
+    for (size_t i = 0; i < c->count; i++)
+        fprintf(out, " %*s", COLUMN_WIDTH, text[i]);
+    fputc('\n', out);
+}
+
+static void print_rows(const struct comparison *c, FILE *out,
+                       const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        print_row(c, out, &rows[i]);
+}
+#define PRINT_ROWS(c, out, rows)                                               \
+    print_rows(c, out, rows, sizeof(rows) / sizeof((rows)[0]))
+
+static void print_ratio(const struct comparison *c, FILE *out)
+{
+    double base = c->outcome[0].seconds;
+    fprintf(out, "%-*s", LABEL_WIDTH, "  times the first");
+    for (size_t i = 0; i < c->count; i++)
+        fprintf(out, " %*.2f", COLUMN_WIDTH,
+                base > 0 ? c->outcome[i].seconds / base : 1.0);
+    fputc('\n', out);
+}
+
+static void print_head(const struct comparison *c, FILE *out)
+{
+    fprintf(out, "%-*s", LABEL_WIDTH, "cpu");
+    for (size_t i = 0; i < c->count; i++) {
+        const struct technique *t = &c->technique[i];
+        char text[40];
+        snprintf(text, sizeof text, "%s%s", cpu_technique_name(t->cpu),
+                 t->iopl1 ? "+iopl1" : "");
+        fprintf(out, " %*s", COLUMN_WIDTH, text);
+    }
+    fprintf(out, "\n%-*s", LABEL_WIDTH, "mmu");
+    for (size_t i = 0; i < c->count; i++)
+        fprintf(out, " %*s", COLUMN_WIDTH,
+                c->technique[i].cpu == CPU_BARE ? "-"
+                                                : c->technique[i].mmu->name);
+    fputc('\n', out);
+}
+
+static void print_classes(const struct comparison *c, FILE *out)
+{
+    char label[40];
+    print_row(c, out, &(struct row){"exits", cell_exits, 0, false});
+    for (unsigned i = 0; i < EXIT_COUNT; i++) {
+        snprintf(label, sizeof label, "  %s",
+                 exit_reason_name((enum exit_reason)i));
+        print_row(c, out, &(struct row){label, cell_exit, i, true});
+    }
+    print_row(c, out, &(struct row){"page faults", cell_faults, 0, false});
+    for (unsigned i = 0; i < FC_COUNT; i++) {
+        snprintf(label, sizeof label, "  %c %s",
+                 fault_class_letter((enum fault_class)i),
+                 fault_class_name((enum fault_class)i));
+        print_row(c, out, &(struct row){label, cell_fault, i, true});
+    }
+}
+
+static void print_verdict(const struct comparison *c, FILE *out)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        const struct outcome *r = &c->outcome[i];
+        if (r->line)
+            fprintf(out, "%s: console line %zu differs\n  %s: %s\n  %s: %s\n",
+                    r->technique->name, r->line, c->technique[0].name,
+                    r->expected, r->technique->name, r->found);
+        if (!r->equal && r->report && *r->report)
+            fprintf(out, "%s: %s%s", r->technique->name, r->report,
+                    r->report[strlen(r->report) - 1] == '\n' ? "" : "\n");
+    }
+    fprintf(out, "%s\n",
+            !c->equal    ? "The guest's results DIFFER."
+            : c->limited ? "The guest's results are equal as far as they go "
+                           "(a limit was reached)."
+                         : "The guest's results are equal.");
+}
+
+void compare_print(const struct comparison *c, FILE *out)
+{
+    static const struct row results[] = {
+        {"ended by", cell_stop, 0, false},
+        {"exit status", cell_status, 0, false},
+        {"console", cell_console, 0, false},
+    };
+    static const struct row counts[] = {
+        {"emulated", cell_emulated, 0, false},
+        {"lost silently", cell_silent, 0, true},
+        {"interrupts", cell_interrupts, 0, false},
+        {"guest CR3 writes", cell_cr3, 0, false},
+        {"VMM table fills", cell_fills, 0, true},
+        {"VMM table flushes", cell_flushes, 0, true},
+        {"VMM tables, peak KiB", cell_peak, 0, true},
+        {"traced PTE writes", cell_traced, 0, true},
+        {"TLB fills", cell_tlb_fills, 0, false},
+        {"TLB flushes", cell_tlb_flushes, 0, false},
+        {"walk references", cell_walks, 0, false},
+        {"VMM walk references", cell_vmm_walks, 0, true},
+        {"model cost, cycles", cell_cost, 0, false},
+        {"virtual cycles", cell_cycles, 0, false},
+        {"host seconds", cell_seconds, 0, false},
+    };
+    print_head(c, out);
+    PRINT_ROWS(c, out, results);
+    print_classes(c, out);
+    PRINT_ROWS(c, out, counts);
+    print_ratio(c, out);
+    print_verdict(c, out);
+}
+
+/* ---- JSON
+ * ------------------------------------------------------------------------ */
+
+static json_t *outcome_json(const struct outcome *r)
+{
+    const struct technique *t = r->technique;
+    struct stats_run run = {
+        .cpu = cpu_technique_name(t->cpu),
+        .mmu = t->cpu == CPU_BARE ? NULL : t->mmu->name,
+        .virtual_cycles = r->cycles,
+        .host_seconds = r->seconds,
+        .exit_status = r->status,
+    };
+    char *text = stats_text(&run, &r->count);
+    json_t *stats = text ? json_loads(text, 0, NULL) : NULL;
+    char hash[3][20];
+    free(text);
+    snprintf(hash[0], sizeof hash[0], "%016llx",
+             (unsigned long long)XXH3_64bits(r->console, r->console_bytes));
+    snprintf(hash[1], sizeof hash[1], "%016llx",
+             (unsigned long long)r->memory_digest);
+    snprintf(hash[2], sizeof hash[2], "%016llx",
+             (unsigned long long)r->state_digest);
+    json_t *o = json_pack(
+        "{s:s, s:s, s:b, s:b, s:i, s:I, s:s, s:s, s:s, s:o}", "name", t->name,
+        "ended_by", r->limited ? "limit" : stop_name(r), "equal", r->equal,
+        "what_if_iopl1", t->iopl1, "exit_status", r->status, "console_bytes",
+        (json_int_t)r->console_bytes, "console_hash", hash[0], "memory_digest",
+        hash[1], "state_digest", hash[2], "stats", stats);
+    if (o && r->line)
+        json_object_set_new(o, "first_difference",
+                            json_pack("{s:I, s:s, s:s}", "line",
+                                      (json_int_t)r->line, "expected",
+                                      r->expected, "found", r->found));
+    return o;
+}
+
+bool compare_print_json(const struct comparison *c, FILE *out)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < c->count; i++)
+        json_array_append_new(list, outcome_json(&c->outcome[i]));
+    json_t *root = json_pack("{s:b, s:b, s:o}", "equal", c->equal, "limited",
+                             c->limited, "techniques", list);
+    if (!root)
+        return false;
+    json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    fputc('\n', out);
+    json_decref(root);
+    return true;
+}

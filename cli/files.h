@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* cli/files.h - the host's files. */
+#ifndef CLI_FILES_H
+#define CLI_FILES_H
+
+#include <stdbool.h>
+
+#include "vmm/vm.h"
+
+/* Read a whole file; free() the data. False: *error says why, without the
+ * name (static or strerror's). */
+bool file_read(const char *path, struct blob *out, const char **error);
+
+/* Can this file be written? Creates it when missing. 0 or an errno. */
+int file_check_writable(const char *path);
+
+/* Write everything, whatever the descriptor is. 0 or an errno. */
+int file_write_all(int fd, const void *data, size_t bytes);
+
+#endif

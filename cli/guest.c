@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/guest.h"
+
+#include "cli/cli.h"
+#include "cli/files.h"
+#include "guests/embedded.h"
+#include "vmm/load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MEMORY_MIB = 64, MEMORY_LINUX_MIB = 256 };
+
+static bool find_builtin(const char *who, const char *name, struct blob *kernel)
+{
+    for (size_t i = 0; i < embedded_guest_count; i++) {
+        const struct embedded_guest *e = &embedded_guests[i];
+        if (strcmp(e->name, name) == 0) {
+            *kernel = (struct blob){e->data, e->size, e->name};
+            return true;
+        }
+    }
+    fprintf(stderr, "%s: no built-in guest '@%s'; there are", who, name);
+    for (size_t i = 0; i < embedded_guest_count; i++)
+        fprintf(stderr, "%s @%s", i ? "," : "", embedded_guests[i].name);
+    fputs(embedded_guest_count ? "\n" : " none in this build\n", stderr);
+    return false;
+}
+
+bool guest_kernel(const char *who, const char *name, struct blob *kernel,
+                  void **data)
+{
+    *data = NULL;
+    if (!name || name[0] == '@')
+        return find_builtin(who, name ? name + 1 : "lumen", kernel);
+    const char *error;
+    if (!file_read(name, kernel, &error)) {
+        cli_error(who, "%s: %s", name, error);
+        return false;
+    }
+    *data = (void *)(uintptr_t)kernel->data;
+    return true;
+}
+
+static bool read_initrds(struct guest *g, const struct run_options *o)
+{
+    for (size_t i = 0; i < o->initrd_count; i++) {
+        const char *error;
+        if (!file_read(o->initrd[i], &g->initrd[i], &error)) {
+            cli_error(o->who, "%s: %s", o->initrd[i], error);
+            return false;
+        }
+        g->config.initrd_count = i + 1;
+    }
+    return true;
+}
+
+/* A Linux image carries its kernel compressed, so nothing can be translated
+ * before it runs. What is left without dynamic translation is a what-if. */
+static void choose_for_linux(struct vm_config *c, const struct run_options *o)
+{
+    if (!o->memory_bytes)
+        c->memory_bytes = (uint64_t)MEMORY_LINUX_MIB << 20;
+    if (o->cpu_given)
+        return;
+    c->cpu = CPU_TRAP;
+    c->iopl1 = true;
+    cli_error(o->who, "note: a bzImage unpacks itself, bt-static cannot "
+                      "translate it ahead; taking --cpu trap --what-if iopl1 "
+                      "(the guest has the real interrupt flag)");
+}
+
+bool guest_open(struct guest *g, const struct run_options *o)
+{
+    *g = (struct guest){.config = {
+                            .cpu = o->cpu,
+                            .mmu = o->mmu,
+                            .iopl1 = o->iopl1,
+                            .memory_bytes = o->memory_bytes,
+                            .table_limit_bytes = o->table_bytes,
+                            .append = o->append,
+                            .disks = o->disk,
+                            .disk_count = o->disk_count,
+                            .testdev = o->testdev,
+                        }};
+    if (!guest_kernel(o->who, o->kernel, &g->config.kernel, &g->kernel_data))
+        return false;
+    if (!read_initrds(g, o)) {
+        guest_close(g);
+        return false;
+    }
+    g->config.initrd = g->initrd;
+    if (!g->config.memory_bytes)
+        g->config.memory_bytes = (uint64_t)MEMORY_MIB << 20;
+    const char *kind = load_kind(&g->config.kernel);
+    if (kind && strcmp(kind, "linux") == 0)
+        choose_for_linux(&g->config, o);
+    return true;
+}
+
+void guest_close(struct guest *g)
+{
+    for (size_t i = 0; i < g->config.initrd_count; i++)
+        free((void *)(uintptr_t)g->initrd[i].data);
+    free(g->kernel_data);
+    *g = (struct guest){0};
+}

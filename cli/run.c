@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* umbra run: boot one guest and stay until it ends. */
+#include "cli/cli.h"
+#include "cli/console.h"
+#include "cli/files.h"
+#include "cli/guest.h"
+#include "cli/terminal.h"
+#include "trace/stats.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    /* Virtual time between two looks at the world outside. */
+    SLICE_CYCLES = 10000000,
+    /* The longest sleep, so that a guest waiting for a key feels alive. */
+    IDLE_MAX_NS = 10000000,
+};
+
+struct run {
+    struct run_options options;
+    struct guest guest;
+    struct console console;
+    struct vm *vm;
+    struct trace_file *trace;
+    double start;   /* host time, seconds */
+    double seconds; /* when it has ended: how long it took */
+    int status;
+};
+
+/* ---- Before -------------------------------------------------------------- */
+
+static bool check_output(const struct run_options *o, const char *path)
+{
+    int error = path && strcmp(path, "-") != 0 ? file_check_writable(path) : 0;
+    if (error)
+        cli_error(o->who, "%s: %s", path, strerror(error));
+    return !error;
+}
+
+/* The guest idles. An interactive one waits in real time, and costs nothing
+ * meanwhile; every other one goes straight on to its deadline. */
+static void idle(void *ctx, uint64_t ns)
+{
+    struct run *r = ctx;
+    console_flush(&r->console);
+    if (r->console.terminal && r->console.reads)
+        console_wait(&r->console, ns < IDLE_MAX_NS ? ns : IDLE_MAX_NS);
+}
+
+static void put(void *ctx, uint8_t byte)
+{
+    struct run *r = ctx;
+    console_put(&r->console, byte);
+}
+
+static int get(void *ctx)
+{
+    struct run *r = ctx;
+    return console_get(&r->console);
+}
+
+static bool create(struct run *r)
+{
+    char *error = NULL;
+    struct vm_config *c = &r->guest.config;
+    c->serial_output = put;
+    c->serial_input = r->options.serial == SERIAL_STDIO ? get : NULL;
+    c->idle = idle;
+    c->ctx = r;
+    r->vm = vm_create(c, &error, &r->status);
+    if (!r->vm)
+        cli_error(r->options.who, "%s", error ? error : "out of memory");
+    free(error);
+    if (!r->vm)
+        return false;
+    r->status = STATUS_USAGE; /* until the guest has run */
+    if (!r->options.trace)
+        return true;
+    const char *why = NULL;
+    r->trace = trace_file_open(r->options.trace, vm_trace(r->vm), &why);
+    if (!r->trace)
+        cli_error(r->options.who, "%s: %s", r->options.trace, why);
+    return r->trace != NULL;
+}
+
+/* ---- The run ------------------------------------------------------------- */
+
+/* Has something outside the guest ended the run? Sets the status. */
+static bool ended_from_outside(struct run *r)
+{
+    const struct run_options *o = &r->options;
+    if (r->console.error) {
+        r->status = STATUS_USAGE; /* said at the end */
+    } else if (r->console.quit) {
+        r->status = STATUS_OK;
+    } else if (cli_signal) {
+        r->status = STATUS_SIGNAL + cli_signal;
+    } else if (cli_timed_out) {
+        cli_error(o->who, "stopped after %g s (--max-time)", o->max_seconds);
+        r->status = STATUS_LIMIT;
+    } else if (o->max_cycles && vm_cycles(r->vm) >= o->max_cycles) {
+        cli_error(o->who, "stopped after %llu cycles (--max-cycles)",
+                  (unsigned long long)vm_cycles(r->vm));
+        r->status = STATUS_LIMIT;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* --clock host: sleep while virtual time is ahead. */
+static void pace(struct run *r)
+{
+    while (r->options.host_clock && !cli_interrupted) {
+        double ahead =
+            (double)vm_cycles(r->vm) * 1e-9 - (cli_seconds() - r->start);
+        if (ahead < 0.001)
+            return;
+        size_t waiting = r->console.input_count;
+        console_wait(&r->console,
+                     ahead < 0.1 ? (uint64_t)(ahead * 1e9) : 100000000);
+        if (r->console.input_count > waiting)
+            return; /* a key: let the guest see it */
+    }
+}
+
+static void go(struct run *r)
+{
+    const struct run_options *o = &r->options;
+    r->start = cli_seconds();
+    signals_time_limit(o->max_seconds);
+    for (;;) {
+        uint64_t until = vm_cycles(r->vm) + SLICE_CYCLES;
+        if (o->max_cycles && until > o->max_cycles)
+            until = o->max_cycles;
+        struct vm_limit limit = {.cycles = until,
+                                 .interrupted = &cli_interrupted};
+        enum vm_stop stop = vm_run(r->vm, &limit);
+        console_flush(&r->console);
+        console_pump(&r->console);
+        if (stop != VM_RUNNING && !r->console.error) {
+            r->status = vm_exit_status(r->vm);
+            break;
+        }
+        if (ended_from_outside(r))
+            break;
+        pace(r);
+    }
+    r->seconds = cli_seconds() - r->start;
+}
+
+/* ---- After --------------------------------------------------------------- */
+
+static void fail(struct run *r, const char *path, int error)
+{
+    if (!error)
+        return;
+    cli_error(r->options.who, "%s: %s", path, strerror(error));
+    r->status = STATUS_USAGE;
+}
+
+static void finish(struct run *r)
+{
+    const struct run_options *o = &r->options;
+    console_close(&r->console);
+    fail(r, o->serial == SERIAL_FILE ? o->serial_path : "standard output",
+         r->console.error);
+    const char *report = vm_report(r->vm);
+    if (report && *report)
+        fprintf(stderr, "%s%s", report,
+                report[strlen(report) - 1] == '\n' ? "" : "\n");
+    if (r->trace)
+        fail(r, o->trace, trace_file_close(r->trace));
+    r->trace = NULL;
+    if (!o->stats)
+        return;
+    const struct vm_config *c = vm_configuration(r->vm);
+    struct stats_run run = {
+        .cpu = cpu_technique_name(c->cpu),
+        .mmu = c->cpu == CPU_BARE ? NULL : c->mmu->name,
+        .virtual_cycles = vm_cycles(r->vm),
+        .host_seconds = r->seconds,
+        .exit_status = r->status,
+    };
+    fail(r, strcmp(o->stats, "-") == 0 ? "standard output" : o->stats,
+         stats_write(o->stats, &run, &vm_trace(r->vm)->count));
+}
+
+static void run_guest(struct run *r)
+{
+    const struct run_options *o = &r->options;
+    r->status = STATUS_USAGE;
+    if (!check_output(o, o->stats) || !check_output(o, o->trace) ||
+        !guest_open(&r->guest, o))
+        return;
+    signals_catch();
+    if (create(r) && console_open(&r->console, o)) {
+        go(r);
+        finish(r);
+    }
+    if (r->trace)
+        trace_file_close(r->trace);
+    if (r->vm)
+        vm_destroy(r->vm);
+    guest_close(&r->guest);
+}
+
+int cmd_run(int argc, char **argv)
+{
+    static const struct options_command command = {
+        .who = "umbra run",
+        .doc = "Boot a guest.\v"
+               "KERNEL is a multiboot ELF or a Linux bzImage; @lumen and "
+               "@lumen-trap are built in, and @lumen is the default. The "
+               "guest's console is on standard input and output; on a "
+               "terminal, Ctrl-A x ends the run.\n\n"
+               "Exit status: what the guest says (a write of V to port 0xf4 "
+               "gives (V << 1) | 1; power-off and reset give 0); 4 when it "
+               "dies of a triple fault; 2 for bad usage, input or output; 70 "
+               "for an error of Umbra itself; 124 when a limit was reached; "
+               "130 or 143 after a signal.",
+        .takes = TAKES_TECHNIQUE | TAKES_OUTPUT,
+    };
+    static struct run run; /* its buffers are large */
+    if (!options_parse(&run.options, &command, argc, argv)) {
+        options_free(&run.options);
+        return STATUS_USAGE;
+    }
+    run_guest(&run);
+    options_free(&run.options);
+    return run.status;
+}

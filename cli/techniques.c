@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* Names of techniques, and which go together. */
+#include "cli/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct mmu_technique *const mmus[] = {&mmu_tlb_emulation,
+                                                   &mmu_shadow};
+enum { MMUS = sizeof mmus / sizeof mmus[0] };
+
+/* Promised by the command line, and not built yet. */
+static const char *const later_cpus[] = {"bt", "pv", "hvm"};
+static const char *const later_mmus[] = {"direct", "nested"};
+
+static const char valid_pairs[] =
+    "valid are trap or bt-static with tlb or shadow; bare without --mmu";
+
+static bool listed(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* "bare, trap, bt-static" */
+static const char *cpu_list(char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < CPU_TECHNIQUES && used < size; i++)
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "",
+                             cpu_technique_name((enum cpu_technique)i));
+    return text;
+}
+
+static const char *mmu_list(char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < MMUS && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s",
+                                 i ? ", " : "", mmus[i]->name);
+    return text;
+}
+
+bool options_find_cpu(struct run_options *o, const char *name)
+{
+    char list[128];
+    int cpu = cpu_technique_find(name);
+    if (cpu >= 0) {
+        o->cpu = (enum cpu_technique)cpu;
+        o->cpu_given = true;
+        return true;
+    }
+    cpu_list(list, sizeof list);
+    if (listed(later_cpus, sizeof later_cpus / sizeof later_cpus[0], name))
+        options_fail(o, "--cpu %s is not built yet; %s are", name, list);
+    else
+        options_fail(o, "--cpu %s: unknown; there are %s", name, list);
+    return false;
+}
+
+bool options_find_mmu(struct run_options *o, const char *name)
+{
+    char list[128];
+    for (size_t i = 0; i < MMUS; i++)
+        if (strcmp(mmus[i]->name, name) == 0) {
+            o->mmu = mmus[i];
+            o->mmu_given = true;
+            return true;
+        }
+    mmu_list(list, sizeof list);
+    if (listed(later_mmus, sizeof later_mmus / sizeof later_mmus[0], name))
+        options_fail(o, "--mmu %s is not built yet; %s are", name, list);
+    else
+        options_fail(o, "--mmu %s: unknown; there are %s", name, list);
+    return false;
+}
+
+bool options_check_pair(const struct run_options *o)
+{
+    if (o->cpu_given && o->cpu == CPU_BARE && o->mmu_given) {
+        options_fail(o,
+                     "--cpu bare does not go with --mmu %s: there is no "
+                     "VMM; %s",
+                     o->mmu->name, valid_pairs);
+        return false;
+    }
+    if (o->iopl1 && !(o->cpu_given && o->cpu == CPU_TRAP)) {
+        options_fail(o, "--what-if iopl1 goes with --cpu trap only");
+        return false;
+    }
+    return true;
+}

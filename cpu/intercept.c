@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* cpu/intercept.c - instructions that the engine gets wrong, done by us.
+ *
+ * The engine lets every program use every port, lets RDTSC read the host's
+ * time, keeps reserved control-register bits, and dies of breakpoints in DR7.
+ * Each such instruction is replaced by a trap in the fetched copy of its page
+ * (cpu/code.c) and executed here as the manual describes it, faults included.
+ */
+#include "cpu/emulate.h"
+#include "cpu/machine_priv.h"
+
+bool intercept_wanted(const struct machine *m, const struct insn *insn,
+                      bool strict)
+{
+    switch (insn->id) {
+    case INSN_RDTSC: /* host time */
+    case INSN_RDPMC: /* the CR4.PCE test is inverted */
+    case INSN_RDMSR:
+    case INSN_WRMSR: /* any number is accepted */
+    case INSN_MOV_TO_CR: /* any value is accepted */
+    case INSN_MOV_TO_DR:
+    case INSN_MOV_FROM_DR: /* enabled breakpoints hang the engine */
+    case INSN_LMSW:
+    case INSN_SMSW: /* 16 bits of 32 */
+    case INSN_LTR: /* accepts a null selector */
+    case INSN_SYSENTER:
+    case INSN_SYSEXIT:
+    case INSN_SYSCALL:
+    case INSN_SYSRET:
+        return true;
+    case INSN_IN:
+    case INSN_OUT:
+    case INSN_INS:
+    case INSN_OUTS: /* never fault */
+        return strict;
+    default:
+        return strict && (m->watch >> insn->cls & 1) != 0;
+    }
+}
+
+/* ---- what the processor is connected to -------------------------------- */
+
+static uint32_t port_in(void *ctx, uint16_t port, unsigned size)
+{
+    struct machine *m = ctx;
+
+    return m->client.port_read(m->client.ctx, port, size);
+}
+
+static void port_out(void *ctx, uint16_t port, unsigned size, uint32_t value)
+{
+    struct machine *m = ctx;
+
+    m->client.port_write(m->client.ctx, port, size, value);
+}
+
+static bool rdmsr(void *ctx, uint32_t index, uint64_t *value)
+{
+    struct machine *m = ctx;
+
+    if (index != MSR_APICBASE || !m->client.apicbase)
+        return false;
+    *value = m->client.apicbase(m->client.ctx);
+    return true;
+}
+
+static bool wrmsr(void *ctx, uint32_t index, uint64_t value)
+{
+    struct machine *m = ctx;
+
+    return index == MSR_APICBASE && m->client.set_apicbase &&
+           m->client.set_apicbase(m->client.ctx, value);
+}
+
+static void cpuid(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+    (void)ctx;
+    cpuid_leaf(leaf, subleaf, out);
+}
+
+static uint64_t tsc(void *ctx)
+{
+    return machine_now(ctx);
+}
+
+static void cr_written(void *ctx, unsigned n, uint32_t old, uint32_t value)
+{
+    struct machine *m = ctx;
+
+    (void)old;
+    (void)value;
+    if (n == 3)
+        m->flush_after = true; /* also when the value is the same */
+}
+
+bool intercept_execute(struct machine *m, const struct insn *insn)
+{
+    static const struct emu_ops connections = {
+        .port_in = port_in,
+        .port_out = port_out,
+        .rdmsr = rdmsr,
+        .wrmsr = wrmsr,
+        .cpuid = cpuid,
+        .clock = tsc,
+        .cr_written = cr_written,
+    };
+    struct emu_ops ops = connections;
+    struct mem_ops mem = machine_mem_ops(m);
+    struct cpu_state s;
+    struct emu e = { .state = &s, .mem = &mem, .ops = &ops };
+
+    ops.ctx = m;
+    if ((m->watch >> insn->cls & 1) && live_cpl(m) > 0 && live_cpl(m) < 3)
+        m->client.watched(m->client.ctx, insn);
+    machine_get_state(m, &s);
+    m->flush_after = false;
+    switch (emulate(&e, insn)) {
+    case EMU_DONE:
+        machine_set_state(m, &s);
+        if (m->flush_after)
+            uc_ctl_flush_tlb(m->engine.uc);
+        if (e.single_step)
+            run_single_step(m);
+        return true;
+    case EMU_FAULT:
+        machine_set_state(m, &s);
+        run_emulated_event(m, &e.event);
+        return false;
+    case EMU_UNHANDLED:
+        break;
+    }
+    machine_break(m, "an intercepted instruction cannot be emulated");
+    return false;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/* cpu/machine.c - the machine put together: memory, hooks, state, clock. */
+#include "cpu/machine_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define ADDRESS_SPACE (1ull << 32)
+
+/* ---- hooks -------------------------------------------------------------- */
+
+static uint32_t hook_in(uc_engine *uc, uint32_t port, int size, void *user)
+{
+    struct machine *m = user;
+
+    (void)uc;
+    return m->client.port_read(m->client.ctx, (uint16_t)port, (unsigned)size);
+}
+
+static void hook_out(uc_engine *uc, uint32_t port, int size, uint32_t value,
+                     void *user)
+{
+    struct machine *m = user;
+
+    (void)uc;
+    m->client.port_write(m->client.ctx, (uint16_t)port, (unsigned)size, value);
+}
+
+static uint64_t hook_mmio_read(uc_engine *uc, uint64_t offset, unsigned size,
+                               void *user)
+{
+    struct machine *m = user;
+
+    (void)uc;
+    return m->client.mmio_read(m->client.ctx, MA(m->memory.bytes + offset),
+                               size);
+}
+
+static void hook_mmio_write(uc_engine *uc, uint64_t offset, unsigned size,
+                            uint64_t value, void *user)
+{
+    struct machine *m = user;
+
+    (void)uc;
+    m->client.mmio_write(m->client.ctx, MA(m->memory.bytes + offset), size,
+                         (uint32_t)value);
+}
+
+static bool add_hook(struct machine *m, int type, void *call, int insn)
+{
+    return uc_hook_add(m->engine.uc, &m->hooks[m->hook_count++], type, call, m,
+                       1, 0, insn) == UC_ERR_OK;
+}
+
+static bool add_hooks(struct machine *m)
+{
+    return add_hook(m, UC_HOOK_TLB_FILL, (void *)walk_fill, 0) &&
+           add_hook(m, UC_HOOK_INTR, (void *)run_interrupt, 0) &&
+           add_hook(m, UC_HOOK_INSN_INVALID, (void *)run_invalid, 0) &&
+           add_hook(m, UC_HOOK_BLOCK, (void *)code_block, 0) &&
+           add_hook(m, UC_HOOK_INSN, (void *)hook_in, UC_X86_INS_IN) &&
+           add_hook(m, UC_HOOK_INSN, (void *)hook_out, UC_X86_INS_OUT) &&
+           add_hook(m, UC_HOOK_INSN, (void *)cpuid_hook, UC_X86_INS_CPUID);
+}
+
+/* ---- memory ------------------------------------------------------------- */
+
+static void *host_pages(uint64_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* invlpg [eax]; int3 - and a page of ones, which is what is fetched where
+ * there is no memory. */
+static void write_microcode(uint8_t *page)
+{
+    static const uint8_t drop_page[] = { 0x0F, 0x01, 0x38, 0xCC };
+
+    memcpy(page, drop_page, sizeof drop_page);
+    memset(page + PAGE_BYTES, 0xFF, PAGE_BYTES);
+}
+
+static bool map_memory(struct machine *m)
+{
+    uc_engine *uc = m->engine.uc;
+    uint64_t twins = (uint64_t)TWIN_LIMIT * PAGE_BYTES;
+
+    m->memory.host = host_pages(m->memory.bytes);
+    m->twins = host_pages(twins);
+    m->microcode = host_pages(2 * PAGE_BYTES);
+    m->pages = calloc(m->memory.bytes >> PAGE_SHIFT, sizeof *m->pages);
+    if (!m->memory.host || !m->twins || !m->microcode || !m->pages)
+        return false;
+    write_microcode(m->microcode);
+    return uc_mem_map_ptr(uc, 0, m->memory.bytes, UC_PROT_ALL,
+                          m->memory.host) == UC_ERR_OK &&
+           uc_mem_map_ptr(uc, ENGINE_TWINS, twins, UC_PROT_ALL, m->twins) ==
+               UC_ERR_OK &&
+           uc_mem_map_ptr(uc, ENGINE_MICROCODE, 2 * PAGE_BYTES, UC_PROT_ALL,
+                          m->microcode) == UC_ERR_OK &&
+           uc_mmio_map(uc, m->memory.bytes, ADDRESS_SPACE - m->memory.bytes,
+                       hook_mmio_read, m, hook_mmio_write, m) == UC_ERR_OK;
+}
+
+struct machine *machine_create(const struct machine_config *config,
+                               char **error)
+{
+    struct machine *m = calloc(1, sizeof *m);
+    struct cpu_state reset;
+
+    *error = NULL;
+    if (!m || !engine_open(&m->engine, error)) {
+        free(m);
+        return NULL;
+    }
+    m->client = config->client;
+    m->trace = config->trace;
+    m->memory.bytes = config->memory_bytes;
+    m->deadline = UINT64_MAX;
+    if (!map_memory(m) || !add_hooks(m)) {
+        if (asprintf(error, "cannot set up %llu MiB of machine memory",
+                     (unsigned long long)(config->memory_bytes >> 20)) < 0)
+            *error = NULL;
+        machine_destroy(m);
+        return NULL;
+    }
+    arch_reset(&reset);
+    machine_set_state(m, &reset);
+    machine_look(m);
+    return m;
+}
+
+static void unmap(void *p, uint64_t bytes)
+{
+    if (p)
+        munmap(p, bytes);
+}
+
+void machine_destroy(struct machine *m)
+{
+    if (!m)
+        return;
+    engine_close(&m->engine);
+    for (uint64_t i = 0; m->pages && i < m->memory.bytes >> PAGE_SHIFT; i++)
+        free(m->pages[i]);
+    free(m->pages);
+    unmap(m->memory.host, m->memory.bytes);
+    unmap(m->twins, (uint64_t)TWIN_LIMIT * PAGE_BYTES);
+    unmap(m->microcode, 2 * PAGE_BYTES);
+    free(m);
+}
+
+const struct memory *machine_memory(const struct machine *m)
+{
+    return &m->memory;
+}
+
+const char *machine_broken(const struct machine *m)
+{
+    return m->broken ? m->broken : "";
+}
+
+const struct arch_chain *machine_triple_fault(const struct machine *m)
+{
+    return &m->chain;
+}
+
+/* ---- state -------------------------------------------------------------- */
+
+void machine_get_state(const struct machine *m, struct cpu_state *s)
+{
+    *s = m->extra;
+    engine_load(&m->engine, s);
+    s->halted = m->halted;
+}
+
+void machine_set_state(struct machine *m, const struct cpu_state *s)
+{
+    m->extra = *s;
+    engine_store(&m->engine, s);
+}
+
+/* ---- clock and pins ------------------------------------------------------ */
+
+uint64_t machine_now(const struct machine *m)
+{
+    return m->now;
+}
+
+const uint64_t *machine_clock(const struct machine *m)
+{
+    return &m->now;
+}
+
+void machine_retire(struct machine *m, uint64_t instructions)
+{
+    m->now += instructions;
+}
+
+void machine_skip_to(struct machine *m, uint64_t cycles)
+{
+    if (cycles > m->now)
+        m->now = cycles;
+}
+
+void machine_set_now(struct machine *m, uint64_t cycles)
+{
+    m->now = cycles;
+}
+
+void machine_set_deadline(struct machine *m, uint64_t cycles)
+{
+    m->deadline = cycles;
+    machine_look(m);
+}
+
+void machine_attend(struct machine *m)
+{
+    m->attend = true;
+    m->attention = 0;
+}
+
+void machine_set_intr(struct machine *m, bool level)
+{
+    m->intr = level;
+    machine_look(m);
+}
+
+void machine_raise_nmi(struct machine *m)
+{
+    m->nmi = true;
+    machine_look(m);
+}
+
+void machine_watch(struct machine *m, unsigned classes)
+{
+    m->watch = classes;
+}
+
+/* ---- save and restore ---------------------------------------------------- */
+
+struct saved {
+    struct cpu_state extra;
+    uint64_t now, deadline;
+    bool attend, intr, nmi, halted, mid_block;
+};
+
+size_t machine_save(const struct machine *m, void *buffer, size_t bytes)
+{
+    size_t context = uc_context_size(m->engine.uc);
+    struct saved saved = { m->extra, m->now,    m->deadline, m->attend,
+                           m->intr,  m->nmi,    m->halted,   m->mid_block };
+    uc_context *c;
+
+    if (!buffer)
+        return sizeof saved + context;
+    if (bytes < sizeof saved + context ||
+        uc_context_alloc(m->engine.uc, &c) != UC_ERR_OK)
+        return 0;
+    uc_context_save(m->engine.uc, c);
+    memcpy(buffer, &saved, sizeof saved);
+    memcpy((uint8_t *)buffer + sizeof saved, c, context);
+    uc_context_free(c);
+    return sizeof saved + context;
+}
+
+bool machine_restore(struct machine *m, const void *buffer, size_t bytes)
+{
+    size_t context = uc_context_size(m->engine.uc);
+    struct saved saved;
+    uc_context *c;
+
+    if (bytes != sizeof saved + context ||
+        uc_context_alloc(m->engine.uc, &c) != UC_ERR_OK)
+        return false;
+    memcpy(&saved, buffer, sizeof saved);
+    memcpy(c, (const uint8_t *)buffer + sizeof saved, context);
+    uc_context_restore(m->engine.uc, c);
+    uc_context_free(c);
+    m->extra = saved.extra;
+    m->now = saved.now;
+    m->deadline = saved.deadline;
+    m->attend = saved.attend;
+    m->intr = saved.intr;
+    m->nmi = saved.nmi;
+    m->halted = saved.halted;
+    m->mid_block = saved.mid_block;
+    m->triple = m->stop = false;
+    m->drop_count = 0;
+    /* All of memory may be different: every code page starts anew. */
+    for (uint64_t i = 0; i < m->memory.bytes >> PAGE_SHIFT; i++)
+        if (m->pages[i])
+            code_drop(m, MA(i << PAGE_SHIFT));
+    uc_ctl_flush_tlb(m->engine.uc);
+    machine_look(m);
+    return true;
+}

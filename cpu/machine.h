@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* cpu/machine.h - the machine: one x86-32 processor, its MMU, its memory and
+ * its clock. The hardware, and nothing above it.
+ *
+ * Who owns the machine is its client. Without an exit handler the software
+ * that runs owns it: exceptions and interrupts go through its own IDT (this is
+ * the bare machine). With one, a monitor owns it: every exception, software
+ * interrupt and page fault goes to the handler instead, and nothing is
+ * delivered through any table.
+ *
+ * The clock counts retired instructions (an iteration of a REP counts as
+ * one). One cycle is one nanosecond of virtual time. It does not depend on
+ * the host, on tracing, or on single-stepping.
+ *
+ * Reference: SDM 3A, "Protected-Mode Memory Management", "Paging",
+ * "Interrupt and Exception Handling".
+ */
+#ifndef CPU_MACHINE_H
+#define CPU_MACHINE_H
+
+#include "cpu/arch.h"
+#include "cpu/decode.h"
+#include "cpu/memory.h"
+#include "cpu/state.h"
+#include "trace/trace.h"
+
+struct machine;
+
+/* What happened, for a client with an exit handler. */
+enum machine_exit_kind {
+    MX_EXCEPTION,  /* vector, error; EIP is the instruction (faults) */
+    MX_SOFTWARE,   /* INT n, INT3, INTO; EIP is the instruction */
+    MX_PAGE_FAULT, /* linear, error */
+};
+
+struct machine_exit {
+    enum machine_exit_kind kind;
+    uint8_t vector;
+    bool has_error;
+    uint32_t error;
+    uint32_t linear;   /* MX_PAGE_FAULT: CR2 */
+    uint32_t next_eip; /* MX_SOFTWARE: behind the instruction */
+};
+
+struct machine_client {
+    /* A monitor's exit handler; NULL: bare. Called at an instruction boundary;
+     * may change the state (machine_set_state) and memory. */
+    void (*exit)(void *ctx, const struct machine_exit *e);
+    /* At an instruction boundary, when the deadline has come or
+     * machine_attend() asked for it. */
+    void (*attend)(void *ctx);
+    /* Bare: the pending interrupt's vector (-1: none after all). */
+    int (*acknowledge)(void *ctx);
+    /* The I/O space, and machine addresses without memory. */
+    uint32_t (*port_read)(void *ctx, uint16_t port, unsigned size);
+    void (*port_write)(void *ctx, uint16_t port, unsigned size,
+                       uint32_t value);
+    uint32_t (*mmio_read)(void *ctx, ma_t ma, unsigned size);
+    void (*mmio_write)(void *ctx, ma_t ma, unsigned size, uint32_t value);
+    /* IA32_APICBASE belongs to the local APIC. False: #GP. */
+    uint64_t (*apicbase)(void *ctx);
+    bool (*set_apicbase)(void *ctx, uint64_t value);
+    /* A watched instruction (machine_watch) is about to execute. */
+    void (*watched)(void *ctx, const struct insn *insn);
+    void *ctx;
+};
+
+struct machine_config {
+    uint64_t memory_bytes; /* a multiple of 4 KiB, below 3.5 GiB */
+    struct machine_client client;
+    struct trace *trace;
+};
+
+/* Create a machine, reset, with zeroed memory. NULL and one line in *error
+ * (to free): no host memory, or a CPU library that is not understood. */
+struct machine *machine_create(const struct machine_config *config,
+                               char **error);
+void machine_destroy(struct machine *m);
+
+const struct memory *machine_memory(const struct machine *m);
+
+enum machine_stop {
+    MACHINE_STOPPED, /* machine_stop() was called */
+    MACHINE_STEPPED, /* machine_step(): one instruction retired */
+    MACHINE_FAULTED, /* machine_step(): it faulted or trapped instead */
+    MACHINE_HALTED,  /* HLT: nothing to do until an interrupt */
+    MACHINE_TRIPLE_FAULT,
+    MACHINE_BROKEN,  /* our own bug or the engine's: machine_broken() */
+};
+
+/* Run until something stops it. */
+enum machine_stop machine_run(struct machine *m);
+
+/* Run one instruction (one iteration of a REP). Interrupts are looked at
+ * first only where machine_run would have looked. */
+enum machine_stop machine_step(struct machine *m);
+
+/* Ask machine_run to return at the next instruction boundary it can stop at;
+ * callable from every callback. */
+void machine_stop(struct machine *m);
+
+/* What broke, one line. */
+const char *machine_broken(const struct machine *m);
+/* The events a triple fault ran through. */
+const struct arch_chain *machine_triple_fault(const struct machine *m);
+
+/* The processor's state. Setting it empties the TLB only when CR0, CR3 or CR4
+ * change. Not from port, MMIO or watch callbacks. */
+void machine_get_state(const struct machine *m, struct cpu_state *s);
+void machine_set_state(struct machine *m, const struct cpu_state *s);
+
+/* Linear memory as the processor sees it (page walks set A and D bits). */
+struct mem_ops machine_mem_ops(struct machine *m);
+
+/* Time. */
+uint64_t machine_now(const struct machine *m);
+const uint64_t *machine_clock(const struct machine *m);
+void machine_retire(struct machine *m, uint64_t instructions);
+void machine_skip_to(struct machine *m, uint64_t cycles); /* idle time */
+void machine_set_deadline(struct machine *m, uint64_t cycles);
+void machine_attend(struct machine *m);
+void machine_set_now(struct machine *m, uint64_t cycles); /* restore */
+
+/* Pins. */
+void machine_set_intr(struct machine *m, bool level);
+void machine_raise_nmi(struct machine *m);
+
+/* TLB. */
+void machine_flush_tlb(struct machine *m);
+void machine_flush_page(struct machine *m, uint32_t linear);
+
+/* Instructions to be shown to client.watched before they execute, wherever
+ * they do at privilege 1 or 2: bits of 1 << enum insn_class. */
+void machine_watch(struct machine *m, unsigned classes);
+
+/* Somebody other than the processor wrote machine memory: translations of
+ * code there are dropped. */
+void machine_memory_written(struct machine *m, ma_t ma, uint64_t bytes);
+
+/* Save and restore the processor (with FPU and MSRs) and the clock; memory is
+ * the caller's. NULL buffer: the bytes needed. */
+size_t machine_save(const struct machine *m, void *buffer, size_t bytes);
+bool machine_restore(struct machine *m, const void *buffer, size_t bytes);
+
+/* Walk the tables the processor uses, without side effects. */
+struct hw_walk {
+    bool present; /* a translation exists */
+    uint32_t pde, pte;
+    ma_t pde_ma, pte_ma;
+    bool pte_valid;
+    bool large;
+    ma_t ma;
+    bool writable, user;
+};
+void machine_walk(const struct machine *m, uint32_t linear,
+                  struct hw_walk *walk);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* cpu/machine_priv.h - inside the machine (cpu/ only). */
+#ifndef CPU_MACHINE_PRIV_H
+#define CPU_MACHINE_PRIV_H
+
+#include "cpu/engine.h"
+#include "cpu/machine.h"
+
+/* Linear addresses above the 4 GiB that software can name belong to the
+ * machine itself: page n of machine memory is always mapped at ALIAS + n, so
+ * that translations of its code can be named whatever the guest maps. */
+#define LINEAR_ALIAS (1ull << 40)
+/* Linear addresses of the machine's own few instructions (microcode). */
+#define LINEAR_MICROCODE (1ull << 33)
+/* Where the engine finds them, and the twins of code pages. */
+#define ENGINE_MICROCODE (1ull << 33)
+#define ENGINE_TWINS (1ull << 34)
+
+enum {
+    BITS = PAGE_BYTES / 64,     /* a bit per byte of a page, in words */
+    FETCH_SLOTS = 512,          /* recently fetched pages */
+    TWIN_LIMIT = 1 << 16,       /* pages of twins at most */
+    OWN_STORES = 8,             /* then the page is stepped for good */
+};
+
+/* What is known of a page that holds code. It is made at the first fetch and
+ * kept; code false means the page is data at present (and may be written). */
+struct code_page {
+    bool code;
+    bool strict;  /* executed above CPL 0: port instructions are sites too */
+    bool twinned; /* its twin is up to date: fetch from there */
+    bool stepped; /* may only run one instruction at a time */
+    bool dirty;   /* stepped: written since its translations were dropped */
+    uint8_t own_stores;
+    uint32_t twin;           /* number of its twin, 0: none */
+    uint64_t starts[BITS];   /* bytes that begin an instruction */
+    uint64_t interior[BITS]; /* bytes inside one */
+    uint64_t sites[BITS];    /* bytes the twin replaces by INT3 */
+    uint16_t blocks[PAGE_BYTES]; /* of the block that starts here */
+};
+
+/* What is kept of a block: its instructions (0: not looked at yet), whether
+ * the engine cut it for its own reasons, and its size, saturated; the same
+ * address can start blocks of different lengths. */
+enum {
+    BLOCK_COUNT = 0x7F,
+    BLOCK_SPLIT = 0x80,
+    BLOCK_SIZE_SHIFT = 8,
+    BLOCK_SIZE_MAX = 0xFF,
+};
+
+static inline unsigned block_size_key(uint32_t bytes)
+{
+    return bytes < BLOCK_SIZE_MAX ? bytes : BLOCK_SIZE_MAX;
+}
+
+struct fetch_slot {
+    uint64_t page; /* linear page number + 1; 0: empty */
+    struct code_page *code;
+    uint64_t ma; /* of the page */
+};
+
+/* Why the TLB-fill hook refused an access. */
+enum refusal {
+    REFUSED_NOT,
+    REFUSED_FAULT,     /* a page fault */
+    REFUSED_STEP,      /* fetch from a page that must be stepped */
+    REFUSED_OWN_STORE, /* a block writes to its own page */
+};
+
+struct machine {
+    struct engine engine;
+    struct machine_client client;
+    struct trace *trace;
+    struct memory memory;
+    struct cpu_state extra; /* MSRs and debug registers; the rest is live */
+
+    /* Clock. attention is the cycle at which the block hook has to look up. */
+    uint64_t now;
+    uint64_t attention;
+    uint64_t deadline;
+    bool attend;
+    bool intr;
+    bool nmi;
+
+    /* The block being executed. */
+    uint64_t block;
+    uint32_t block_bytes;
+    uint64_t block_start; /* the clock when it began */
+
+    /* One run. */
+    bool running; /* inside the engine */
+    bool asked;   /* we stopped it (else: HLT) */
+    bool stop, halted;
+    bool stepping; /* one instruction, with the engine's trap flag */
+    bool stepped; /* the step's instruction retired */
+    bool supervisor_once; /* descriptor reads at CPL 3 */
+    bool mid_block;       /* stepped into a block: no interrupt here */
+    enum refusal refused;
+    struct fault refused_fault;
+    bool refused_fetch;
+    bool flush_after; /* the intercepted instruction wrote CR3 */
+    const char *broken;
+    bool triple;
+    struct arch_chain chain;
+
+    /* Code pages by frame number. */
+    struct code_page **pages;
+    struct fetch_slot fetch[FETCH_SLOTS];
+    uint8_t *twins;
+    uint32_t twin_count;
+    uint8_t *microcode;
+    unsigned watch;
+
+    /* Pages to drop from the engine's TLB before it runs on. */
+    uint32_t drop[8];
+    unsigned drop_count;
+
+    uc_hook hooks[16];
+    unsigned hook_count;
+};
+
+/* walk.c */
+/* Translate as the processor does, setting A and D. False: f. */
+bool walk_access(struct machine *m, uint32_t linear, bool write, bool user,
+                 bool fetch, ma_t *ma, bool *writable, struct fault *f);
+bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
+               uc_tlb_entry *result, void *user);
+
+/* code.c */
+void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user);
+bool code_fetched(struct machine *m, uint64_t linear, ma_t ma,
+                  uc_tlb_entry *result);
+bool code_written(struct machine *m, ma_t ma, uc_tlb_entry *result);
+void code_drop(struct machine *m, ma_t page);
+/* A store by the stepped instruction went to a stepped page or to its own. */
+void code_stepped(struct machine *m, uint32_t linear);
+bool code_is_site(struct machine *m, uint32_t linear);
+/* Retired instructions between the running block's start and linear: take
+ * back what was counted ahead for those behind it. */
+void code_refund(struct machine *m, uint32_t linear);
+bool code_needs_step(struct machine *m, uint32_t linear);
+/* Bytes at a linear address as the processor would fetch them (no side
+ * effects); how many could be had. */
+size_t code_bytes(struct machine *m, uint32_t linear, uint8_t *out,
+                  size_t bytes);
+
+/* May an interrupt be taken after this instruction, wherever the engine cuts
+ * its blocks? */
+bool code_boundary_after(const struct insn *insn);
+
+/* intercept.c */
+bool intercept_wanted(const struct machine *m, const struct insn *insn,
+                      bool strict);
+/* Execute the intercepted instruction at CS:EIP exactly. True: it retired. */
+bool intercept_execute(struct machine *m, const struct insn *insn);
+
+/* run.c */
+void run_interrupt(uc_engine *uc, uint32_t vector, void *user);
+bool run_invalid(uc_engine *uc, void *user);
+void machine_fault(struct machine *m, const struct fault *f);
+void machine_deliver(struct machine *m, const struct arch_event *event);
+/* A fault or software interrupt that emulation came to. */
+void run_emulated_event(struct machine *m, const struct arch_event *event);
+void run_single_step(struct machine *m); /* #DB with DR6.BS */
+void machine_break(struct machine *m, const char *what);
+void machine_look(struct machine *m); /* recompute attention */
+
+/* cpuid.c */
+int cpuid_hook(uc_engine *uc, void *user);
+void cpuid_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+static inline uint32_t live_linear(const struct machine *m)
+{
+    return (uint32_t)(m->engine.live.seg[SEG_CS].base + *m->engine.live.eip);
+}
+
+static inline uint8_t live_cpl(const struct machine *m)
+{
+    return (uint8_t)(*m->engine.live.hflags & HF_CPL);
+}
+
+static inline bool bit_test(const uint64_t *bits, unsigned n)
+{
+    return bits[n / 64] >> (n % 64) & 1;
+}
+
+static inline void bit_set(uint64_t *bits, unsigned n)
+{
+    bits[n / 64] |= 1ull << (n % 64);
+}
+
+#endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* space.c - the memory of a process: regions it may use, and the pages it
+ * has been given so far.
+ *
+ * A page of bss, heap or stack gets its frame, full of zeros, at the first
+ * touch. fork() shares every frame read-only; whoever writes first gets a
+ * copy. CR0.WP makes that hold for the kernel's writes as well.
+ *
+ * Reference: SDM 3A, "Interrupt 14 - Page-Fault Exception (#PF)".
+ */
+#include "kernel.h"
+#include "memory.h"
+#include "x86.h"
+
+#define ENTRIES       1024u
+#define USER_ENTRIES  ((uint32_t)KERNEL_BASE >> 22)
+
+bool space_create(struct space *space)
+{
+    memset(space, 0, sizeof *space);
+    space->regions[REGION_HEAP].writable = true;
+    space->regions[REGION_STACK] =
+        (struct region){ STACK_BOTTOM, STACK_TOP, true };
+    space->directory = directory_create();
+    return space->directory != 0;
+}
+
+/* The caller no longer runs on it. */
+void space_destroy(struct space *space)
+{
+    pte_t *directory = phys_to_virt(space->directory);
+
+    if (space->directory == 0)
+        return;
+    for (uint32_t i = 0; i < USER_ENTRIES; i++) {
+        pte_t *table = phys_to_virt(directory[i] & PAGE_MASK);
+
+        if (!(directory[i] & PTE_P))
+            continue;
+        for (uint32_t j = 0; j < ENTRIES; j++) {
+            if (table[j] & PTE_P)
+                frame_free(table[j] & PAGE_MASK);
+        }
+        frame_free(directory[i] & PAGE_MASK);
+    }
+    frame_free(space->directory);
+    memset(space, 0, sizeof *space);
+}
+
+/* Share one table's frames. A page that was writable becomes copy-on-write
+ * on both sides; a page of text is simply shared. */
+static void share_table(pte_t *to, pte_t *from)
+{
+    for (uint32_t j = 0; j < ENTRIES; j++) {
+        if (!(from[j] & PTE_P))
+            continue;
+        if (from[j] & PTE_W)
+            from[j] = (from[j] & ~(pte_t)PTE_W) | PTE_COW;
+        to[j] = from[j] & ~(pte_t)(PTE_A | PTE_D);
+        frame_share(from[j] & PAGE_MASK);
+    }
+}
+
+bool space_fork(struct space *child, struct space *parent)
+{
+    pte_t *from = phys_to_virt(parent->directory), *to;
+    bool complete = true;
+
+    if (!space_create(child))
+        return false;
+    memcpy(child->regions, parent->regions, sizeof child->regions);
+    child->pages = parent->pages;
+
+    to = phys_to_virt(child->directory);
+    for (uint32_t i = 0; i < USER_ENTRIES && complete; i++) {
+        phys_t table;
+
+        if (!(from[i] & PTE_P))
+            continue;
+        table = frame_alloc();
+        complete = table != 0;
+        if (!complete)
+            break;
+        to[i] = table | PTE_P | PTE_W | PTE_U;
+        share_table(phys_to_virt(table), phys_to_virt(from[i] & PAGE_MASK));
+    }
+
+    /* The parent lost write access: the TLB must forget that it had it. */
+    tlb_flush();
+    if (!complete)
+        space_destroy(child);
+    return complete;
+}
+
+/* Takes over the caller's reference to the frame if it succeeds. */
+bool space_add_page(struct space *space, uint32_t va, phys_t frame,
+                    bool writable)
+{
+    pte_t *pte = directory_entry(space->directory, va, true);
+
+    if (!pte)
+        return false;
+    *pte = frame | PTE_P | PTE_U | (writable ? (pte_t)PTE_W : 0u);
+    space->pages++;
+    return true;
+}
+
+static const struct region *find_region(const struct space *space, uint32_t va)
+{
+    for (uint32_t i = 0; i < REGIONS; i++) {
+        if (va >= space->regions[i].start && va < space->regions[i].end)
+            return &space->regions[i];
+    }
+    return NULL;
+}
+
+static enum fault_result copy_on_write(uint32_t va, pte_t *pte)
+{
+    phys_t old = *pte & PAGE_MASK, copy;
+
+    /* The last one to hold a shared frame may have it. */
+    if (frame_references(old) == 1) {
+        *pte = (*pte & ~(pte_t)PTE_COW) | PTE_W;
+        invlpg(va);
+        return FAULT_FIXED;
+    }
+
+    copy = frame_alloc();
+    if (copy == 0)
+        return FAULT_NO_MEMORY;
+    memcpy(phys_to_virt(copy), phys_to_virt(old), PAGE_SIZE);
+    *pte = copy | PTE_P | PTE_W | PTE_U;
+    invlpg(va);
+    frame_free(old);
+    return FAULT_FIXED;
+}
+
+enum fault_result space_fault(struct space *space, uint32_t va, uint32_t error)
+{
+    const struct region *region = find_region(space, va);
+    pte_t *pte;
+    phys_t frame;
+
+    if (!region || ((error & PF_W) && !region->writable))
+        return FAULT_ILLEGAL;
+
+    if (error & PF_P) {
+        pte = directory_entry(space->directory, va, false);
+        if (!pte || !(error & PF_W))
+            return FAULT_ILLEGAL;
+        if (*pte & PTE_W)               /* a stale TLB entry: look again    */
+            return FAULT_FIXED;
+        return *pte & PTE_COW ? copy_on_write(va, pte) : FAULT_ILLEGAL;
+    }
+
+    frame = frame_alloc();
+    if (frame == 0)
+        return FAULT_NO_MEMORY;
+    if (!space_add_page(space, va, frame, region->writable)) {
+        frame_free(frame);
+        return FAULT_NO_MEMORY;
+    }
+    return FAULT_FIXED;
+}
+
+/* Give a page table back once nothing is left in it. */
+static void drop_empty_table(struct space *space, uint32_t va)
+{
+    pte_t *pde = (pte_t *)phys_to_virt(space->directory) + (va >> 22);
+    const pte_t *table = phys_to_virt(*pde & PAGE_MASK);
+
+    if (!(*pde & PTE_P))
+        return;
+    for (uint32_t j = 0; j < ENTRIES; j++) {
+        if (table[j] != 0)
+            return;
+    }
+    frame_free(*pde & PAGE_MASK);
+    *pde = 0;
+    /* The CPU may have cached the directory entry; any INVLPG drops those. */
+    invlpg(va);
+}
+
+static void unmap_range(struct space *space, uint32_t from, uint32_t to)
+{
+    for (uint32_t va = from; va < to; va += PAGE_SIZE) {
+        pte_t *pte = directory_entry(space->directory, va, false);
+
+        if (!pte) {                     /* on to the next 4 MiB             */
+            va = (va | (BIG_PAGE - 1)) + 1 - PAGE_SIZE;
+            continue;
+        }
+        if (*pte & PTE_P) {
+            phys_t frame = *pte & PAGE_MASK;
+
+            *pte = 0;
+            invlpg(va);
+            frame_free(frame);
+            space->pages--;
+        }
+        if (va + PAGE_SIZE >= to || (va + PAGE_SIZE) % BIG_PAGE == 0)
+            drop_empty_table(space, va);
+    }
+}
+
+/* Move the end of the heap. Growing costs nothing until a page is touched;
+ * shrinking gives whole pages back at once. */
+int32_t space_sbrk(struct space *space, int32_t bytes)
+{
+    struct region *heap = &space->regions[REGION_HEAP];
+    uint32_t old = heap->end, new = old + (uint32_t)bytes;
+
+    if (bytes > 0 && (new < old || new > HEAP_LIMIT))
+        return -1;
+    if (bytes < 0 && (new > old || new < heap->start))
+        return -1;
+
+    heap->end = new;
+    if (bytes < 0)
+        unmap_range(space, (new + PAGE_SIZE - 1) & PAGE_MASK,
+                    (old + PAGE_SIZE - 1) & PAGE_MASK);
+    return (int32_t)old;
+}
+
+/* May the program itself do this access? The kernel asks before it follows
+ * a program's pointer. */
+bool space_allows(const struct space *space, uint32_t va, uint32_t bytes,
+                  bool write)
+{
+    uint32_t end = va + bytes;
+
+    if (end < va)
+        return false;
+    while (va < end) {
+        const struct region *region = find_region(space, va);
+
+        if (!region || (write && !region->writable))
+            return false;
+        va = region->end;
+    }
+    return true;
+}

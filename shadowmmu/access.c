@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* shadowmmu/access.c - the VMM's own accesses to guest linear memory, and
+ * writes that do not come from the guest's instructions. */
+#include "shadowmmu/technique.h"
+
+/* The part of an access that lies in one page. */
+struct piece {
+    uint32_t linear;
+    unsigned bytes;
+    struct guest_walk walk;
+    ma_t ma;
+};
+
+static bool translate(struct mmu *m, struct piece *p, unsigned access,
+                      struct fault *f, bool *device)
+{
+    enum pmap_kind kind;
+
+    walk_tables(m, p->linear, access, &p->walk);
+    if (!p->walk.allowed) {
+        *f = (struct fault){VEC_PF, true, p->walk.error, p->linear};
+        return false;
+    }
+    kind = pmap_lookup(m->c.pmap, p->walk.gpa, &p->ma);
+    if (kind == PMAP_PAGED_OUT && pmap_page_in(m->c.pmap, p->walk.gpa))
+        kind = pmap_lookup(m->c.pmap, p->walk.gpa, &p->ma);
+    if (kind == PMAP_RAM || (kind == PMAP_ROM && !(access & ACC_WRITE)))
+        return true;
+    *device = true;
+    return false;
+}
+
+/* Check every piece before any bit changes. Returns how many; 0: refused. */
+static unsigned translate_all(struct mmu *m, uint32_t linear, unsigned size,
+                              unsigned access, struct piece piece[2],
+                              struct fault *f, bool *device)
+{
+    unsigned room = PAGE_BYTES - (linear & PAGE_MASK);
+    unsigned count = size > room ? 2 : 1;
+
+    *device = false;
+    piece[0].linear = linear;
+    piece[0].bytes = count == 2 ? room : size;
+    piece[1].linear = linear + room;
+    piece[1].bytes = size - piece[0].bytes;
+    for (unsigned i = 0; i < count; i++)
+        if (!translate(m, &piece[i], access, f, device))
+            return 0;
+    for (unsigned i = 0; i < count; i++)
+        walk_commit(m, access, &piece[i].walk);
+    return count;
+}
+
+bool mmu_read(struct mmu *m, uint32_t linear, unsigned size, bool user,
+              uint32_t *value, struct fault *f, bool *device)
+{
+    struct piece piece[2];
+    unsigned count =
+        translate_all(m, linear, size, user ? ACC_USER : 0, piece, f, device);
+    uint8_t bytes[4] = {0};
+
+    if (!count)
+        return false;
+    memcpy(bytes, memory_at(m->c.memory, piece[0].ma), piece[0].bytes);
+    if (count == 2)
+        memcpy(bytes + piece[0].bytes, memory_at(m->c.memory, piece[1].ma),
+               piece[1].bytes);
+    memcpy(value, bytes, sizeof *value);
+    return true;
+}
+
+bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
+               uint32_t value, struct fault *f, bool *device)
+{
+    unsigned access = ACC_WRITE | (user ? ACC_USER : 0);
+    struct piece piece[2];
+    unsigned count = translate_all(m, linear, size, access, piece, f, device);
+    uint8_t bytes[4];
+
+    if (!count)
+        return false;
+    memcpy(bytes, &value, sizeof bytes);
+    memcpy(memory_at(m->c.memory, piece[0].ma), bytes, piece[0].bytes);
+    if (count == 2)
+        memcpy(memory_at(m->c.memory, piece[1].ma), bytes + piece[0].bytes,
+               piece[1].bytes);
+    for (unsigned i = 0; i < count; i++) {
+        mmu_wrote(m, piece[i].ma, piece[i].bytes);
+        mmu_gpa_written(m, piece[i].walk.gpa, piece[i].bytes);
+    }
+    return true;
+}
+
+void mmu_gpa_written(struct mmu *m, gpa_t gpa, uint64_t bytes)
+{
+    uint64_t end = gpa.v + bytes;
+
+    while (gpa.v < end) {
+        uint64_t page_end = (gpa.v | PAGE_MASK) + 1;
+        uint64_t stop = page_end < end ? page_end : end;
+        uint64_t gfn = gpa.v >> PAGE_SHIFT;
+
+        if (gfn >= 1u << 20)
+            return;
+        step_written(m, (uint32_t)gfn, (unsigned)(gpa.v & PAGE_MASK) / 4,
+                     (unsigned)((stop - 1) & PAGE_MASK) / 4);
+        if (m->watches[gfn] && m->c.watched)
+            m->c.watched(m->c.ctx, GPA(gfn << PAGE_SHIFT));
+        gpa.v = page_end;
+    }
+}
+
+void mmu_watch(struct mmu *m, gpa_t page)
+{
+    uint32_t gfn = (uint32_t)(page.v >> PAGE_SHIFT);
+
+    if (m->watches[gfn]++ == 0)
+        mmu_protect(m, gfn);
+}
+
+/* Mappings get their write permission back at the next write. */
+void mmu_unwatch(struct mmu *m, gpa_t page)
+{
+    uint32_t gfn = (uint32_t)(page.v >> PAGE_SHIFT);
+
+    if (m->watches[gfn])
+        m->watches[gfn]--;
+}
+
+void mmu_drop_gpa(struct mmu *m, gpa_t page)
+{
+    uint32_t gfn = (uint32_t)(page.v >> PAGE_SHIFT);
+
+    while (m->t.mapped[gfn]) {
+        uint32_t id = m->t.mapped[gfn] - 1;
+
+        mmu_entry_clear(m, (int)(id / TABLE_ENTRIES), id % TABLE_ENTRIES);
+    }
+    /* If it was a guest table, nothing derived from it can be trusted. */
+    if (tables_traced(&m->t, gfn))
+        m->ops->table_written(m, gfn, 0, TABLE_ENTRIES - 1);
+}

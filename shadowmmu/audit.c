@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* shadowmmu/audit.c - is every entry of the VMM's tables what it must be? */
+#include "shadowmmu/technique.h"
+
+struct audit {
+    struct mmu *m;
+    unsigned wrong;
+    char *line;
+    size_t bytes;
+};
+
+static void complain(struct audit *a, int slot, unsigned index,
+                     const char *what)
+{
+    const struct table *table = &a->m->t.slot[slot];
+
+    if (a->wrong++ == 0 && a->line)
+        snprintf(a->line, a->bytes,
+                 "table %d (kind %u, gpa %08x) entry %03x = %08x: %s", slot,
+                 table->kind, (unsigned)table->gfn << PAGE_SHIFT, index,
+                 (unsigned)table_entry(&a->m->t, slot, index), what);
+}
+
+/* Open for one instruction: writable although guarded. */
+static bool is_open(const struct mmu *m, int slot, unsigned index)
+{
+    for (unsigned i = 0; i < m->step.count; i++)
+        if (m->step.page[i].slot == slot && m->step.page[i].index == index)
+            return true;
+    return false;
+}
+
+static const char *audit_leaf(const struct mmu *m, int slot, unsigned index,
+                              uint32_t entry)
+{
+    uint32_t gfn = m->t.target[(uint32_t)slot * TABLE_ENTRIES + index];
+    ma_t ma = MA(0);
+    enum pmap_kind kind =
+        pmap_lookup(m->c.pmap, GPA((uint64_t)gfn << PAGE_SHIFT), &ma);
+
+    if (kind != PMAP_RAM && kind != PMAP_ROM)
+        return "no memory is behind the guest frame";
+    if ((entry & PTE_FRAME) != ma.v)
+        return "another machine frame than the PMap's";
+    if ((entry & PTE_W) && kind == PMAP_ROM)
+        return "ROM is writable";
+    if ((entry & PTE_W) && mmu_guarded(m, gfn) && !is_open(m, slot, index))
+        return "a guarded page is writable";
+    return NULL;
+}
+
+static const char *audit_link(const struct mmu *m, int slot, unsigned index,
+                              uint32_t entry)
+{
+    uint32_t child = m->t.target[(uint32_t)slot * TABLE_ENTRIES + index];
+
+    if (child >= (uint32_t)m->t.limit || m->t.slot[child].kind == TABLE_FREE ||
+        table_is_directory(&m->t.slot[child]))
+        return "points to no leaf table";
+    if ((entry & PTE_FRAME) != m->t.slot[child].ma)
+        return "points to another frame than the table's";
+    return NULL;
+}
+
+static void audit_entry(struct audit *a, int slot, unsigned index)
+{
+    struct mmu *m = a->m;
+    const struct table *table = &m->t.slot[slot];
+    bool directory = table_is_directory(table);
+    uint32_t entry = table_entry(&m->t, slot, index);
+    const char *what;
+
+    if (!table_has(table, index)) {
+        bool overlay = directory && m->overlay_pde && index == m->overlay_index;
+
+        if (overlay ? (entry ^ m->overlay_pde) & ~(PTE_A | PTE_D) : entry)
+            complain(a, slot, index, "an entry that nobody put there");
+        return;
+    }
+    if (!(entry & PTE_P))
+        what = "lost";
+    else if (directory)
+        what = audit_link(m, slot, index, entry);
+    else
+        what = audit_leaf(m, slot, index, entry);
+    if (!what)
+        what = m->ops->audit(m, slot, index);
+    if (what)
+        complain(a, slot, index, what);
+}
+
+unsigned mmu_audit(struct mmu *m, char *line, size_t bytes)
+{
+    struct audit a = {.m = m, .line = line, .bytes = bytes};
+    bool quiet = m->quiet;
+
+    if (line && bytes)
+        line[0] = '\0';
+    m->quiet = true;
+    for (int slot = 0; slot < m->t.limit; slot++) {
+        if (m->t.slot[slot].kind == TABLE_FREE)
+            continue;
+        for (unsigned index = 0; index < TABLE_ENTRIES; index++)
+            audit_entry(&a, slot, index);
+    }
+    m->quiet = quiet;
+    return a.wrong;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* shadowmmu/classify.c - whose fault is it? The one place that says.
+ *
+ * Three questions, in this order, decide: do the guest's own tables allow the
+ * access; is there memory behind it; does the VMM's table have it.
+ *
+ * Reference: SDM 3A, "Interrupt 14 - Page-Fault Exception (#PF)".
+ */
+#include "shadowmmu/technique.h"
+
+/* The processor's check of one of our entries. Real CR0.WP is always 1. */
+static bool entry_allows(uint32_t entry, unsigned access)
+{
+    if (!(entry & PTE_P))
+        return false;
+    if ((access & ACC_USER) && !(entry & PTE_U))
+        return false;
+    return !(access & ACC_WRITE) || (entry & PTE_W);
+}
+
+/*S:210*/
+enum fault_class mmu_classify(const struct mmu *m, unsigned access,
+                              const struct guest_walk *before,
+                              enum pmap_kind kind, uint32_t entry)
+{
+    bool write = (access & ACC_WRITE) != 0;
+
+    if (!before->allowed)
+        return FC_TRUE;
+    if (kind == PMAP_NONE || (kind == PMAP_ROM && write))
+        return FC_MMIO; /* the bus drops a write to ROM, not the VMM */
+    if (kind == PMAP_PAGED_OUT)
+        return FC_PAGED_OUT;
+    if (write && mmu_guarded(m, (uint32_t)(before->gpa.v >> PAGE_SHIFT)))
+        return FC_TRACE;
+    if (entry_allows(entry, access))
+        return FC_SPURIOUS; /* the TLB remembered fewer rights */
+    if ((entry & PTE_P) && write && !(entry & PTE_W) && !before->dirty)
+        return FC_DIRTY;
+    /* No entry, or one that is no longer right: the guest added rights and
+     * need not say so, a page is not traced any more, or a page is there in
+     * the other of the two forms that stand for CR0.WP = 0. */
+    return FC_HIDDEN;
+}
+/*:*/
+
+static void find_entry(const struct mmu *m, uint32_t linear, struct fill *fill)
+{
+    fill->slot = tables_leaf(&m->t, m->root, linear);
+    fill->index = linear >> PAGE_SHIFT & (TABLE_ENTRIES - 1);
+    fill->entry = 0;
+    if (fill->slot != SLOT_NONE)
+        fill->entry = table_entry(&m->t, fill->slot, fill->index);
+}
+
+/* Carry out what the class asks for. True: an entry was filled. */
+static bool act(struct mmu *m, uint32_t linear, unsigned access,
+                enum pmap_kind kind, struct mmu_result *r, struct fill *fill)
+{
+    uint32_t gfn = (uint32_t)(r->walk.gpa.v >> PAGE_SHIFT);
+
+    r->action = MMU_RESUME;
+    switch (r->cls) {
+    case FC_TRUE:
+        r->action = MMU_INJECT;
+        r->fault = (struct fault){VEC_PF, true, r->walk.error, linear};
+        return false;
+    case FC_MMIO: r->action = MMU_EMULATE; return false;
+    case FC_SPURIOUS:
+        m->c.hardware.flush_page(m->c.hardware.ctx, linear);
+        return false;
+    case FC_PAGED_OUT:
+        if (!pmap_page_in(m->c.pmap, r->walk.gpa)) {
+            r->action = MMU_NO_MEMORY;
+            return false;
+        }
+        kind = pmap_lookup(m->c.pmap, r->walk.gpa, &r->ma);
+        break;
+    case FC_TRACE:
+        if (tables_traced(&m->t, gfn)) {
+            m->c.trace->count.mmu_pte_write++;
+            m->ops->table_given_up(m, gfn);
+        }
+        if (!mmu_guarded(m, gfn))
+            break;
+        if (!step_open(m, linear, access, &r->walk, r->ma, fill)) {
+            r->action = MMU_NO_MEMORY;
+            return false;
+        }
+        r->action = MMU_STEP;
+        return true;
+    default: break;
+    }
+    if (mmu_fill(m, linear, access, &r->walk, kind, r->ma, false, fill))
+        return true;
+    r->action = MMU_NO_MEMORY;
+    return false;
+}
+
+static void report(struct mmu *m, uint32_t linear, uint32_t error,
+                   const struct mmu_result *r, bool filled)
+{
+    struct trace *t = m->c.trace;
+    bool translated = r->walk.allowed;
+    uint32_t guest_error = r->walk.allowed ? 0 : r->walk.error;
+
+    t->count.page_faults[r->cls]++;
+    trace_fault(t, mmu_site(m), r->cls, linear,
+                translated ? (uint32_t)r->walk.gpa.v : 0, (uint32_t)r->ma.v,
+                error, guest_error, r->entry);
+    if (filled)
+        trace_fill(t, mmu_site(m), linear, (uint32_t)r->walk.gpa.v,
+                   (uint32_t)r->ma.v, r->entry, (uint32_t)r->entry_ma.v, error);
+}
+
+void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
+               struct mmu_result *r)
+{
+    unsigned access = ((error & PF_WRITE) ? ACC_WRITE : 0) |
+                      ((error & PF_USER) ? ACC_USER : 0) |
+                      ((error & PF_FETCH) ? ACC_FETCH : 0);
+    enum pmap_kind kind = PMAP_NONE;
+    struct fill fill;
+    bool filled;
+
+    memset(r, 0, sizeof *r);
+    m->eip = eip;
+    m->starved = false;
+    walk_tables(m, linear, access, &r->walk);
+    if (r->walk.allowed && m->overlay_pde && m->c.overlay_wanted &&
+        linear >> LARGE_PAGE_SHIFT == m->overlay_index)
+        m->c.overlay_wanted(m->c.ctx);
+    if (r->walk.allowed)
+        kind = pmap_lookup(m->c.pmap, r->walk.gpa, &r->ma);
+    find_entry(m, linear, &fill);
+    r->cls = mmu_classify(m, access, &r->walk, kind, fill.entry);
+    if (r->cls != FC_TRUE)
+        walk_commit(m, access, &r->walk);
+    filled = act(m, linear, access, kind, r, &fill);
+    if (m->starved)
+        r->action = MMU_NO_MEMORY;
+    if (fill.slot != SLOT_NONE) {
+        r->entry = fill.entry;
+        r->entry_ma = table_entry_ma(&m->t, fill.slot, fill.index);
+    }
+    report(m, linear, error, r, filled);
+}
+
+void mmu_inspect(struct mmu *m, uint32_t linear, unsigned access,
+                 struct mmu_view *view)
+{
+    struct fill fill;
+
+    memset(view, 0, sizeof *view);
+    mmu_guest_walk(m, linear, access, false, &view->walk);
+    if (view->walk.allowed || (view->walk.error & PF_PRESENT)) {
+        view->pmap = pmap_lookup(m->c.pmap, view->walk.gpa, &view->ma);
+        view->traced =
+            mmu_guarded(m, (uint32_t)(view->walk.gpa.v >> PAGE_SHIFT));
+    }
+    view->root = MA(m->t.slot[m->root].ma);
+    view->pde_valid = true;
+    view->pde_ma = table_entry_ma(&m->t, m->root, linear >> LARGE_PAGE_SHIFT);
+    view->pde = memory_read32(m->c.memory, view->pde_ma);
+    find_entry(m, linear, &fill);
+    if (fill.slot != SLOT_NONE) {
+        view->pte_valid = true;
+        view->pte_ma = table_entry_ma(&m->t, fill.slot, fill.index);
+        view->pte = fill.entry;
+    }
+    view->would = mmu_classify(m, access, &view->walk, view->pmap, fill.entry);
+    /* Nothing in the way means no fault at all. */
+    if (view->would == FC_SPURIOUS)
+        view->would = FC_COUNT;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* shadowmmu/mmu.h - memory virtualization: one interface, several techniques.
+ *
+ * The guest maps virtual to guest-physical, PMap maps guest-physical to
+ * machine, and the processor walks only one table: the VMM's, which must hold
+ * the composition. A technique (struct mmu_technique) decides when that table
+ * is filled and emptied. The guest must not be able to tell which one is on.
+ *
+ * Faults are classified here, once, for every technique (mmu_fault).
+ *
+ * Reference: SDM 3A, "Paging", "Caching Translation Information".
+ */
+#ifndef SHADOWMMU_MMU_H
+#define SHADOWMMU_MMU_H
+
+#include "cpu/state.h"
+#include "shadowmmu/pmap.h"
+#include "trace/trace.h"
+
+/* An access: OR of these; 0 is a supervisor read. */
+enum { ACC_WRITE = 1, ACC_USER = 2, ACC_FETCH = 4 };
+
+/* The outcome of walking the guest's own tables. */
+struct guest_walk {
+    bool allowed;
+    uint32_t error;            /* when not: the #PF error code */
+    bool paging;               /* CR0.PG; if off, gpa is the linear address */
+    bool large;                /* a 4 MiB page */
+    bool pde_valid, pte_valid; /* read at all */
+    gpa_t pde_gpa, pte_gpa;    /* where the entries are */
+    uint32_t pde, pte;         /* as read (after A/D updates) */
+    gpa_t gpa;                 /* the translation, when the tables have one */
+    bool writable, user, dirty, global; /* combined rights of the levels */
+};
+
+/* What the run loop has to do about a fault. */
+enum mmu_action {
+    MMU_RESUME,  /* filled (or nothing to do): run on */
+    MMU_INJECT,  /* true fault: deliver result.fault to the guest */
+    MMU_EMULATE, /* device memory: emulate the instruction */
+    MMU_STEP, /* a traced write: run this one instruction, then mmu_stepped */
+    MMU_NO_MEMORY, /* the machine is out of frames */
+};
+
+struct mmu_result {
+    enum fault_class cls;
+    enum mmu_action action;
+    struct fault fault;
+    struct guest_walk walk;
+    ma_t ma;        /* machine address behind the access, if any */
+    uint32_t entry; /* the VMM's table entry after the fault */
+    ma_t entry_ma;
+};
+
+/* What the technique needs of the hardware. */
+struct mmu_hardware {
+    void (*set_root)(void *ctx, ma_t root); /* load the real CR3 */
+    void (*flush_all)(void *ctx);           /* drop TLB entries */
+    void (*flush_page)(void *ctx, uint32_t linear);
+    /* The VMM itself wrote the guest's memory there (accessed and dirty bits,
+     * emulated stores): the processor may have code of it. May be NULL. */
+    void (*memory_written)(void *ctx, ma_t ma, uint64_t bytes);
+    void *ctx;
+};
+
+/* A page that the VMM watches for another reason than paging (descriptor
+ * tables): told after each write to it. */
+typedef void mmu_watch_fn(void *ctx, gpa_t page);
+
+struct mmu;
+
+struct mmu_config {
+    const struct memory *memory;
+    struct frames *frames;
+    struct pmap *pmap;
+    const struct cpu_state *vcpu; /* CR0, CR3, CR4 as the guest believes */
+    struct mmu_hardware hardware;
+    struct trace *trace;
+    uint64_t table_limit_bytes; /* memory for tables; 0: a sane default */
+    mmu_watch_fn *watched;      /* may be NULL */
+    void (*overlay_wanted)(void *ctx); /* the guest maps where the VMM sits */
+    void *ctx;
+};
+
+struct mmu_technique {
+    const char *name;  /* "shadow": options, counters, screens */
+    const char *blurb; /* one line for --help and the compare screen */
+    struct mmu *(*create)(const struct mmu_config *config);
+};
+
+extern const struct mmu_technique mmu_tlb_emulation; /* tlb/tlb.c */
+extern const struct mmu_technique mmu_shadow;        /* shadowmmu/shadow.c */
+
+void mmu_destroy(struct mmu *m);
+const struct mmu_technique *mmu_technique(const struct mmu *m);
+
+/* The processor faulted at a linear address with an error code of the real
+ * walk. Classifies, acts, counts, emits EV_FAULT (and EV_FILL, EV_TABLE...). */
+void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
+               struct mmu_result *result);
+
+/* After MMU_STEP the one instruction ran (or faulted): protect the page again,
+ * bring the table into line with what was written. */
+void mmu_stepped(struct mmu *m);
+
+/* The guest did something to its paging. The vcpu's registers have their new
+ * values already. */
+void mmu_cr3_written(struct mmu *m);
+void mmu_mode_changed(struct mmu *m, uint32_t old_cr0, uint32_t old_cr4);
+void mmu_invlpg(struct mmu *m, uint32_t linear);
+
+/* Walk the guest's tables for an access. With set_bits, accessed and dirty are
+ * set in the guest's entries as the processor would. Works for every
+ * technique. */
+void mmu_guest_walk(struct mmu *m, uint32_t linear, unsigned access,
+                    bool set_bits, struct guest_walk *walk);
+
+/* Guest linear memory for the VMM's emulation (what a struct mem_ops calls):
+ * checked by the guest's own tables, size 1, 2, 4, may cross pages. False and
+ * f for a true fault. Device memory is refused with *device set (f untouched);
+ * writes to watched and traced pages bring the tables into line. */
+bool mmu_read(struct mmu *m, uint32_t linear, unsigned size, bool user,
+              uint32_t *value, struct fault *f, bool *device);
+bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
+               uint32_t value, struct fault *f, bool *device);
+
+/* Somebody else than the guest's instructions wrote guest-physical memory
+ * (DMA, an emulated store). */
+void mmu_gpa_written(struct mmu *m, gpa_t gpa, uint64_t bytes);
+
+/* Watch a guest page (counted: each watch needs its unwatch). */
+void mmu_watch(struct mmu *m, gpa_t page);
+void mmu_unwatch(struct mmu *m, gpa_t page);
+
+/* Remove every mapping of a guest frame from the VMM's tables. */
+void mmu_drop_gpa(struct mmu *m, gpa_t page);
+
+/* The VMM's own 4 MiB of linear space: one directory entry of every root.
+ * pde is what the processor finds there (0: none). */
+void mmu_set_overlay(struct mmu *m, unsigned pde_index, uint32_t pde);
+
+/* Where the overlay could go: a directory index that the guest's current
+ * directory does not use, the highest; with paging off one without memory,
+ * below the devices of a PC. MMU_PDE_NONE: there is none. */
+enum { MMU_PDE_NONE = 1024 };
+unsigned mmu_free_pde(struct mmu *m);
+
+/* For the screens: everything about one linear address, without side effects.
+ */
+struct mmu_view {
+    struct guest_walk walk;
+    enum pmap_kind pmap;
+    ma_t ma;
+    ma_t root; /* the real CR3 */
+    bool pde_valid, pte_valid;
+    ma_t pde_ma, pte_ma;
+    uint32_t pde, pte;      /* the VMM's entries */
+    bool traced;            /* the frame behind it is write-traced */
+    enum fault_class would; /* class if accessed now; FC_COUNT: no fault */
+};
+void mmu_inspect(struct mmu *m, uint32_t linear, unsigned access,
+                 struct mmu_view *view);
+
+/* Recompute every entry from the guest's tables and the PMap; returns the
+ * number that grant what they must not (0 is right) and, in a line, the first.
+ */
+unsigned mmu_audit(struct mmu *m, char *line, size_t bytes);
+
+/* Save and restore everything that is not in machine memory (NULL buffer: the
+ * bytes needed). */
+size_t mmu_save(const struct mmu *m, void *buffer, size_t bytes);
+bool mmu_restore(struct mmu *m, const void *buffer, size_t bytes);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* shadowmmu/step.c - a traced write: let one instruction through, look after.
+ *
+ * Emulating the write would need every instruction that can write memory.
+ * Instead the page is made writable, the guest runs that one instruction, and
+ * the page's words are compared with what they were.
+ */
+#include "shadowmmu/technique.h"
+
+/* Words of a guest page, or NULL when there is no memory. */
+static const void *page_words(const struct mmu *m, uint32_t gfn)
+{
+    ma_t ma;
+
+    if (pmap_lookup(m->c.pmap, GPA((uint64_t)gfn << PAGE_SHIFT), &ma) !=
+        PMAP_RAM)
+        return NULL;
+    return memory_at(m->c.memory, ma);
+}
+
+static bool open_page(struct mmu *m, uint32_t linear, unsigned access,
+                      const struct guest_walk *w, ma_t ma, struct fill *fill)
+{
+    struct step_page *page = &m->step.page[m->step.count];
+    const void *words;
+
+    page->linear = linear & PTE_FRAME;
+    page->gfn = (uint32_t)(w->gpa.v >> PAGE_SHIFT);
+    words = page_words(m, page->gfn);
+    if (!words || !mmu_fill(m, linear, access, w, PMAP_RAM, ma, true, fill))
+        return false;
+    memcpy(page->before, words, PAGE_BYTES);
+    page->slot = fill->slot;
+    page->index = fill->index;
+    m->step.count++;
+    return true;
+}
+
+static bool is_open(const struct mmu *m, uint32_t linear)
+{
+    for (unsigned i = 0; i < m->step.count; i++)
+        if (m->step.page[i].linear == (linear & PTE_FRAME))
+            return true;
+    return false;
+}
+
+/* Open again what the same instruction wanted before. It may be a loop that
+ * has moved on; an open page too many costs a comparison. */
+static void open_last(struct mmu *m, uint32_t linear, unsigned access)
+{
+    for (unsigned i = 0; i < m->step.last_count; i++) {
+        uint32_t again = m->step.last_linear[i];
+        struct guest_walk w;
+        struct fill fill;
+        ma_t ma;
+
+        if (again == (linear & PTE_FRAME) || is_open(m, again) ||
+            m->step.count == STEP_PAGES - 1)
+            continue;
+        walk_tables(m, again, access, &w);
+        if (!w.allowed || !w.dirty ||
+            pmap_lookup(m->c.pmap, w.gpa, &ma) != PMAP_RAM ||
+            !mmu_guarded(m, (uint32_t)(w.gpa.v >> PAGE_SHIFT)))
+            continue;
+        open_page(m, again, access, &w, ma, &fill);
+    }
+}
+
+bool step_open(struct mmu *m, uint32_t linear, unsigned access,
+               const struct guest_walk *w, ma_t ma, struct fill *fill)
+{
+    if (m->step.count &&
+        (m->step.last_eip != m->eip || m->step.count == STEP_PAGES))
+        mmu_stepped(m);
+    if (m->step.last_eip == m->eip)
+        open_last(m, linear, access);
+    m->step.last_eip = m->eip;
+    return open_page(m, linear, access, w, ma, fill);
+}
+
+/* The entry may be another one by now; whatever it is, it must not be a
+ * writable mapping of a guarded page. */
+static void close_page(struct mmu *m, const struct step_page *page)
+{
+    const struct table *table = &m->t.slot[page->slot];
+    uint32_t id = (uint32_t)page->slot * TABLE_ENTRIES + page->index;
+    uint32_t entry;
+
+    if (table->kind == TABLE_FREE || table_is_directory(table) ||
+        !table_has(table, page->index) || !mmu_guarded(m, m->t.target[id]))
+        return;
+    entry = table_entry(&m->t, page->slot, page->index);
+    if (entry & PTE_W)
+        mmu_entry_restrict(m, page->slot, page->index, entry & ~PTE_W);
+}
+
+void step_written(struct mmu *m, uint32_t gfn, unsigned first, unsigned last)
+{
+    if (tables_traced(&m->t, gfn))
+        m->ops->table_written(m, gfn, first, last);
+}
+
+static void compare_page(struct mmu *m, const struct step_page *page)
+{
+    const uint8_t *words = page_words(m, page->gfn);
+
+    if (!words || memcmp(words, page->before, PAGE_BYTES) == 0)
+        return;
+    for (unsigned i = 0; i < TABLE_ENTRIES; i++)
+        if (memcmp(words + i * 4, &page->before[i], 4) != 0)
+            step_written(m, page->gfn, i, i);
+}
+
+void mmu_stepped(struct mmu *m)
+{
+    struct mmu_step *s = &m->step;
+    unsigned count = s->count;
+
+    if (!count)
+        return;
+    s->count = 0;
+    s->last_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        s->last_linear[i] = s->page[i].linear;
+        close_page(m, &s->page[i]);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        compare_page(m, &s->page[i]);
+        if (m->watches[s->page[i].gfn] && m->c.watched)
+            m->c.watched(m->c.ctx, GPA((uint64_t)s->page[i].gfn << 12));
+    }
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* shadowmmu/technique.h - what the techniques share. For their authors only;
+ * everybody else includes shadowmmu/mmu.h.
+ *
+ * The path of a fault: walk (walk.c) - classify (classify.c) - fill (fill.c)
+ * or step (step.c). A technique answers in which table an entry belongs, and
+ * says what a change of the guest's paging removes.
+ */
+#ifndef SHADOWMMU_TECHNIQUE_H
+#define SHADOWMMU_TECHNIQUE_H
+
+#include "shadowmmu/mmu.h"
+#include "shadowmmu/tables.h"
+#include "trace/emit.h"
+
+/* Our marks in the bits of an entry that the processor ignores. */
+#define MARK_WP0   0x200u /* writable because the guest's CR0.WP is 0 */
+#define MARK_LARGE 0x800u /* a piece of one of the guest's 4 MiB pages */
+
+struct mmu_ops {
+    /* The current root's leaf table for a translation that the guest allows;
+     * made and linked if need be. SLOT_NONE: no memory. */
+    int (*leaf)(struct mmu *m, uint32_t linear, const struct guest_walk *w);
+    /* Make the first root. */
+    bool (*start)(struct mmu *m);
+    void (*cr3_written)(struct mmu *m);
+    void (*mode_changed)(struct mmu *m, uint32_t old_cr0, uint32_t old_cr4);
+    void (*invlpg)(struct mmu *m, uint32_t linear);
+    /* Words first to last of a traced guest page may have changed. NULL: this
+     * technique derives nothing that outlives the guest's own flushes. */
+    void (*table_written)(struct mmu *m, uint32_t gfn, unsigned first,
+                          unsigned last);
+    /* A traced page is written. True: it is no table any more, as far as one
+     * can tell, and has been given up. */
+    bool (*table_given_up)(struct mmu *m, uint32_t gfn);
+    /* NULL if an entry is as it must be, or what is wrong with it. */
+    const char *(*audit)(struct mmu *m, int slot, unsigned index);
+};
+
+/* A page that is writable for one instruction. */
+struct step_page {
+    uint32_t linear;
+    uint32_t gfn;
+    int slot;
+    unsigned index;
+    uint32_t before[TABLE_ENTRIES]; /* its contents */
+};
+
+enum { STEP_PAGES = 4 };
+
+struct mmu_step {
+    unsigned count; /* pages that are open now */
+    struct step_page page[STEP_PAGES];
+    /* The step before. An instruction that writes two watched pages faults on
+     * the second one after the first is closed again: then both are opened. */
+    uint32_t last_eip;
+    unsigned last_count;
+    uint32_t last_linear[STEP_PAGES];
+};
+
+struct mmu {
+    const struct mmu_technique *technique;
+    const struct mmu_ops *ops;
+    struct mmu_config c;
+    struct tables t;
+    int root;
+    uint32_t eip; /* of the instruction that the latest fault concerned */
+    bool quiet;   /* walk without side effects (screens, audits) */
+    bool starved; /* the PMap found no frame during a walk */
+    unsigned overlay_index;
+    uint32_t overlay_pde;
+    uint16_t *watches; /* by guest frame */
+    struct mmu_step step;
+};
+
+/* mmu.c */
+struct mmu *mmu_create(const struct mmu_technique *technique,
+                       const struct mmu_ops *ops,
+                       const struct mmu_config *config);
+
+static inline struct event_site mmu_site(const struct mmu *m)
+{
+    return (struct event_site){m->eip, m->c.vcpu->cpl};
+}
+
+static inline bool mmu_paging(const struct mmu *m)
+{
+    return (m->c.vcpu->cr0 & CR0_PG) != 0;
+}
+
+/* Tell the processor that the VMM wrote guest memory. */
+static inline void mmu_wrote(const struct mmu *m, ma_t ma, uint64_t bytes)
+{
+    if (m->c.hardware.memory_written)
+        m->c.hardware.memory_written(m->c.hardware.ctx, ma, bytes);
+}
+
+/* Must writes to this guest frame reach the VMM? */
+static inline bool mmu_guarded(const struct mmu *m, uint32_t gfn)
+{
+    return tables_traced(&m->t, gfn) || m->watches[gfn] != 0;
+}
+
+/* walk.c. Read only: neither accessed nor dirty bits change. */
+void walk_tables(struct mmu *m, uint32_t linear, unsigned access,
+                 struct guest_walk *w);
+/* Set the bits that the processor sets for an allowed access. */
+void walk_commit(struct mmu *m, unsigned access, struct guest_walk *w);
+/* One word of the guest's memory as the processor's walk would read it. */
+uint32_t walk_read(struct mmu *m, gpa_t gpa);
+
+/* classify.c. entry: the VMM's entry before. */
+enum fault_class mmu_classify(const struct mmu *m, unsigned access,
+                              const struct guest_walk *before,
+                              enum pmap_kind kind, uint32_t entry);
+
+/* fill.c */
+struct fill {
+    int slot;
+    unsigned index;
+    uint32_t entry;
+};
+/* Install what the walk allows for the access. open: writable although
+ * guarded. False: no memory for a table. */
+bool mmu_fill(struct mmu *m, uint32_t linear, unsigned access,
+              const struct guest_walk *w, enum pmap_kind kind, ma_t ma,
+              bool open, struct fill *fill);
+/* A new table; reclaims the least recently used ones but the root. */
+int mmu_table_new(struct mmu *m, enum table_kind kind, uint32_t gfn,
+                  unsigned rights);
+void mmu_table_drop(struct mmu *m, int slot, const char *cause);
+/* Remove an entry, or rights from it, and what the TLB knows of it. */
+void mmu_entry_clear(struct mmu *m, int slot, unsigned index);
+void mmu_entry_restrict(struct mmu *m, int slot, unsigned index,
+                        uint32_t entry);
+/* Forget in the TLB what it may have read from a leaf entry. */
+void mmu_entry_flush(struct mmu *m, int slot, unsigned index);
+/* Take write permission from every mapping of a guest frame. */
+void mmu_protect(struct mmu *m, uint32_t gfn);
+void mmu_set_root(struct mmu *m, int slot);
+/* The guest's current directory has an entry where the VMM sits: ask the
+ * owner to move. */
+void mmu_check_overlay(struct mmu *m);
+
+/* step.c */
+bool step_open(struct mmu *m, uint32_t linear, unsigned access,
+               const struct guest_walk *w, ma_t ma, struct fill *fill);
+/* After a write to words of a guest frame: tables and watchers. */
+void step_written(struct mmu *m, uint32_t gfn, unsigned first, unsigned last);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/shadowmmu/test_program.h - random guests.
+ *
+ * Four directories and eight page tables in low memory, among them recursive
+ * mappings, pages used as both, 4 MiB pages, tables shared by directories,
+ * tables in ROM's and devices' place. The guest reaches its tables through a
+ * kernel mapping of its memory, and through whatever else happens to map them.
+ */
+#ifndef TESTS_SHADOWMMU_TEST_PROGRAM_H
+#define TESTS_SHADOWMMU_TEST_PROGRAM_H
+
+#include "tests/shadowmmu/test_world.h"
+
+enum {
+    DIRECTORIES = 4, /* frames 1 to 4 */
+    FIRST_TABLE = 5, /* to 12 */
+    KERNEL_TABLE = 13,
+    LAST_TABLE = KERNEL_TABLE,
+    FRAMES_USED = 40,
+    KERNEL_INDEX = 768,
+    KERNEL_BASE = (int)0xC0000000,
+};
+
+static const unsigned program_indexes[] = {0, 1, 2, 100, 767, 1022, 1023};
+enum { INDEXES = sizeof program_indexes / sizeof program_indexes[0] };
+enum { PAGES = 6 }; /* used of each table */
+
+struct program {
+    struct world *w;
+    bool flush; /* the guest flushes after every change of a table */
+    bool modes; /* it changes its paging mode too */
+};
+
+static inline uint32_t program_linear(struct world *w)
+{
+    uint32_t index = program_indexes[world_random(w, INDEXES)];
+
+    /* Through a recursive entry the pages are the tables themselves. */
+    if (world_random(w, 8) == 0)
+        return index << 22 | program_indexes[world_random(w, INDEXES)] << 12 |
+               world_random(w, PAGES) * 4;
+    return index << 22 | world_random(w, PAGES) << 12 | world_random(w, 8) * 4;
+}
+
+static inline uint32_t program_flags(struct world *w)
+{
+    uint32_t flags = world_random(w, 512) & ~(uint32_t)PTE_PS;
+
+    return world_random(w, 8) ? flags | PTE_P : flags;
+}
+
+static inline uint32_t program_frame(struct world *w)
+{
+    switch (world_random(w, 12)) {
+    case 0: return (ROM_AT >> 12) + world_random(w, 2);
+    case 1: return (OUT_AT >> 12) + world_random(w, 16);
+    case 2: return (GUEST_BYTES >> 12) + world_random(w, 2);
+    default: return world_random(w, FRAMES_USED);
+    }
+}
+
+static inline uint32_t program_pde(struct world *w)
+{
+    uint32_t flags = program_flags(w);
+
+    switch (world_random(w, 12)) {
+    case 0: return (1 + world_random(w, DIRECTORIES)) << 12 | flags;
+    case 1: return flags | PTE_PS;
+    case 2: return flags | PTE_PS | world_random(w, 3) << 13;
+    case 3: return program_frame(w) << 12 | flags;
+    default: return (FIRST_TABLE + world_random(w, 8)) << 12 | flags | PTE_W;
+    }
+}
+
+/* Where the next table write goes, and what is written. */
+static inline uint32_t program_table_write(struct world *w, uint32_t *value)
+{
+    if (world_random(w, 3) == 0) {
+        *value = program_pde(w);
+        return (1 + world_random(w, DIRECTORIES)) << 12 |
+               program_indexes[world_random(w, INDEXES)] * 4;
+    }
+    *value = program_frame(w) << 12 | program_flags(w);
+    return (FIRST_TABLE + world_random(w, 8)) << 12 |
+           world_random(w, PAGES) * 4;
+}
+
+/* The guest cannot do without its kernel mapping. */
+static inline bool program_repair(struct world *w)
+{
+    uint32_t bits = PTE_P | PTE_W;
+    bool changed = false;
+
+    for (uint32_t d = 1; d <= DIRECTORIES; d++) {
+        uint32_t at = d << 12 | KERNEL_INDEX * 4;
+
+        if ((reference_read(w, at) & ~(uint32_t)(PTE_A | PTE_D)) !=
+            (KERNEL_TABLE << 12 | bits)) {
+            world_poke(w, at, KERNEL_TABLE << 12 | bits);
+            changed = true;
+        }
+    }
+    for (uint32_t i = 0; i < 64; i++) {
+        uint32_t at = KERNEL_TABLE << 12 | i * 4;
+
+        if ((reference_read(w, at) & ~(uint32_t)(PTE_A | PTE_D)) !=
+            (i << 12 | bits)) {
+            world_poke(w, at, i << 12 | bits);
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+static inline void program_flush(struct program *p)
+{
+    if (p->flush)
+        world_cr3(p->w, p->w->vcpu.cr3);
+}
+
+static inline bool program_is_table(uint32_t gpa)
+{
+    return gpa >> 12 <= LAST_TABLE;
+}
+
+static inline void program_touch(struct program *p)
+{
+    struct world *w = p->w;
+    struct outcome_of done;
+    unsigned access = world_random(w, 8);
+    uint32_t linear = program_linear(w);
+
+    if ((access & ACC_WRITE) && (access & ACC_FETCH))
+        access &= ~(unsigned)ACC_FETCH;
+    if (!(w->vcpu.cr0 & CR0_PG) && world_random(w, 2))
+        linear &= 0xFFFFF;
+    done = world_access(w, linear, access, world_random(w, 1u << 31));
+    if (done.what == OUTCOME_OK && (access & ACC_WRITE) &&
+        program_is_table(done.gpa))
+        program_flush(p);
+    assert_same_word(w, w->vcpu.cr3 + (linear >> 22) * 4);
+}
+
+/* The kernel changes a page table, by a store or by the VMM's hand. */
+static inline void program_change(struct program *p)
+{
+    struct world *w = p->w;
+    uint32_t value, linear;
+    uint32_t gpa = program_table_write(w, &value);
+    struct fault f;
+    bool device;
+
+    linear = (w->vcpu.cr0 & CR0_PG) ? gpa + (uint32_t)KERNEL_BASE : gpa;
+    switch (world_random(w, 6)) {
+    case 0: world_poke(w, gpa, value); break;
+    case 1: {
+        struct outcome_of want = reference_access(w, linear, ACC_WRITE, true);
+
+        cr_assert_eq(want.what, OUTCOME_OK);
+        reference_write(w, want.gpa, value);
+        cr_assert(mmu_write(w->mmu, linear, 4, false, value, &f, &device));
+        break;
+    }
+    default: world_access(w, linear, ACC_WRITE, value); break;
+    }
+    program_flush(p);
+}
+
+/* Half of a store. A fault ends the step that another half's fault began, if
+ * the run loop is of that kind. */
+static inline void program_part(struct world *w, uint32_t linear, uint32_t *ma,
+                                bool *step, bool ends)
+{
+    uint32_t error;
+
+    if (*step && ends && !fake_walk(w, linear, ACC_WRITE, ma, &error)) {
+        mmu_stepped(w->mmu);
+        *step = false;
+    }
+    world_translate(w, linear, ACC_WRITE, ma, step);
+}
+
+/* One store over a page boundary: both pages may be traced. */
+static inline void program_crossing(struct program *p)
+{
+    struct world *w = p->w;
+    uint32_t boundary =
+        (uint32_t)KERNEL_BASE + ((1 + world_random(w, LAST_TABLE)) << 12);
+    uint32_t a = boundary - 4, b = boundary, ma_a = 0, ma_b = 0;
+    uint32_t value = program_frame(w) << 12 | program_flags(w);
+    bool step = false, ends = world_random(w, 2) != 0;
+
+    if (!(w->vcpu.cr0 & CR0_PG))
+        return;
+    w->eip += 4;
+    for (unsigned tries = 0;; tries++) {
+        uint64_t faults = w->faults;
+
+        cr_assert(tries < 32, "no progress over a page boundary");
+        program_part(w, a, &ma_a, &step, ends);
+        program_part(w, b, &ma_b, &step, ends);
+        if (w->faults == faults)
+            break;
+    }
+    reference_access(w, a, ACC_WRITE, true);
+    reference_access(w, b, ACC_WRITE, true);
+    memory_write32(&w->memory, MA(ma_a), value);
+    memory_write32(&w->memory, MA(ma_b), value);
+    reference_write(w, a - (uint32_t)KERNEL_BASE, value);
+    reference_write(w, b - (uint32_t)KERNEL_BASE, value);
+    if (step)
+        mmu_stepped(w->mmu);
+    program_repair(w);
+    program_flush(p);
+}
+
+static inline void program_mode(struct program *p)
+{
+    struct world *w = p->w;
+    uint32_t cr0 = w->vcpu.cr0, cr4 = w->vcpu.cr4;
+
+    switch (world_random(w, p->modes ? 5 : 3)) {
+    case 0: cr0 ^= CR0_WP; break;
+    case 1: mmu_watch(w->mmu, GPA(program_frame(w) << 12)); return;
+    case 2: mmu_drop_gpa(w->mmu, GPA(program_frame(w) << 12)); return;
+    case 3: cr4 ^= world_random(w, 2) ? CR4_PSE : CR4_PGE; break;
+    default: cr0 ^= CR0_PG; break;
+    }
+    world_mode(w, cr0, cr4);
+}
+
+/* Save, and restore into the same place. */
+static inline void program_snapshot(struct program *p)
+{
+    struct world *w = p->w;
+    size_t bytes = mmu_save(w->mmu, NULL, 0);
+    uint8_t *saved = malloc(bytes);
+    uint8_t *again = malloc(bytes);
+
+    cr_assert_eq(mmu_save(w->mmu, saved, bytes), bytes);
+    cr_assert(mmu_restore(w->mmu, saved, bytes));
+    cr_assert_eq(mmu_save(w->mmu, again, bytes), bytes);
+    cr_assert_not(mmu_restore(w->mmu, saved, bytes - 1));
+    free(saved);
+    free(again);
+}
+
+static inline void program_step(struct program *p)
+{
+    struct world *w = p->w;
+    unsigned what = world_random(w, 100);
+
+    if (what < 50)
+        program_touch(p);
+    else if (what < 80)
+        program_change(p);
+    else if (what < 88)
+        world_cr3(w, (1 + world_random(w, DIRECTORIES)) << 12);
+    else if (what < 92)
+        mmu_invlpg(w->mmu, program_linear(w));
+    else if (what < 95)
+        program_crossing(p);
+    else if (what < 99)
+        program_mode(p);
+    else
+        program_snapshot(p);
+}
+
+static inline void program_start(struct world *w)
+{
+    program_repair(w);
+    world_cr3(w, 0x1000);
+    world_mode(w, CR0_PE | CR0_PG | CR0_WP, CR4_PSE);
+}
+
+/* A guest whose translations must be exact at every access. */
+static inline void program_run(const struct mmu_technique *t, uint64_t seed,
+                               unsigned steps, uint64_t limit, bool flush)
+{
+    struct world *w = world_create(t, limit, seed);
+    struct program p = {.w = w, .flush = flush, .modes = true};
+    uint64_t sum = 0;
+
+    program_start(w);
+    for (unsigned i = 0; i < steps; i++) {
+        program_step(&p);
+        if (program_repair(w))
+            program_flush(&p);
+        assert_audit(w);
+        if (i % 64 == 0)
+            assert_same_memory(w);
+    }
+    assert_same_memory(w);
+    for (unsigned i = 0; i < FC_COUNT; i++)
+        sum += w->trace.count.page_faults[i];
+    cr_assert_eq(sum, w->faults);
+    world_destroy(w);
+}
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/tlb/test_tlb.c - TLB emulation. */
+#include "tests/shadowmmu/test_program.h"
+
+Test(mmu_tlb, random_guests_that_flush_see_what_the_manual_says)
+{
+    for (uint64_t seed = 1; seed <= 12; seed++)
+        program_run(&mmu_tlb_emulation, seed, 1500, 0, true);
+}
+
+Test(mmu_tlb, the_least_memory_is_enough)
+{
+    for (uint64_t seed = 101; seed <= 108; seed++)
+        program_run(&mmu_tlb_emulation, seed, 1500, PAGE_BYTES, true);
+}
+
+enum { DIRECTORY = 0x1000, OTHER = 0x2000, TABLE = 0x3000, PAGES_USED = 16 };
+enum { RWU = PTE_P | PTE_W | PTE_U };
+
+static struct world *one_space(void)
+{
+    struct world *w = world_create(&mmu_tlb_emulation, 0, 1);
+
+    world_poke(w, DIRECTORY, TABLE | RWU);
+    world_poke(w, OTHER, TABLE | RWU);
+    for (uint32_t i = 0; i < 64; i++)
+        world_poke(w, TABLE + i * 4, (0x100 + i) << 12 | RWU);
+    world_cr3(w, DIRECTORY);
+    world_mode(w, CR0_PE | CR0_PG | CR0_WP, CR4_PSE);
+    return w;
+}
+
+static void touch_set(struct world *w, uint32_t pages)
+{
+    for (uint32_t i = 0; i < pages; i++)
+        world_access(w, i << 12, ACC_USER | ACC_WRITE, i);
+}
+
+struct flush_sink {
+    struct trace_sink sink;
+    uint32_t lost;
+};
+
+static void on_event(void *ctx, const struct event *e)
+{
+    if (e->kind == EV_FLUSH)
+        ((struct flush_sink *)ctx)->lost = e->arg[0];
+}
+
+Test(mmu_tlb, switching_back_costs_the_working_set_again)
+{
+    struct world *w = one_space();
+    struct flush_sink s = {{on_event, &s, NULL}, 0};
+
+    trace_attach(&w->trace, &s.sink);
+    touch_set(w, 20);
+    world_cr3(w, OTHER);
+    cr_assert_eq(s.lost, 20);
+    touch_set(w, 20);
+    world_cr3(w, DIRECTORY);
+    touch_set(w, 20);
+    cr_assert_eq(w->trace.count.page_faults[FC_HIDDEN], 60);
+    cr_assert_eq(w->faults, 60);
+    trace_detach(&w->trace, &s.sink);
+    world_destroy(w);
+}
+
+Test(mmu_tlb, invlpg_forgets_all_of_a_large_page)
+{
+    struct world *w = one_space();
+
+    world_poke(w, DIRECTORY + 4, PTE_PS | PTE_D | RWU);
+    world_access(w, 0x400000, ACC_USER, 0);
+    world_access(w, 0x410000, ACC_USER, 0);
+    world_poke(w, DIRECTORY + 4, 0);
+    mmu_invlpg(w->mmu, 0x410000);
+    cr_assert_eq(world_access(w, 0x400000, ACC_USER, 0).what, OUTCOME_FAULT);
+    world_destroy(w);
+}
+
+Test(mmu_tlb, accessed_and_dirty_bits_come_back_after_invlpg)
+{
+    struct world *w = one_space();
+
+    touch_set(w, 1);
+    world_poke(w, TABLE, 0x100000 | RWU);
+    mmu_invlpg(w->mmu, 0);
+    world_access(w, 0, ACC_USER, 0);
+    cr_assert_eq(guest_read(w, TABLE) & (PTE_A | PTE_D), PTE_A);
+    world_access(w, 0, ACC_USER | ACC_WRITE, 0);
+    cr_assert_eq(guest_read(w, TABLE) & (PTE_A | PTE_D), PTE_A | PTE_D);
+    world_destroy(w);
+}
+
+Test(mmu_tlb, page_tables_are_not_traced)
+{
+    struct world *w = one_space();
+
+    world_poke(w, TABLE + 63 * 4, TABLE | RWU);
+    touch_set(w, 4);
+    world_access(w, 63u << 12, ACC_USER | ACC_WRITE, 0);
+    cr_assert_eq(w->trace.count.page_faults[FC_TRACE], 0);
+    world_destroy(w);
+}
+
+/* What a guest may see that changes entries and flushes only sometimes: the
+ * entry as it is, or any that it had since the page was last flushed. */
+static void lazy_guest(uint64_t seed)
+{
+    struct world *w = one_space();
+    uint32_t had[PAGES_USED][64] = {{0}};
+    unsigned count[PAGES_USED] = {0};
+
+    w->random = seed * 77777 + 1;
+    for (unsigned step = 0; step < 3000; step++) {
+        uint32_t page = world_random(w, PAGES_USED), ma = 0;
+        uint32_t linear = page << 12;
+        bool stepping = false, legal = false;
+        struct outcome_of got, want;
+
+        switch (world_random(w, 8)) {
+        case 0:
+        case 1:
+            if (count[page] < 63)
+                had[page][count[page]++] = reference_read(w, TABLE + page * 4);
+            world_poke(w, TABLE + page * 4,
+                       (0x100 + world_random(w, 64)) << 12 |
+                           (world_random(w, 4) ? RWU : 0));
+            continue;
+        case 2:
+            mmu_invlpg(w->mmu, linear);
+            count[page] = 0;
+            continue;
+        case 3:
+            if (world_random(w, 8) == 0) {
+                world_cr3(w, DIRECTORY);
+                memset(count, 0, sizeof count);
+            }
+            continue;
+        default: break;
+        }
+        w->reference[TABLE + page * 4] =
+            (uint8_t)guest_read(w, TABLE + page * 4);
+        want = reference_access(w, linear, ACC_USER, false);
+        got = world_translate(w, linear, ACC_USER, &ma, &stepping);
+        w->reference[TABLE + page * 4] =
+            (uint8_t)guest_read(w, TABLE + page * 4);
+        legal = got.what == want.what && got.gpa == want.gpa;
+        for (unsigned i = 0; i < count[page]; i++)
+            legal |= got.what == OUTCOME_OK && (had[page][i] & PTE_P) &&
+                     got.gpa == (had[page][i] & PTE_FRAME);
+        cr_assert(legal, "seed %u page %u", (unsigned)seed, (unsigned)page);
+        assert_audit(w);
+    }
+    world_destroy(w);
+}
+
+Test(mmu_tlb, a_guest_that_flushes_late_sees_only_what_a_tlb_may_show)
+{
+    for (uint64_t seed = 1; seed <= 8; seed++)
+        lazy_guest(seed);
+}
+
+/* A write fault on a page that the guest maps elsewhere by now replaces the
+ * entry; nobody would find the old frame's translation any more. */
+Test(mmu_tlb, a_replaced_entry_is_not_in_the_hardware_tlb)
+{
+    for (uint64_t seed = 1; seed < 16; seed++) {
+        struct world *w = one_space();
+        uint32_t ma = 0;
+        bool step = false;
+
+        w->random = seed * 77777;
+        world_access(w, 0, ACC_USER, 0); /* write is withheld */
+        world_access(w, 0, ACC_USER, 0);
+        world_poke(w, TABLE, 0x150000 | RWU);
+        world_translate(w, 0, ACC_USER | ACC_WRITE, &ma, &step);
+        mmu_drop_gpa(w->mmu, GPA(0x100000));
+        cr_assert_eq(world_translate(w, 0, ACC_USER, &ma, &step).gpa, 0x150000);
+        world_destroy(w);
+    }
+}

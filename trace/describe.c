@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* trace/describe.c - the events as data: names, letters, fields.
+ *
+ * Exporters, screens and tests print from these tables; a new kind of event is
+ * a row here and a constructor in trace/emit.h.
+ */
+#include "trace/trace.h"
+
+#define DEC(n)                                                                 \
+    {                                                                          \
+        n, FIELD_DEC                                                           \
+    }
+#define HEX(n)                                                                 \
+    {                                                                          \
+        n, FIELD_HEX                                                           \
+    }
+
+static const struct event_description descriptions[EV_COUNT] = {
+    [EV_EXIT] = {"exit", 'G', NULL, {DEC("vector"), HEX("error"), HEX("gva")}},
+    [EV_EMULATE] = {"emulate",
+                    'E',
+                    "mnemonic",
+                    {DEC("bytes"), HEX("operand"), HEX("value")}},
+    [EV_SILENT] = {"silent",
+                   'S',
+                   "mnemonic",
+                   {DEC("bytes"), HEX("got"), HEX("expected")}},
+    [EV_FAULT] = {"fault",
+                  '#',
+                  NULL,
+                  {HEX("gva"), HEX("gpa"), HEX("ma"), HEX("error"),
+                   HEX("guest_error"), HEX("entry")}},
+    [EV_FILL] = {"fill",
+                 'L',
+                 NULL,
+                 {HEX("gva"), HEX("gpa"), HEX("ma"), HEX("entry"),
+                  HEX("entry_ma"), HEX("error")}},
+    [EV_TABLE] = {"table",
+                  'B',
+                  "cause",
+                  {HEX("table_ma"), HEX("gpa"), DEC("level"), DEC("tables")}},
+    [EV_FLUSH] = {"flush",
+                  'F',
+                  "cause",
+                  {DEC("entries"), HEX("gva"), HEX("cr3")}},
+    [EV_INJECT] = {"inject",
+                   'I',
+                   "cause",
+                   {DEC("vector"), HEX("error"), HEX("cr2"), HEX("cs"),
+                    HEX("target"), DEC("has_error")}},
+    [EV_DELIVER] = {"deliver",
+                    'V',
+                    "cause",
+                    {DEC("vector"), HEX("error"), HEX("cr2"), HEX("cs"),
+                     HEX("target"), DEC("has_error")}},
+    [EV_IO] = {"io",
+               'O',
+               "device",
+               {HEX("port"), DEC("bytes"), HEX("value"), DEC("write")}},
+    [EV_MMIO] = {"mmio",
+                 'A',
+                 "device",
+                 {HEX("gpa"), DEC("bytes"), HEX("value"), DEC("write"),
+                  HEX("gva")}},
+    [EV_UNCLAIMED] = {"unclaimed",
+                      'U',
+                      NULL,
+                      {HEX("address"), DEC("bytes"), HEX("value"), DEC("write"),
+                       DEC("memory")}},
+    [EV_HALT] = {"halt", 'Z', NULL, {DEC("interrupts")}},
+    [EV_MODE] = {"mode",
+                 'C',
+                 "cause",
+                 {HEX("cr0"), HEX("cr3"), HEX("cr4"), HEX("old_cr0"),
+                  HEX("old_cr4")}},
+    [EV_RELOCATE] = {"relocate",
+                     'R',
+                     "cause",
+                     {HEX("from"), HEX("to"), HEX("cr3")}},
+    [EV_STOP] = {"stop", 'Q', "reason", {DEC("status"), HEX("address")}},
+};
+
+static const struct {
+    const char *name;
+    char letter;
+} classes[FC_COUNT] = {
+    [FC_TRUE] = {"true", 'T'},         [FC_HIDDEN] = {"hidden", 'H'},
+    [FC_DIRTY] = {"dirty", 'D'},       [FC_TRACE] = {"trace", 'W'},
+    [FC_MMIO] = {"mmio", 'M'},         [FC_PAGED_OUT] = {"paged_out", 'P'},
+    [FC_SPURIOUS] = {"spurious", 'X'},
+};
+
+static const char *const reasons[EXIT_COUNT] = {
+    [EXIT_PAGE_FAULT] = "page_fault",
+    [EXIT_PRIVILEGED] = "privileged",
+    [EXIT_PATCHED] = "patched",
+    [EXIT_IO] = "io",
+    [EXIT_SOFTWARE] = "software_interrupt",
+    [EXIT_EXCEPTION] = "exception",
+    [EXIT_CPUID] = "cpuid",
+    [EXIT_INTERRUPT] = "interrupt",
+    [EXIT_HALT] = "halt",
+    [EXIT_STEP] = "step",
+};
+
+static const struct event_description unknown = {
+    .name = "unknown",
+    .letter = '?',
+};
+
+const struct event_description *event_describe(enum event_kind kind)
+{
+    if ((unsigned)kind >= EV_COUNT || !descriptions[kind].name)
+        return &unknown;
+    return &descriptions[kind];
+}
+
+const char *fault_class_name(enum fault_class cls)
+{
+    return (unsigned)cls < FC_COUNT ? classes[cls].name : "none";
+}
+
+char fault_class_letter(enum fault_class cls)
+{
+    return (unsigned)cls < FC_COUNT ? classes[cls].letter : '-';
+}
+
+const char *exit_reason_name(enum exit_reason reason)
+{
+    const char *name = NULL;
+
+    if ((unsigned)reason < EXIT_COUNT)
+        name = reasons[reason];
+    return name ? name : "unknown";
+}

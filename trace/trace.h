@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* trace/trace.h - the event stream and the counters.
+ *
+ * Everything observable is an event. Statistics, the screens, trace files, the
+ * comparison and the grader read the stream through a sink; none of them
+ * reaches into the machine or the monitor, and nothing here calls back into
+ * them. With no sink attached an event costs a counter and a test.
+ *
+ * Units: cycles are virtual (see cpu/machine.h). Addresses say which space
+ * they belong to in their field's name: gva, gpa, ma.
+ */
+#ifndef TRACE_TRACE_H
+#define TRACE_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* The class of a page-fault exit. Exactly one each; they sum to the total. */
+enum fault_class {
+    FC_TRUE,   /* T  the guest's own tables do not allow the access */
+    FC_HIDDEN, /* H  they do; the VMM's table has no entry yet */
+    FC_DIRTY,  /* D  they do; the VMM withheld a right to see the first use */
+    FC_TRACE,  /* W  a write to a guest table that the VMM watches */
+    FC_MMIO,   /* M  no memory behind it: a device */
+    FC_PAGED_OUT, /* P  the PMap has no machine frame */
+    FC_SPURIOUS,  /* X  nothing stands in the way any more */
+    FC_COUNT,
+};
+
+/* Why the processor left the guest. */
+enum exit_reason {
+    EXIT_PAGE_FAULT,
+    EXIT_PRIVILEGED, /* a privileged instruction trapped (#GP) */
+    EXIT_PATCHED,    /* a translated site's trap (bt-static) */
+    EXIT_IO,         /* IN, OUT, INS, OUTS */
+    EXIT_SOFTWARE,   /* INT n */
+    EXIT_EXCEPTION,  /* any other exception: reflected to the guest */
+    EXIT_CPUID,
+    EXIT_INTERRUPT, /* left to deliver an interrupt */
+    EXIT_HALT,
+    EXIT_STEP, /* single step on the VMM's behalf */
+    EXIT_COUNT,
+};
+
+/* What arg[0], arg[1], ... of each kind mean, in this order, and what text
+ * holds. trace/emit.h has a constructor for each; trace/describe.c the same as
+ * data.
+ *
+ *   EXIT       vector error gva                      text: -
+ *   EMULATE    bytes operand value                   text: mnemonic
+ *   SILENT     bytes got expected                    text: mnemonic
+ *   FAULT      gva gpa ma error guest_error entry    text: -
+ *              (error is the real one; guest_error what the guest is told)
+ *   FILL       gva gpa ma entry entry_ma error       text: -
+ *   TABLE      table_ma gpa level tables             text: cause
+ *              (level 2 is a directory; tables: how many there are now)
+ *   FLUSH      entries gva cr3                       text: cause
+ *   INJECT     vector error cr2 cs target has_error  text: cause
+ *   DELIVER    vector error cr2 cs target has_error  text: cause
+ *   IO         port bytes value write                text: device
+ *   MMIO       gpa bytes value write gva             text: device
+ *   UNCLAIMED  address bytes value write memory      text: -
+ *              (memory 0: a port; 1: a guest-physical address)
+ *   HALT       interrupts                            text: -
+ *   MODE       cr0 cr3 cr4 old_cr0 old_cr4           text: cause
+ *   RELOCATE   from to cr3                           text: cause
+ *   STOP       status address                        text: reason
+ */
+enum event_kind {
+    EV_EXIT,      /* an exit: reason, vector, error */
+    EV_EMULATE,   /* a sensitive instruction done for the guest */
+    EV_SILENT,    /* a sensitive instruction that did not trap (lost) */
+    EV_FAULT,     /* a page fault and its class */
+    EV_FILL,      /* an entry put into the VMM's table */
+    EV_TABLE,     /* a VMM table made, dropped, reclaimed */
+    EV_FLUSH,     /* entries removed: cause, how many */
+    EV_INJECT,    /* an event delivered to the guest by the VMM */
+    EV_DELIVER,   /* an event delivered by the bare machine */
+    EV_IO,        /* a port access */
+    EV_MMIO,      /* a device memory access */
+    EV_UNCLAIMED, /* an access nobody answers */
+    EV_HALT,
+    EV_MODE,     /* paging on/off, privilege model changes */
+    EV_RELOCATE, /* the VMM moved out of the guest's way */
+    EV_STOP,     /* the end of a run and why */
+    EV_COUNT,
+};
+
+/* One event. Which arg means what is said by the kind's row in the table
+ * (event_describe()); unused ones are 0. */
+enum { EVENT_ARGS = 6 };
+struct event {
+    uint64_t seq;
+    uint64_t cycles;
+    uint32_t eip; /* guest's, of the instruction concerned */
+    uint8_t kind; /* enum event_kind */
+    uint8_t vm;
+    uint8_t cls; /* EV_FAULT: enum fault_class; EV_EXIT: enum exit_reason */
+    uint8_t cpl; /* the guest's (virtual) privilege level */
+    uint32_t arg[EVENT_ARGS];
+    const char *text; /* static string: mnemonic, cause, device name; or NULL */
+};
+
+enum field_format { FIELD_NONE, FIELD_DEC, FIELD_HEX };
+struct event_field {
+    const char *name; /* "gva", "gpa", "ma", "error", ... */
+    enum field_format format;
+};
+struct event_description {
+    const char *name;      /* "fault" */
+    char letter;           /* the screens' letter; FC_ letters for faults */
+    const char *text_name; /* what text holds, e.g. "mnemonic"; NULL: none */
+    struct event_field field[EVENT_ARGS];
+};
+const struct event_description *event_describe(enum event_kind kind);
+const char *fault_class_name(enum fault_class cls); /* "hidden" */
+char fault_class_letter(enum fault_class cls);      /* 'H' */
+const char *exit_reason_name(enum exit_reason reason);
+
+/* One sentence for people (--plain and the trap log's long form). Returns the
+ * length that was wanted, like snprintf. */
+int event_sentence(const struct event *e, char *buffer, size_t bytes);
+
+/* Everything that is counted. The names are those of the JSON of --stats. */
+struct counters {
+    uint64_t blocks;
+    uint64_t exits[EXIT_COUNT];
+    uint64_t page_faults[FC_COUNT];
+    uint64_t interrupts[256]; /* delivered to the guest, by vector */
+    uint64_t emulated;        /* instructions done for the guest */
+    uint64_t silent;          /* sensitive instructions seen lost */
+    uint64_t tlb_fills;       /* hardware TLB */
+    uint64_t tlb_flushes;
+    uint64_t tlb_page_flushes;
+    uint64_t walk_references; /* memory references of hardware walks */
+    uint64_t vmm_references;  /* of the VMM's walks of guest tables */
+    uint64_t mmu_flushes;     /* the VMM's tables emptied (tlb) */
+    uint64_t mmu_fills;
+    uint64_t mmu_invlpg;
+    uint64_t mmu_pte_write; /* traced writes to guest tables */
+    uint64_t mmu_recycled;  /* tables reclaimed under the memory limit */
+    uint64_t mmu_tables;    /* now */
+    uint64_t mmu_tables_peak;
+    uint64_t cr3_writes;
+    uint64_t io_reads, io_writes, mmio_accesses, unclaimed;
+    uint64_t code_pages, code_rewritten, intercepts; /* the machine's own */
+    uint64_t model_cost; /* cycles by the cost table, trace/cost.h */
+};
+
+struct trace_sink {
+    void (*event)(void *ctx, const struct event *e);
+    void *ctx;
+    struct trace_sink *next;
+};
+
+struct trace {
+    struct counters count;
+    uint64_t seq;
+    const uint64_t *clock; /* the machine's cycles */
+    struct trace_sink *sinks;
+    uint8_t vm;
+};
+
+void trace_init(struct trace *t, const uint64_t *clock);
+void trace_attach(struct trace *t, struct trace_sink *sink);
+void trace_detach(struct trace *t, struct trace_sink *sink);
+void trace_publish(struct trace *t, struct event *e); /* to the sinks */
+
+/* Emit. seq and cycles are filled in. Counting is the caller's (it knows which
+ * counter), so that counters hold with no reader too. */
+static inline void trace_emit(struct trace *t, const struct event *e)
+{
+    t->seq++;
+    if (t->sinks) {
+        struct event copy = *e;
+        trace_publish(t, &copy);
+    }
+}
+
+/* Exporters. A file sink writes each event as it comes and keeps the first
+ * write error, which trace_file_close reports (0 or an errno). The ending of
+ * path chooses the format: .jsonl, .csv; others are refused with NULL and a
+ * line in *error (static). */
+struct trace_file;
+struct trace_file *trace_file_open(const char *path, struct trace *t,
+                                   const char **error);
+int trace_file_close(struct trace_file *f);
+
+/* A bounded ring of the latest events, for the screens. */
+struct trace_ring;
+struct trace_ring *trace_ring_create(size_t capacity, struct trace *t);
+void trace_ring_destroy(struct trace_ring *r);
+/* Copy the newest n events (oldest of them first); returns how many. */
+size_t trace_ring_latest(const struct trace_ring *r, struct event *out,
+                         size_t n);
+
+#endif

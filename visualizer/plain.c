@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* visualizer/plain.c - the inspector as lines. */
+#include "visualizer/plain.h"
+
+#include <string.h>
+
+#include "visualizer/event_text.h"
+
+static const char *const mark_text[] = {
+    [MARK_NONE] = "",
+    [MARK_TRAPS] = " It will trap.",
+    [MARK_SILENT] = " It is sensitive and will not trap.",
+    [MARK_DEVICE] = " It goes to a device.",
+    [MARK_PATCHED] = " It was patched and will trap.",
+};
+
+/* Events with a number above since, one sentence each. */
+static void tell_events(const struct session *s, uint64_t since, FILE *out)
+{
+    char sentence[400], number[28];
+    const struct inspection *in = s->in;
+    uint64_t first = in->event_count ? in->events[0].seq : 0;
+
+    if (in->event_count && first > since + 1)
+        fprintf(out, "... %llu events are not shown ...\n",
+                (unsigned long long)(first - since - 1));
+    for (unsigned i = 0; i < in->event_count; i++) {
+        const struct event *e = &in->events[i];
+        if (e->seq <= since || !event_passes(e, s->ui.filter))
+            continue;
+        event_sentence(e, sentence, sizeof sentence);
+        fprintf(out, "#%llu at cycle %s, EIP %08X: %s.\n",
+                (unsigned long long)e->seq, number_text(e->cycles, number),
+                e->eip, sentence);
+    }
+}
+
+void plain_where(const struct session *s, FILE *out)
+{
+    const struct inspection *in = s->in;
+    if (in->stop != VM_RUNNING) {
+        fprintf(out, "The guest has ended after event #%llu.\n",
+                (unsigned long long)in->seq);
+        return;
+    }
+    if (in->code_count == 0) {
+        fprintf(out, "Next: EIP %08X, where no memory can be read.\n",
+                in->guest.eip);
+        return;
+    }
+    const struct inspect_line *line = &in->code[in->current];
+    fprintf(out, "Next, at %08X%s%s%s: %s.%s\n", line->address,
+            in->place[0] ? " (" : "", in->place, in->place[0] ? ")" : "",
+            line->text,
+            (unsigned)line->mark <= MARK_PATCHED ? mark_text[line->mark] : "");
+    fprintf(out, "Why: %s\n", in->why);
+}
+
+static void tell_registers(const struct inspection *in, FILE *out)
+{
+    static const char *const names[GPR_COUNT] = {
+        "EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI",
+    };
+    const struct cpu_state *g = &in->guest, *m = &in->real;
+    for (unsigned i = 0; i < GPR_COUNT; i++)
+        fprintf(out, "%s %08X%s%s", names[i], g->gpr[i],
+                in->has_before && g->gpr[i] != in->before.gpr[i] ? " changed" :
+                                                                   "",
+                i + 1 < GPR_COUNT ? ", " : ".\n");
+    if (in->cpu && strcmp(in->cpu, "bare") == 0) {
+        fprintf(out, "CPL %u, IF %u, IOPL %u, CR3 %08X.\n", g->cpl,
+                !!(g->eflags & EFL_IF), state_iopl(g), g->cr3);
+        return;
+    }
+    fprintf(out,
+            "The guest believes: CPL %u, IF %u, IOPL %u, CR3 %08X.\n"
+            "The real processor has: CPL %u, IF %u, IOPL %u, CR3 %08X.\n",
+            g->cpl, !!(g->eflags & EFL_IF), state_iopl(g), g->cr3, m->cpl,
+            !!(m->eflags & EFL_IF), state_iopl(m), m->cr3);
+}
+
+static void tell_entry(FILE *out, const char *what, bool valid, uint32_t entry)
+{
+    char bits[40];
+    entry_text(entry, bits, sizeof bits);
+    if (valid)
+        fprintf(out, "%s is %08X: %s.\n", what, entry, bits);
+}
+
+static void tell_verdict(const struct inspection *in, FILE *out)
+{
+    const struct mmu_view *v = &in->view;
+    if (!v->walk.allowed)
+        fprintf(out, "The guest's own tables do not allow it: class T true, "
+                     "error code %04X.\n",
+                v->walk.error);
+    else if (!in->mmu || strcmp(in->mmu, "-") == 0)
+        fprintf(out, "The tables allow it, and the processor walks them "
+                     "itself: no trap.\n");
+    else if (v->would >= FC_COUNT)
+        fprintf(out, "The guest's tables and the VMM's table allow it: no "
+                     "trap.\n");
+    else
+        fprintf(out, "The guest's tables allow it, the VMM's do not yet: "
+                     "class %c %s.\n",
+                fault_class_letter(v->would), fault_class_name(v->would));
+}
+
+static void tell_translation(const struct inspection *in, FILE *out)
+{
+    const struct mmu_view *v = &in->view;
+    fprintf(out, "A %s at %08X.\n", access_text(in->access), in->gva);
+    if (!v->walk.paging)
+        fprintf(out, "The guest's paging is off.\n");
+    tell_entry(out, "The guest's directory entry", v->walk.pde_valid,
+               v->walk.pde);
+    tell_entry(out, "The guest's table entry", v->walk.pte_valid, v->walk.pte);
+    if (v->walk.allowed)
+        fprintf(out, "The guest-physical address is %08llX.\n",
+                (unsigned long long)v->walk.gpa.v);
+    if (in->mmu && strcmp(in->mmu, "-") != 0) {
+        if (v->pmap == PMAP_RAM || v->pmap == PMAP_ROM)
+            fprintf(out, "The machine address is %08llX.\n",
+                    (unsigned long long)v->ma.v);
+        tell_entry(out, "The VMM's directory entry", v->pde_valid, v->pde);
+        tell_entry(out, "The VMM's table entry", v->pte_valid, v->pte);
+    }
+    tell_verdict(in, out);
+}
+
+static void tell_console(const struct inspection *in, FILE *out)
+{
+    if (in->console_rows == 0)
+        fprintf(out, "The guest has written nothing yet.\n");
+    for (unsigned i = 0; i < in->console_rows; i++)
+        fprintf(out, "%s\n", in->console[i]);
+}
+
+static void tell_screen(const struct session *s, FILE *out)
+{
+    switch (s->ui.screen) {
+    case SCREEN_STEP:
+        tell_registers(s->in, out);
+        plain_where(s, out);
+        break;
+    case SCREEN_TRANSLATION: tell_translation(s->in, out); break;
+    case SCREEN_CONSOLE: tell_console(s->in, out); break;
+    case SCREEN_COUNT: break;
+    }
+}
+
+/* What a line changed, told. */
+static void tell(struct session *s, uint64_t seq, uint64_t cycles,
+                 const struct ui *before, FILE *out)
+{
+    struct inspection *in = s->in;
+    if (s->ui.help) {
+        fprintf(out, "One line is one key, with a count before it if wanted, "
+                     "or one command.\n");
+        key_list(out);
+        command_list(out);
+        s->ui.help = false;
+    } else if (in->cycles != cycles || in->seq != seq) {
+        if (in->seq > seq)
+            tell_events(s, seq, out);
+        plain_where(s, out);
+    } else if (s->ui.screen != before->screen ||
+               memcmp(&s->ui.request, &before->request,
+                      sizeof s->ui.request) != 0) {
+        tell_screen(s, out);
+    }
+    if (s->ui.prompt != PROMPT_NONE)
+        fprintf(out, "The next line: %s\n", prompt_text[s->ui.prompt]);
+    if (s->ui.status[0])
+        fprintf(out, "%s\n", s->ui.status);
+    s->ui.status[0] = '\0';
+    fflush(out);
+}
+
+bool plain_play(struct session *s, FILE *in, FILE *out, bool prompt,
+                const char *name)
+{
+    char line[UI_TEXT * 2];
+    for (int number = 1; !s->quit; number++) {
+        if (prompt) {
+            fputs("umbra> ", out);
+            fflush(out);
+        }
+        if (!fgets(line, sizeof line, in))
+            break;
+        struct ui before = s->ui;
+        uint64_t seq = s->in->seq, cycles = s->in->cycles;
+        bool understood = session_script_line(s, line);
+        if (!understood && name) {
+            fprintf(stderr, "umbra: %s:%d: %s\n", name, number, s->ui.status);
+            s->status = 1;
+            return false;
+        }
+        bool digit = line[0] >= '1' && line[0] <= '0' + SCREEN_COUNT;
+        if (digit && (line[1] == '\n' || !line[1]))
+            before.screen = SCREEN_COUNT; /* asked for: tell it again */
+        tell(s, seq, cycles, &before, out);
+    }
+    return true;
+}

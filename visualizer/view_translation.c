@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* visualizer/view_translation.c - screen 2: one address through all tables.
+ *
+ * Left what the guest wrote, right what the processor walks, aligned level by
+ * level; then the three questions whose answers are the fault's class.
+ */
+#include <string.h>
+
+#include "visualizer/event_text.h"
+#include "visualizer/view.h"
+
+static bool is_bare(const struct inspection *in)
+{
+    return !in->mmu || strcmp(in->mmu, "-") == 0;
+}
+
+static const char *vmm_table_name(const struct inspection *in)
+{
+    if (is_bare(in))
+        return "Hardware (no VMM)";
+    if (strcmp(in->mmu, "shadow") == 0)
+        return "Shadow table (the CPU walks it)";
+    if (strcmp(in->mmu, "tlb") == 0)
+        return "Emulated TLB (the CPU walks it)";
+    return "The VMM's table (the CPU walks it)";
+}
+
+/* Two rows: which entry, where; then its value. */
+static void draw_entry(struct canvas *c, struct rect r, int row,
+                       const char *name, unsigned index, const char *space,
+                       uint64_t where, uint32_t entry)
+{
+    char bits[40];
+    entry_text(entry, bits, sizeof bits);
+    canvas_printf(c, r.row + row, r.column + 2, r.width - 4, STYLE_TEXT,
+                  "%s[%03X] @%s %08llX", name, index, space,
+                  (unsigned long long)where);
+    canvas_printf(c, r.row + row + 1, r.column + 2, r.width - 4, STYLE_TEXT,
+                  "  = %08X  %s", entry, bits);
+}
+
+static const char *pmap_text(enum pmap_kind kind)
+{
+    static const char *const text[] = {
+        [PMAP_NONE] = "no memory: a device, or nothing",
+        [PMAP_RAM] = "RAM",
+        [PMAP_ROM] = "ROM",
+        [PMAP_PAGED_OUT] = "paged out",
+    };
+    return (unsigned)kind < 4 ? text[kind] : "?";
+}
+
+static void draw_guest_result(struct canvas *c, struct rect r, int row,
+                              const struct inspection *in)
+{
+    const struct mmu_view *v = &in->view;
+    bool translated = !v->walk.paging || v->walk.pte_valid || v->walk.large;
+    int column = r.column + 2, width = r.width - 4;
+
+    if (v->walk.paging && (!translated || !(v->walk.pde & PTE_P) ||
+                           (v->walk.pte_valid && !(v->walk.pte & PTE_P)))) {
+        canvas_text(c, r.row + row, column, width, STYLE_TEXT,
+                    "gPA  none: the guest maps nothing here");
+        return;
+    }
+    canvas_printf(c, r.row + row, column, width, STYLE_TEXT, "gPA  %08llX",
+                  (unsigned long long)v->walk.gpa.v);
+    if (is_bare(in)) {
+        canvas_text(c, r.row + row + 1, column, width, STYLE_TEXT,
+                    "(no PMap: it is the machine's)");
+        return;
+    }
+    canvas_printf(c, r.row + row + 1, column, width, STYLE_TEXT,
+                  "PMap frame %05llX -> %s%s",
+                  (unsigned long long)(v->walk.gpa.v >> PAGE_SHIFT),
+                  pmap_text(v->pmap), v->traced ? ", traced" : "");
+    if (v->pmap == PMAP_RAM || v->pmap == PMAP_ROM)
+        canvas_printf(c, r.row + row + 2, column, width, STYLE_TEXT,
+                      "MA   %08llX", (unsigned long long)v->ma.v);
+}
+
+/* The class letter at the level where a walk stops. */
+static void draw_arrow(struct canvas *c, struct rect r, int row,
+                       enum fault_class would)
+{
+    char letter = fault_class_letter(would);
+    canvas_printf(c, r.row + row, r.column + r.width - 7, 5,
+                  style_of_letter(letter), "<== %c", letter);
+}
+
+static bool stops_at(uint32_t entry, unsigned access)
+{
+    return !(entry & PTE_P) || ((access & ACC_WRITE) && !(entry & PTE_W)) ||
+           ((access & ACC_USER) && !(entry & PTE_U));
+}
+
+static void draw_guest(struct canvas *c, struct rect r,
+                       const struct inspection *in)
+{
+    const struct guest_walk *w = &in->view.walk;
+    int column = r.column + 2, width = r.width - 4;
+
+    canvas_box(c, r, "Guest's page table");
+    canvas_printf(c, r.row + 1, column, width, STYLE_TEXT,
+                  is_bare(in) ? "CR3          gPA %08X" :
+                                "CR3 (virtual) gPA %08X",
+                  in->guest.cr3);
+    if (!w->paging) {
+        canvas_text(c, r.row + 3, column, width, STYLE_TEXT,
+                    "Paging is off: gPA = linear address");
+    } else {
+        if (w->pde_valid)
+            draw_entry(c, r, 3, "PDE", in->gva >> 22, "gPA", w->pde_gpa.v,
+                       w->pde);
+        if (w->large)
+            canvas_text(c, r.row + 6, column, width, STYLE_TEXT,
+                        "(a 4 MiB page: no page table)");
+        else if (w->pte_valid)
+            draw_entry(c, r, 6, "PTE", in->gva >> 12 & 0x3FF, "gPA",
+                       w->pte_gpa.v, w->pte);
+    }
+    if (!w->allowed)
+        draw_arrow(c, r, w->pte_valid && !w->large ? 7 : 4, FC_TRUE);
+    draw_guest_result(c, r, 9, in);
+}
+
+static void draw_vmm(struct canvas *c, struct rect r,
+                     const struct inspection *in)
+{
+    const struct mmu_view *v = &in->view;
+    int column = r.column + 2, width = r.width - 4;
+    bool pde_stops = v->pde_valid && !(v->pde & PTE_P);
+    bool faults = v->would < FC_COUNT && v->would != FC_TRUE;
+
+    canvas_box(c, r, vmm_table_name(in));
+    canvas_printf(c, r.row + 1, column, width, STYLE_TEXT,
+                  "CR3 (real)    MA %08llX", (unsigned long long)v->root.v);
+    if (v->pde_valid) {
+        draw_entry(c, r, 3, "PDE", in->gva >> 22, "MA", v->pde_ma.v, v->pde);
+        if (faults && pde_stops)
+            draw_arrow(c, r, 4, v->would);
+    }
+    if (v->pte_valid) {
+        draw_entry(c, r, 6, "PTE", in->gva >> 12 & 0x3FF, "MA", v->pte_ma.v,
+                   v->pte);
+        if (faults && !pde_stops && stops_at(v->pte, in->access))
+            draw_arrow(c, r, 7, v->would);
+    }
+    if (v->would == FC_HIDDEN && v->walk.allowed)
+        canvas_printf(c, r.row + 8, column, width, STYLE_DIM,
+                      "    should map MA %08llX",
+                      (unsigned long long)(v->ma.v & ~(uint64_t)PAGE_MASK));
+    if (v->pte_valid && (v->pte & PTE_P))
+        canvas_printf(c, r.row + 9, column, width, STYLE_TEXT, "MA   %08X",
+                      (v->pte & PTE_FRAME) | (in->gva & PAGE_MASK));
+}
+
+static void draw_hardware(struct canvas *c, struct rect r,
+                          const struct inspection *in)
+{
+    int column = r.column + 2, width = r.width - 4;
+    canvas_box(c, r, vmm_table_name(in));
+    canvas_printf(c, r.row + 1, column, width, STYLE_TEXT,
+                  "CR3           MA %08X", in->real.cr3);
+    struct rect text = { r.row + 3, column, r.height - 5, width };
+    canvas_wrap(c, text, STYLE_TEXT,
+                in->view.walk.paging ?
+                    "The processor walks the guest's own table, the one on "
+                    "the left. There is no second table, so there are no "
+                    "hidden faults." :
+                    "Paging is off. The linear address goes to memory as it "
+                    "is.");
+}
+
+struct answer {
+    char text[100];
+    char letter; /* the class it decides; 0: go on to the next question */
+};
+
+static struct answer guest_answer(const struct inspection *in)
+{
+    struct answer a = { "yes", 0 };
+    if (!in->view.walk.allowed) {
+        snprintf(a.text, sizeof a.text,
+                 "NO -> T true: the guest gets #PF, error %04X",
+                 in->view.walk.error);
+        a.letter = 'T';
+    }
+    return a;
+}
+
+static struct answer pmap_answer(const struct inspection *in)
+{
+    const struct mmu_view *v = &in->view;
+    struct answer a = { "yes, RAM", 0 };
+    if (is_bare(in))
+        return (struct answer){ "there is no PMap", 0 };
+    if (v->pmap == PMAP_ROM && (in->access & ACC_WRITE))
+        return (struct answer){ "ROM, not to be written -> M mmio", 'M' };
+    if (v->pmap == PMAP_ROM)
+        return (struct answer){ "yes, ROM", 0 };
+    if (v->pmap == PMAP_NONE)
+        return (struct answer){ "NO -> M mmio: the access is emulated", 'M' };
+    if (v->pmap == PMAP_PAGED_OUT)
+        return (struct answer){ "NO -> P paged_out: the VMM finds a frame",
+                                'P' };
+    return a;
+}
+
+static struct answer vmm_answer(const struct inspection *in)
+{
+    static const char *const text[FC_COUNT] = {
+        [FC_TRUE] = "-",
+        [FC_HIDDEN] = "NO -> H hidden: filled, the guest never knows",
+        [FC_DIRTY] = "not to write -> D dirty: guest's D bit is set",
+        [FC_TRACE] = "write-protected -> W trace: a page table",
+        [FC_MMIO] = "NO -> M mmio: the access is emulated",
+        [FC_PAGED_OUT] = "NO -> P paged_out: the VMM finds a frame",
+        [FC_SPURIOUS] = "yes by now -> X spurious: run on",
+    };
+    enum fault_class would = in->view.would;
+    if (is_bare(in))
+        return (struct answer){ "it walks this very table: no trap", 0 };
+    if (would >= FC_COUNT)
+        return (struct answer){ "yes -> no trap, the CPU finishes alone", 0 };
+    struct answer a = { "", fault_class_letter(would) };
+    snprintf(a.text, sizeof a.text, "%s", text[would]);
+    return a;
+}
+
+static void draw_question(struct canvas *c, int row, int column, int width,
+                          const char *question, const struct answer *a)
+{
+    int at = canvas_printf(c, row, column, width, STYLE_TEXT, "%-29s",
+                           question);
+    canvas_text(c, row, at, width - 29,
+                a->letter ? style_of_letter(a->letter) : STYLE_TEXT, a->text);
+}
+
+static void draw_verdict(struct canvas *c, struct rect r,
+                         const struct inspection *in)
+{
+    char question[80];
+    int column = r.column + 2, width = r.width - 4, row = r.row + 1;
+    struct answer a = guest_answer(in);
+
+    canvas_box(c, r, "Three questions");
+    c->cursor_row = row;
+    c->cursor_column = column;
+    snprintf(question, sizeof question, "1 Guest allows %s?",
+             access_text(in->access));
+    draw_question(c, row, column, width, question, &a);
+    if (!a.letter) {
+        snprintf(question, sizeof question, "2 PMap has memory at %05llX?",
+                 (unsigned long long)(in->view.walk.gpa.v >> PAGE_SHIFT));
+        a = pmap_answer(in);
+        draw_question(c, row + 1, column, width, question, &a);
+    }
+    if (!a.letter) {
+        a = vmm_answer(in);
+        draw_question(c, row + 2, column, width,
+                      "3 The CPU's table has it?", &a);
+    }
+}
+
+static void draw_last_fault(struct canvas *c, int row, int column, int width,
+                            const struct inspection *in)
+{
+    char detail[200];
+    if (!in->has_fault) {
+        canvas_text(c, row, column, width, STYLE_TEXT,
+                    "There was no page fault yet.");
+        return;
+    }
+    const struct event *e = &in->last_fault;
+    event_detail(e, detail, sizeof detail);
+    int at = canvas_printf(c, row, column, width, STYLE_TEXT,
+                           "Last fault #%llu: ", (unsigned long long)e->seq);
+    at = canvas_printf(c, row, at, width, style_of_letter(event_letter(e)),
+                       "%c %s", event_letter(e), event_word(e));
+    canvas_printf(c, row, at, column + width - at, STYLE_TEXT,
+                  "  at EIP %08X  %s", e->eip, detail);
+}
+
+void view_translation(struct canvas *c, struct rect where,
+                      const struct inspection *in, const struct ui *ui)
+{
+    (void)ui;
+    int top = where.row + 1, half = where.width / 2;
+    int height = where.height - 1 - 5;
+    if (height > 16)
+        height = 16;
+
+    canvas_printf(c, where.row, where.column + 1, where.width - 2, STYLE_TEXT,
+                  "VA %08X  %s   directory index %03X, table index %03X, "
+                  "offset %03X",
+                  in->gva, access_text(in->access), in->gva >> 22,
+                  in->gva >> 12 & 0x3FF, in->gva & PAGE_MASK);
+    draw_guest(c, (struct rect){ top, where.column, height, half }, in);
+    struct rect right = { top, where.column + half, height,
+                          where.width - half };
+    if (is_bare(in))
+        draw_hardware(c, right, in);
+    else
+        draw_vmm(c, right, in);
+    draw_verdict(c,
+                 (struct rect){ top + height - 1, where.column, 5,
+                                where.width },
+                 in);
+    draw_last_fault(c, top + height + 4, where.column + 1, where.width - 2,
+                    in);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* vmm/firmware.h - what a PC's firmware leaves in memory for an operating
+ * system: no BIOS runs, its results are written down.
+ *
+ * The interrupt table of real mode, the BIOS data area and its extension, the
+ * reset entry, and the multiprocessor tables (one CPU, one IO APIC). There are
+ * no BIOS services and no ACPI.
+ *
+ * Reference: Intel MultiProcessor Specification 1.4, "MP Configuration Table".
+ */
+#ifndef VMM_FIRMWARE_H
+#define VMM_FIRMWARE_H
+
+#include "vmm/load.h"
+
+/* False: guest memory cannot be written. */
+bool firmware_install(const struct load_memory *memory, unsigned disks);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* vmm/inspect_parts.h - the parts that an inspection is made of. */
+#ifndef VMM_INSPECT_PARTS_H
+#define VMM_INSPECT_PARTS_H
+
+#include "cpu/decode.h"
+#include "vmm/inspect.h"
+
+/* Fills code, code_count, current; returns the current instruction (its id is
+ * INSN_OTHER, its length 0, when there is none to read). */
+struct insn inspect_code(struct vm *vm, struct inspection *out);
+
+/* What the instruction will do under a technique, for these processors. */
+enum code_mark inspect_mark(const struct insn *insn,
+                            const struct inspection *in,
+                            enum cpu_technique technique);
+
+/* Fills why and next. Needs the processors, the code, the stack, the events. */
+void inspect_why(const struct insn *insn, enum cpu_technique technique,
+                 struct inspection *out);
+
+/* Without a VMM: the hardware's walk of the guest's own tables. */
+void inspect_bare_walk(struct vm *vm, const struct cpu_state *s,
+                       uint32_t linear, unsigned access,
+                       struct guest_walk *walk);
+
+#endif

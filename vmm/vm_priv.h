@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* vmm/vm_priv.h - inside a VM (vmm/ only). */
+#ifndef VMM_VM_PRIV_H
+#define VMM_VM_PRIV_H
+
+#include "cpu/machine.h"
+#include "traps/monitor.h"
+#include "vmm/load.h"
+#include "vmm/symbols.h"
+#include "vmm/vm.h"
+
+struct vm {
+    struct vm_config config;
+    struct trace trace;
+    struct machine *machine;
+    struct pc *pc;
+    struct symbols *symbols;
+    struct load_result image;
+
+    /* Virtualized only. */
+    struct frames *frames;
+    struct pmap *pmap;
+    struct monitor *monitor;
+
+    /* How the run stands. */
+    enum vm_stop stop;
+    int status;
+    char *report;
+    const struct vm_limit *limit;
+    uint64_t next_input; /* COM1 takes no byte before this cycle */
+    bool waiting_input;
+};
+
+/* The guest's physical memory, whoever backs it. */
+bool vm_write_physical(struct vm *vm, uint64_t gpa, const void *data,
+                       uint64_t bytes);
+
+/* A final stop; the first one counts. */
+void vm_finish(struct vm *vm, enum vm_stop stop, int status);
+void vm_say(struct vm *vm, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Host side of the clock: timers due, serial input, the next deadline. */
+void vm_tick(struct vm *vm);
+
+/* report.c: what to tell about the end of a run. */
+void vm_write_report(struct vm *vm);
+
+#endif
