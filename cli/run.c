@@ -130,6 +130,7 @@ static void go(struct run *r)
 {
     const struct run_options *o = &r->options;
     r->start = cli_seconds();
+    signals_insist(true);
     signals_time_limit(o->max_seconds);
     for (;;) {
         uint64_t until = vm_cycles(r->vm) + SLICE_CYCLES;
@@ -148,6 +149,7 @@ static void go(struct run *r)
             break;
         pace(r);
     }
+    signals_insist(false);
     r->seconds = cli_seconds() - r->start;
 }
 

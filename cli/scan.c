@@ -188,11 +188,11 @@ static void print_totals(const struct scan *s)
     printf("%zu instructions reached; %zu of them are sensitive and do not "
            "trap.\n",
            r->instructions, silent);
-    printf("Followed from the entry point and %zu symbols by direct jumps and "
-           "calls: %llu bytes.\nNot reached: %llu bytes (%llu of them decode "
-           "as nothing), which may be data, or code\nreached through "
-           "pointers: reading alone cannot tell. Code that is made or loaded "
-           "at\nrun time is not seen at all.\n",
+    printf("Followed by direct jumps and calls from the entry point and %zu "
+           "symbols:\n%llu bytes. Not reached: %llu bytes, of which %llu "
+           "decode as nothing; they may be\ndata, or code reached through "
+           "pointers: reading alone cannot tell. Code that is\nmade or loaded "
+           "at run time is not seen at all.\n",
            symbols_count(s->symbols), (unsigned long long)r->bytes_reached,
            (unsigned long long)r->bytes_unreached,
            (unsigned long long)r->bytes_undefined);

@@ -46,6 +46,9 @@ void terminal_restore(void)
 
 /* ---- Signals that end a run ---------------------------------------------- */
 
+static volatile sig_atomic_t insisting;
+enum { PATIENCE_SECONDS = 10 };
+
 static void end_run(int number)
 {
     if (cli_signal) {
@@ -54,13 +57,26 @@ static void end_run(int number)
     }
     cli_signal = number;
     cli_interrupted = true;
+    if (insisting)
+        alarm(PATIENCE_SECONDS);
 }
 
 static void time_over(int number)
 {
+    static const char stuck[] =
+        "umbra: internal error: the guest cannot be stopped (this is a bug of "
+        "Umbra, not of the guest)\n";
     (void)number;
+    if (insisting && (cli_signal || cli_timed_out)) {
+        terminal_restore();
+        if (write(STDERR_FILENO, stuck, sizeof stuck - 1) < 0)
+            _exit(STATUS_INTERNAL);
+        _exit(STATUS_INTERNAL);
+    }
     cli_timed_out = 1;
     cli_interrupted = true;
+    if (insisting)
+        alarm(PATIENCE_SECONDS);
 }
 
 static void on_signal(int number, void (*handler)(int), int flags)
@@ -75,6 +91,14 @@ void signals_catch(void)
     on_signal(SIGINT, end_run, 0); /* no SA_RESTART: sleeps end */
     on_signal(SIGTERM, end_run, 0);
     on_signal(SIGHUP, end_run, 0);
+    on_signal(SIGALRM, time_over, 0);
+}
+
+void signals_insist(bool on)
+{
+    insisting = on;
+    if (!on)
+        alarm(0);
 }
 
 void signals_time_limit(double seconds)

@@ -24,6 +24,10 @@ void signals_report_crashes(void);
 /* After this many seconds: cli_timed_out. 0: never. */
 void signals_time_limit(double seconds);
 
+/* While on: a run that does not end within ten seconds of a signal or of the
+ * time limit is an error of ours (exit status 70). Off: no time limit, too. */
+void signals_insist(bool on);
+
 /* Standard input byte by byte, nothing echoed, no keys that raise signals.
  * False: it is no terminal, or not ours (a background job). */
 bool terminal_raw(void);

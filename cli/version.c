@@ -4,6 +4,7 @@
 #include <argp.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <xxhash.h>
 
 #ifndef UMBRA_VERSION
 #define UMBRA_VERSION "0.1.0"
@@ -14,8 +15,10 @@ const char *engine_version(void);
 
 void cli_version(void)
 {
-    printf("umbra %s\nUnicorn Engine %s\nJansson %s\n", UMBRA_VERSION,
-           engine_version(), jansson_version_str());
+    unsigned hash = XXH_versionNumber();
+    printf("umbra %s\nUnicorn Engine %s\nJansson %s\nxxHash %u.%u.%u\n",
+           UMBRA_VERSION, engine_version(), jansson_version_str(), hash / 10000,
+           hash / 100 % 100, hash % 100);
 }
 
 /* umbra COMMAND --version says the same. */

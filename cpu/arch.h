@@ -28,8 +28,8 @@
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM |   \
      CR0_NW | CR0_CD | CR0_PG)
 #define ARCH_CR4_BITS                                                          \
-    (CR4_TSD | CR4_DE | CR4_PSE | CR4_MCE | CR4_PGE | CR4_PCE |                \
-     CR4_OSFXSR | CR4_OSXMMEXCPT)
+    (CR4_TSD | CR4_DE | CR4_PSE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |   \
+     CR4_OSXMMEXCPT)
 
 /* An event to deliver through the interrupt table. */
 enum arch_source {
@@ -43,7 +43,7 @@ enum arch_source {
 
 struct arch_event {
     uint8_t vector;
-    uint8_t source;    /* enum arch_source */
+    uint8_t source; /* enum arch_source */
     bool has_error;
     uint32_t error;
     uint32_t cr2;      /* for VEC_PF; written to state->cr2 on delivery */
@@ -66,13 +66,14 @@ enum arch_result { ARCH_OK, ARCH_TRIPLE_FAULT };
  * (and IF for interrupt gates), sets nmi_blocked for an NMI.
  * SDM 3A, "Interrupt 8 - Double Fault Exception". */
 enum arch_result arch_deliver(struct cpu_state *s, const struct mem_ops *mem,
-                              const struct arch_event *event, struct arch_chain *chain);
+                              const struct arch_event *event,
+                              struct arch_chain *chain);
 
 /* Load a data or stack segment register (MOV, POP, LDS...). */
-bool arch_load_segment(struct cpu_state *s, const struct mem_ops *mem, enum seg_reg reg,
-                       uint16_t selector, struct fault *f);
-bool arch_lldt(struct cpu_state *s, const struct mem_ops *mem, uint16_t selector,
-               struct fault *f);
+bool arch_load_segment(struct cpu_state *s, const struct mem_ops *mem,
+                       enum seg_reg reg, uint16_t selector, struct fault *f);
+bool arch_lldt(struct cpu_state *s, const struct mem_ops *mem,
+               uint16_t selector, struct fault *f);
 bool arch_ltr(struct cpu_state *s, const struct mem_ops *mem, uint16_t selector,
               struct fault *f);
 
@@ -82,12 +83,14 @@ bool arch_iret(struct cpu_state *s, const struct mem_ops *mem, unsigned size,
                uint32_t next_eip, struct fault *f);
 
 /* Far transfers. next_eip is the address after the instruction. */
-bool arch_far_jump(struct cpu_state *s, const struct mem_ops *mem, uint16_t selector,
-                   uint32_t offset, unsigned size, uint32_t next_eip, struct fault *f);
-bool arch_far_call(struct cpu_state *s, const struct mem_ops *mem, uint16_t selector,
-                   uint32_t offset, unsigned size, uint32_t next_eip, struct fault *f);
-bool arch_far_return(struct cpu_state *s, const struct mem_ops *mem, unsigned size,
-                     uint16_t release_bytes, struct fault *f);
+bool arch_far_jump(struct cpu_state *s, const struct mem_ops *mem,
+                   uint16_t selector, uint32_t offset, unsigned size,
+                   uint32_t next_eip, struct fault *f);
+bool arch_far_call(struct cpu_state *s, const struct mem_ops *mem,
+                   uint16_t selector, uint32_t offset, unsigned size,
+                   uint32_t next_eip, struct fault *f);
+bool arch_far_return(struct cpu_state *s, const struct mem_ops *mem,
+                     unsigned size, uint16_t release_bytes, struct fault *f);
 
 /* POPF with the privilege rules of the current mode; value is the popped
  * image (size 2: upper half untouched). Pure: returns the new EFLAGS. */
@@ -100,22 +103,29 @@ bool arch_lar(struct cpu_state *s, const struct mem_ops *mem, uint16_t selector,
               uint32_t *value, struct fault *f);
 bool arch_lsl(struct cpu_state *s, const struct mem_ops *mem, uint16_t selector,
               uint32_t *value, struct fault *f);
-bool arch_verify(struct cpu_state *s, const struct mem_ops *mem, uint16_t selector, bool write,
-                 struct fault *f);
+bool arch_verify(struct cpu_state *s, const struct mem_ops *mem,
+                 uint16_t selector, bool write, struct fault *f);
 
 /* May code at the state's privilege use ports [port, port + size)? False with
  * f filled (#GP(0), or a page fault on the bitmap). SDM 1, "I/O Permission Bit
  * Map". */
-bool arch_io_allowed(const struct cpu_state *s, const struct mem_ops *mem, uint16_t port,
-                     unsigned size, struct fault *f);
+bool arch_io_allowed(const struct cpu_state *s, const struct mem_ops *mem,
+                     uint16_t port, unsigned size, struct fault *f);
 
 /* The rules for writing a control register: false with #GP(0) in f when the
  * value is refused; otherwise *value is what the register will hold. */
-bool arch_check_cr0(const struct cpu_state *s, uint32_t *value, struct fault *f);
-bool arch_check_cr4(const struct cpu_state *s, uint32_t *value, struct fault *f);
+bool arch_check_cr0(const struct cpu_state *s, uint32_t *value,
+                    struct fault *f);
+bool arch_check_cr4(const struct cpu_state *s, uint32_t *value,
+                    struct fault *f);
 
 /* A descriptor's eight bytes as a segment register's hidden part. */
 struct segment arch_segment(uint16_t selector, uint32_t low, uint32_t high);
+
+/* Are the size (>= 1) bytes at offset inside the segment's limit, expand-down
+ * included? */
+bool arch_segment_holds(const struct segment *seg, uint32_t offset,
+                        uint32_t size);
 
 /* The state after reset: real mode, CS F000:FFF0. */
 void arch_reset(struct cpu_state *s);

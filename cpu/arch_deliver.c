@@ -79,19 +79,17 @@ static void push_return(struct arch_run *r, struct stack *st,
 static void to_inner_level(struct arch_run *r, const struct delivery *d,
                            struct descriptor *code)
 {
-    static const enum seg_reg vm86_data[] = { SEG_GS, SEG_FS, SEG_DS, SEG_ES };
+    static const enum seg_reg vm86_data[] = {SEG_GS, SEG_FS, SEG_DS, SEG_ES};
     unsigned size = d->is32 ? 4 : 2;
     unsigned dpl = desc_dpl(code);
     bool from_vm86 = state_vm86(&r->s);
     struct stack st = run_inner_stack(r, dpl);
+    struct segment limit = arch_segment(d->selector, code->low, code->high);
 
-    run_check_eip(r,
-                  &(struct segment){
-                      .limit = arch_segment(0, code->low, code->high).limit },
-                  d->eip);
+    run_check_eip(r, &limit, d->eip);
     for (unsigned i = 0; from_vm86 && i < 4; i++) {
         stack_push(r, &st, size, r->s.seg[vm86_data[i]].selector);
-        r->s.seg[vm86_data[i]] = (struct segment){ 0 };
+        r->s.seg[vm86_data[i]] = (struct segment){0};
     }
     stack_push(r, &st, size, r->s.seg[SEG_SS].selector);
     stack_push(r, &st, size, r->s.gpr[GPR_ESP]);
@@ -166,7 +164,7 @@ static void deliver_protected(struct arch_run *r, struct delivery *d)
         run_raise(r, VEC_GP, 0);
     if (e->vector * 8u + 7 > r->s.idtr.limit)
         run_raise(r, VEC_GP, error);
-    struct descriptor gate = { .linear = r->s.idtr.base + e->vector * 8u };
+    struct descriptor gate = {.linear = r->s.idtr.base + e->vector * 8u};
     gate.low = run_read(r, gate.linear, 4, false);
     gate.high = run_read(r, gate.linear + 4, 4, false);
 
@@ -193,9 +191,8 @@ static void deliver_protected(struct arch_run *r, struct delivery *d)
 static void deliver(struct arch_run *r, void *args)
 {
     const struct arch_event *e = args;
-    struct delivery d = { .event = e,
-                          .return_eip = r->s.eip,
-                          .flags = r->s.eflags };
+    struct delivery d = {
+        .event = e, .return_eip = r->s.eip, .flags = r->s.eflags};
 
     if (is_software(e) || e->source == ARCH_ICEBP)
         d.return_eip = e->next_eip;
@@ -234,11 +231,11 @@ static enum severity severity_of(const struct arch_event *e)
 static bool next_event(const struct arch_event *first, const struct fault *f,
                        struct arch_event *second)
 {
-    *second = (struct arch_event){ .vector = f->vector,
-                                   .source = ARCH_EXCEPTION,
-                                   .has_error = f->has_error,
-                                   .error = f->error,
-                                   .cr2 = f->cr2 };
+    *second = (struct arch_event){.vector = f->vector,
+                                  .source = ARCH_EXCEPTION,
+                                  .has_error = f->has_error,
+                                  .error = f->error,
+                                  .cr2 = f->cr2};
     enum severity one = severity_of(first);
     enum severity two = severity_of(second);
 
@@ -248,9 +245,8 @@ static bool next_event(const struct arch_event *first, const struct fault *f,
         return false;
     if (one == CONTRIBUTORY && two == PAGE_FAULT)
         return true;
-    *second = (struct arch_event){ .vector = VEC_DF,
-                                   .source = ARCH_EXCEPTION,
-                                   .has_error = true };
+    *second = (struct arch_event){
+        .vector = VEC_DF, .source = ARCH_EXCEPTION, .has_error = true};
     return true;
 }
 
@@ -259,11 +255,10 @@ static void note(struct arch_chain *chain, const struct arch_event *e)
     unsigned most = sizeof chain->event / sizeof *chain->event;
 
     if (chain && chain->count < most)
-        chain->event[chain->count++] =
-            (struct fault){ .vector = e->vector,
-                            .has_error = e->has_error,
-                            .error = e->error,
-                            .cr2 = e->cr2 };
+        chain->event[chain->count++] = (struct fault){.vector = e->vector,
+                                                      .has_error = e->has_error,
+                                                      .error = e->error,
+                                                      .cr2 = e->cr2};
 }
 
 enum arch_result arch_deliver(struct cpu_state *s, const struct mem_ops *mem,

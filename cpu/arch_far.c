@@ -166,10 +166,10 @@ bool arch_far_jump(struct cpu_state *s, const struct mem_ops *mem,
                    uint16_t selector, uint32_t offset, unsigned size,
                    uint32_t next_eip, struct fault *f)
 {
-    struct far a = { .selector = selector,
-                     .offset = offset,
-                     .size = size,
-                     .next_eip = next_eip };
+    struct far a = {.selector = selector,
+                    .offset = offset,
+                    .size = size,
+                    .next_eip = next_eip};
 
     return run_try(s, mem, 0, transfer, &a, f);
 }
@@ -178,11 +178,11 @@ bool arch_far_call(struct cpu_state *s, const struct mem_ops *mem,
                    uint16_t selector, uint32_t offset, unsigned size,
                    uint32_t next_eip, struct fault *f)
 {
-    struct far a = { .selector = selector,
-                     .offset = offset,
-                     .size = size,
-                     .next_eip = next_eip,
-                     .call = true };
+    struct far a = {.selector = selector,
+                    .offset = offset,
+                    .size = size,
+                    .next_eip = next_eip,
+                    .call = true};
 
     return run_try(s, mem, 0, transfer, &a, f);
 }
@@ -221,7 +221,7 @@ static void far_return(struct arch_run *r, void *args)
 bool arch_far_return(struct cpu_state *s, const struct mem_ops *mem,
                      unsigned size, uint16_t release_bytes, struct fault *f)
 {
-    struct far a = { .size = size, .release = release_bytes };
+    struct far a = {.size = size, .release = release_bytes};
 
     return run_try(s, mem, 0, far_return, &a, f);
 }

@@ -35,7 +35,7 @@ static bool ask(struct cpu_state *s, const struct mem_ops *mem, struct query *q,
 {
     if (!run_try(s, mem, 0, look_up, q, f))
         return false;
-    *f = (struct fault){ .vector = 0xFF };
+    *f = (struct fault){.vector = 0xFF};
     return q->found;
 }
 
@@ -73,7 +73,7 @@ bool arch_lsl(struct cpu_state *s, const struct mem_ops *mem, uint16_t selector,
 bool arch_verify(struct cpu_state *s, const struct mem_ops *mem,
                  uint16_t selector, bool write, struct fault *f)
 {
-    struct query q = { .selector = selector, .system_types = 0 };
+    struct query q = {.selector = selector, .system_types = 0};
 
     if (!ask(s, mem, &q, f))
         return false;

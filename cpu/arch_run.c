@@ -19,7 +19,7 @@ bool run_try(struct cpu_state *s, const struct mem_ops *mem, uint32_t ext,
 
     r.s = *s;
     r.mem = mem;
-    r.fault = (struct fault){ 0 };
+    r.fault = (struct fault){0};
     r.ext = ext;
     r.committed = false;
     r.debug_trap = false;
@@ -27,7 +27,7 @@ bool run_try(struct cpu_state *s, const struct mem_ops *mem, uint32_t ext,
     if (done || r.committed)
         *s = r.s;
     if (done && r.debug_trap) {
-        *f = (struct fault){ .vector = VEC_DB };
+        *f = (struct fault){.vector = VEC_DB};
         return false;
     }
     if (!done)
@@ -43,7 +43,7 @@ _Noreturn void run_raise(struct arch_run *r, uint8_t vector, uint32_t error)
 
 _Noreturn void run_raise_plain(struct arch_run *r, uint8_t vector)
 {
-    r->fault = (struct fault){ .vector = vector };
+    r->fault = (struct fault){.vector = vector};
     longjmp(r->escape, 1);
 }
 
@@ -64,7 +64,8 @@ void run_write(struct arch_run *r, uint32_t linear, unsigned size, bool user,
 }
 
 /* SDM 3A, "Limit Checking". */
-bool segment_holds(const struct segment *seg, uint32_t offset, uint32_t size)
+bool arch_segment_holds(const struct segment *seg, uint32_t offset,
+                        uint32_t size)
 {
     uint64_t last = (uint64_t)offset + size - 1;
     bool expand_down =
@@ -78,10 +79,10 @@ bool segment_holds(const struct segment *seg, uint32_t offset, uint32_t size)
 
 struct stack run_stack(const struct arch_run *r)
 {
-    return (struct stack){ .ss = r->s.seg[SEG_SS],
-                           .esp = r->s.gpr[GPR_ESP],
-                           .error = 0,
-                           .user = r->s.cpl == 3 };
+    return (struct stack){.ss = r->s.seg[SEG_SS],
+                          .esp = r->s.gpr[GPR_ESP],
+                          .error = 0,
+                          .user = r->s.cpl == 3};
 }
 
 void run_set_stack(struct arch_run *r, const struct stack *st)
@@ -107,7 +108,7 @@ static uint32_t stack_check(struct arch_run *r, const struct stack *st,
 {
     uint32_t offset = esp & stack_mask(st);
 
-    if (!segment_holds(&st->ss, offset, size))
+    if (!arch_segment_holds(&st->ss, offset, size))
         run_raise(r, VEC_SS, st->error);
     return st->ss.base + offset;
 }
@@ -154,10 +155,10 @@ struct stack run_inner_stack(struct arch_run *r, unsigned dpl)
         run_raise(r, VEC_TS, sel_error(ss));
     if (!desc_present(&d))
         run_raise(r, VEC_SS, sel_error(ss));
-    return (struct stack){ .ss = run_accessed(r, &d, ss),
-                           .esp = esp,
-                           .error = (uint16_t)sel_error(ss),
-                           .user = dpl == 3 };
+    return (struct stack){.ss = run_accessed(r, &d, ss),
+                          .esp = esp,
+                          .error = (uint16_t)sel_error(ss),
+                          .user = dpl == 3};
 }
 
 /* The outer stack that a return to privilege cpl has popped. With a 16-bit
@@ -174,9 +175,8 @@ struct stack run_outer_stack(struct arch_run *r, uint16_t selector,
     if (!desc_present(&d))
         run_raise(r, VEC_SS, sel_error(selector));
 
-    struct stack st = { .ss = run_accessed(r, &d, selector),
-                        .error = 0,
-                        .user = cpl == 3 };
+    struct stack st = {
+        .ss = run_accessed(r, &d, selector), .error = 0, .user = cpl == 3};
     uint32_t mask = stack_mask(&st);
     if (size == 2)
         esp &= 0xFFFF;

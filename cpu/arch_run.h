@@ -118,9 +118,6 @@ static inline uint32_t sel_error(uint32_t selector)
     return selector & (SEL_INDEX | SEL_TI);
 }
 
-/* Is [offset, offset + size) inside the segment? size >= 1. */
-bool segment_holds(const struct segment *seg, uint32_t offset, uint32_t size);
-
 /* Stacks. */
 struct stack run_stack(const struct arch_run *r);
 void run_set_stack(struct arch_run *r, const struct stack *st);

@@ -46,7 +46,7 @@ bool run_find(struct arch_run *r, uint16_t selector, struct descriptor *d)
 struct descriptor run_fetch(struct arch_run *r, uint16_t selector,
                             uint8_t vector)
 {
-    struct descriptor d = { 0 };
+    struct descriptor d = {0};
 
     if (!run_find(r, selector, &d))
         run_raise(r, vector, sel_error(selector));
@@ -122,7 +122,7 @@ void run_load_data(struct arch_run *r, enum seg_reg reg, uint16_t selector,
         return;
     }
     if (SEL_NULL(selector)) {
-        r->s.seg[reg] = (struct segment){ .selector = selector };
+        r->s.seg[reg] = (struct segment){.selector = selector};
         return;
     }
     struct descriptor d = run_fetch(r, selector, vector);
@@ -141,7 +141,7 @@ void run_load_data(struct arch_run *r, enum seg_reg reg, uint16_t selector,
 /* A return to an outer level must not leave it the inner level's segments. */
 void run_drop_inner_segments(struct arch_run *r)
 {
-    static const enum seg_reg data[] = { SEG_ES, SEG_FS, SEG_GS, SEG_DS };
+    static const enum seg_reg data[] = {SEG_ES, SEG_FS, SEG_GS, SEG_DS};
 
     for (unsigned i = 0; i < sizeof data / sizeof *data; i++) {
         struct segment *seg = &r->s.seg[data[i]];
@@ -149,7 +149,7 @@ void run_drop_inner_segments(struct arch_run *r)
         bool conforming = (seg->attr & SEG_S) && (seg->attr & SEG_CODE) &&
                           (seg->attr & SEG_CONFORM);
         if (seg->attr != 0 && !conforming && dpl < r->s.cpl)
-            *seg = (struct segment){ 0 };
+            *seg = (struct segment){0};
     }
 }
 
@@ -173,7 +173,7 @@ static void load_segment(struct arch_run *r, void *args)
 bool arch_load_segment(struct cpu_state *s, const struct mem_ops *mem,
                        enum seg_reg reg, uint16_t selector, struct fault *f)
 {
-    struct load_args args = { reg, selector };
+    struct load_args args = {reg, selector};
 
     return run_try(s, mem, 0, load_segment, &args, f);
 }
@@ -183,7 +183,7 @@ static void lldt(struct arch_run *r, void *args)
     uint16_t selector = *(const uint16_t *)args;
 
     if (SEL_NULL(selector)) {
-        r->s.ldtr = (struct segment){ .selector = selector };
+        r->s.ldtr = (struct segment){.selector = selector};
         return;
     }
     if (selector & SEL_TI)

@@ -92,12 +92,12 @@ void arch_reset(struct cpu_state *s)
     *s = (struct cpu_state){
         .eip = 0xFFF0,
         .eflags = EFL_FIXED,
-        .ldtr = { .limit = 0xFFFF, .attr = SEG_P | SYS_LDT },
-        .tr = { .limit = 0xFFFF, .attr = SEG_P | SYS_TSS32_BUSY },
-        .gdtr = { .limit = 0xFFFF },
-        .idtr = { .limit = 0xFFFF },
+        .ldtr = {.limit = 0xFFFF, .attr = SEG_P | SYS_LDT},
+        .tr = {.limit = 0xFFFF, .attr = SEG_P | SYS_TSS32_BUSY},
+        .gdtr = {.limit = 0xFFFF},
+        .idtr = {.limit = 0xFFFF},
         .cr0 = CR0_CD | CR0_NW | CR0_ET,
-        .dr = { [6] = 0xFFFF0FF0u, [7] = 0x400 },
+        .dr = {[6] = 0xFFFF0FF0u, [7] = 0x400},
         .apicbase = 0xFEE00900u,
         .pat = 0x0007040600070406u,
     };

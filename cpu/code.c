@@ -348,10 +348,10 @@ static bool analyse(struct machine *m, uint64_t address, uint32_t size)
     }
     if (count > BLOCK_COUNT)
         count = BLOCK_COUNT;
-    split = !known || !(code_boundary_after(&insn) || site ||
-                        (*m->engine.live.hflags & HF_INHIBIT_IRQ));
+    split = !known || !(code_boundary_after(&insn) || site);
     entry = &p->blocks[address & PAGE_MASK];
-    if (!*entry)
+    /* The one instruction in an interrupt shadow is not the usual block. */
+    if (!(*m->engine.live.hflags & HF_INHIBIT_IRQ))
         *entry = (uint16_t)(count | (split ? BLOCK_SPLIT : 0) |
                             block_size_key(size) << BLOCK_SIZE_SHIFT);
     if (ready)

@@ -2,8 +2,9 @@
 /* cpu/cpuid.c - what the processor says of itself.
  *
  * The engine would advertise what it does not do (64-bit mode, SVM, SSE
- * without its exceptions). The machine offers a plain 32-bit processor of the
- * Pentium II kind and nothing that it cannot keep.
+ * without its exceptions). The machine offers a plain 32-bit processor, of the
+ * kind of an AMD Duron without SSE (the engine's own vendor; Intel's would make
+ * kernels look for microcode updates), and nothing that it cannot keep.
  *
  * Reference: SDM 2A, "CPUID - CPU Identification".
  */
@@ -12,7 +13,7 @@
 enum {
     LEAF_MAX = 1,
     EXTENDED_MAX = 4,
-    SIGNATURE = 0x00000663, /* family 6, model 6, stepping 3 */
+    SIGNATURE = 0x00000630, /* family 6, model 3, stepping 0 */
 };
 
 /* Leaf 1, EDX. */
@@ -43,9 +44,9 @@ void cpuid_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
     switch (leaf) {
     case 0:
         out[0] = LEAF_MAX;
-        memcpy(&out[1], "Genu", 4);
-        memcpy(&out[3], "ineI", 4);
-        memcpy(&out[2], "ntel", 4);
+        memcpy(&out[1], "Auth", 4);
+        memcpy(&out[3], "enti", 4);
+        memcpy(&out[2], "cAMD", 4);
         break;
     case 1:
         out[0] = SIGNATURE;
@@ -55,6 +56,12 @@ void cpuid_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
         break;
     case 0x80000000:
         out[0] = 0x80000000 + EXTENDED_MAX;
+        break;
+    case 0x80000001:
+        out[0] = SIGNATURE;
+        out[3] = FEATURE_FPU | FEATURE_DE | FEATURE_PSE | FEATURE_TSC |
+                 FEATURE_MSR | FEATURE_CX8 | FEATURE_APIC | FEATURE_PGE |
+                 FEATURE_CMOV | FEATURE_MMX | FEATURE_FXSR;
         break;
     case 0x80000002:
     case 0x80000003:

@@ -9,9 +9,9 @@
 #include <Zydis/Zydis.h>
 
 #define INSN_NAME(id, name, class_) [INSN_##id] = name,
-static const char *const names[INSN_COUNT] = { INSN_LIST(INSN_NAME) };
+static const char *const names[INSN_COUNT] = {INSN_LIST(INSN_NAME)};
 #define INSN_CLASS(id, name, class_) [INSN_##id] = CLASS_##class_,
-static const uint8_t classes[INSN_COUNT] = { INSN_LIST(INSN_CLASS) };
+static const uint8_t classes[INSN_COUNT] = {INSN_LIST(INSN_CLASS)};
 
 const char *insn_name(enum insn_id id)
 {
@@ -49,9 +49,9 @@ static once_flag ready = ONCE_FLAG_INIT;
 /* The processor predates the extensions that reuse old no-operations. */
 static void set_up(void)
 {
-    static const ZydisDecoderMode off[] = { ZYDIS_DECODER_MODE_MPX,
-                                            ZYDIS_DECODER_MODE_CET,
-                                            ZYDIS_DECODER_MODE_CLDEMOTE };
+    static const ZydisDecoderMode off[] = {ZYDIS_DECODER_MODE_MPX,
+                                           ZYDIS_DECODER_MODE_CET,
+                                           ZYDIS_DECODER_MODE_CLDEMOTE};
 
     ZydisDecoderInit(&decoders[0], ZYDIS_MACHINE_MODE_LEGACY_16,
                      ZYDIS_STACK_WIDTH_16);
@@ -242,12 +242,12 @@ static uint8_t override_of(const ZydisDecodedInstruction *z)
         ZyanU64 attribute;
         uint8_t reg;
     } table[SEG_COUNT] = {
-        { ZYDIS_ATTRIB_HAS_SEGMENT_ES, SEG_ES },
-        { ZYDIS_ATTRIB_HAS_SEGMENT_CS, SEG_CS },
-        { ZYDIS_ATTRIB_HAS_SEGMENT_SS, SEG_SS },
-        { ZYDIS_ATTRIB_HAS_SEGMENT_DS, SEG_DS },
-        { ZYDIS_ATTRIB_HAS_SEGMENT_FS, SEG_FS },
-        { ZYDIS_ATTRIB_HAS_SEGMENT_GS, SEG_GS },
+        {ZYDIS_ATTRIB_HAS_SEGMENT_ES, SEG_ES},
+        {ZYDIS_ATTRIB_HAS_SEGMENT_CS, SEG_CS},
+        {ZYDIS_ATTRIB_HAS_SEGMENT_SS, SEG_SS},
+        {ZYDIS_ATTRIB_HAS_SEGMENT_DS, SEG_DS},
+        {ZYDIS_ATTRIB_HAS_SEGMENT_FS, SEG_FS},
+        {ZYDIS_ATTRIB_HAS_SEGMENT_GS, SEG_GS},
     };
 
     if (!(z->attributes & ZYDIS_ATTRIB_HAS_SEGMENT))

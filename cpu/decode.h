@@ -35,122 +35,122 @@ enum insn_class {
 };
 
 /* X(id, name, class). The order is that of enum insn_id. */
-#define INSN_LIST(X)                                                          \
-    /* Everything that is not below. */                                       \
-    X(OTHER, "other", NONE)                                                   \
-    /* Privileged. */                                                         \
-    X(CLI, "cli", PRIVILEGED)                                                 \
-    X(STI, "sti", PRIVILEGED)                                                 \
-    X(HLT, "hlt", PRIVILEGED)                                                 \
-    X(LGDT, "lgdt", PRIVILEGED)                                               \
-    X(LIDT, "lidt", PRIVILEGED)                                               \
-    X(LLDT, "lldt", PRIVILEGED)                                               \
-    X(LTR, "ltr", PRIVILEGED)                                                 \
-    X(LMSW, "lmsw", PRIVILEGED)                                               \
-    X(CLTS, "clts", PRIVILEGED)                                               \
-    X(MOV_TO_CR, "mov cr, r", PRIVILEGED)                                     \
-    X(MOV_FROM_CR, "mov r, cr", PRIVILEGED)                                   \
-    X(MOV_TO_DR, "mov dr, r", PRIVILEGED)                                     \
-    X(MOV_FROM_DR, "mov r, dr", PRIVILEGED)                                   \
-    X(INVLPG, "invlpg", PRIVILEGED)                                           \
-    X(INVD, "invd", PRIVILEGED)                                               \
-    X(WBINVD, "wbinvd", PRIVILEGED)                                           \
-    X(RDMSR, "rdmsr", PRIVILEGED)                                             \
-    X(WRMSR, "wrmsr", PRIVILEGED)                                             \
-    X(SYSEXIT, "sysexit", PRIVILEGED)                                         \
-    /* The interrupt flag. */                                                 \
-    X(PUSHF, "pushf", FLAG)                                                   \
-    X(POPF, "popf", FLAG)                                                     \
-    X(IRET, "iret", FLAG)                                                     \
-    /* Table registers. */                                                    \
-    X(SGDT, "sgdt", TABLE)                                                    \
-    X(SIDT, "sidt", TABLE)                                                    \
-    X(SLDT, "sldt", TABLE)                                                    \
-    X(STR, "str", TABLE)                                                      \
-    X(SMSW, "smsw", TABLE)                                                    \
-    /* Descriptor visibility. */                                              \
-    X(LAR, "lar", DESCRIPTOR)                                                 \
-    X(LSL, "lsl", DESCRIPTOR)                                                 \
-    X(VERR, "verr", DESCRIPTOR)                                               \
-    X(VERW, "verw", DESCRIPTOR)                                               \
-    /* Segment registers. Only CS and SS hold the CPL; see decode.c. */       \
-    X(PUSH_SEG, "push seg", SEGMENT)                                          \
-    X(POP_SEG, "pop seg", SEGMENT)                                            \
-    X(MOV_FROM_SEG, "mov r, seg", SEGMENT)                                    \
-    X(MOV_TO_SEG, "mov seg, r", SEGMENT)                                      \
-    X(LDS, "lds", SEGMENT)                                                    \
-    X(LES, "les", SEGMENT)                                                    \
-    X(LSS, "lss", SEGMENT)                                                    \
-    X(LFS, "lfs", SEGMENT)                                                    \
-    X(LGS, "lgs", SEGMENT)                                                    \
-    /* Control transfers. */                                                  \
-    X(CALL_FAR, "call far", TRANSFER)                                         \
-    X(JMP_FAR, "jmp far", TRANSFER)                                           \
-    X(RET_FAR, "ret far", TRANSFER)                                           \
-    X(INT, "int", TRANSFER)                                                   \
-    X(INT1, "int1", TRANSFER)                                                 \
-    X(INT3, "int3", TRANSFER)                                                 \
-    X(INTO, "into", TRANSFER)                                                 \
-    X(SYSENTER, "sysenter", TRANSFER)                                         \
-    X(SYSCALL, "syscall", TRANSFER)                                           \
-    X(SYSRET, "sysret", PRIVILEGED)                                           \
-    /* Ports. */                                                              \
-    X(IN, "in", IO)                                                           \
-    X(OUT, "out", IO)                                                         \
-    X(INS, "ins", IO)                                                         \
-    X(OUTS, "outs", IO)                                                       \
-    /* Visible to all. */                                                     \
-    X(CPUID, "cpuid", VISIBLE)                                                \
-    X(RDTSC, "rdtsc", VISIBLE)                                                \
-    X(RDPMC, "rdpmc", VISIBLE)                                                \
-    /* Harmless, but emulated: data instructions that can touch a device or a \
-     * watched page table. */                                                 \
-    X(ARPL, "arpl", NONE)                                                     \
-    X(NOP, "nop", NONE)                                                       \
-    X(MOV, "mov", NONE)                                                       \
-    X(MOVZX, "movzx", NONE)                                                   \
-    X(MOVSX, "movsx", NONE)                                                   \
-    X(MOVS, "movs", NONE)                                                     \
-    X(STOS, "stos", NONE)                                                     \
-    X(LODS, "lods", NONE)                                                     \
-    X(CMPS, "cmps", NONE)                                                     \
-    X(SCAS, "scas", NONE)                                                     \
-    X(XCHG, "xchg", NONE)                                                     \
-    X(ADD, "add", NONE)                                                       \
-    X(OR, "or", NONE)                                                         \
-    X(ADC, "adc", NONE)                                                       \
-    X(SBB, "sbb", NONE)                                                       \
-    X(AND, "and", NONE)                                                       \
-    X(SUB, "sub", NONE)                                                       \
-    X(XOR, "xor", NONE)                                                       \
-    X(CMP, "cmp", NONE)                                                       \
-    X(TEST, "test", NONE)                                                     \
-    X(INC, "inc", NONE)                                                       \
-    X(DEC, "dec", NONE)                                                       \
-    X(NOT, "not", NONE)                                                       \
-    X(NEG, "neg", NONE)                                                       \
-    X(BT, "bt", NONE)                                                         \
-    X(BTS, "bts", NONE)                                                       \
-    X(BTR, "btr", NONE)                                                       \
-    X(BTC, "btc", NONE)                                                       \
-    X(XADD, "xadd", NONE)                                                     \
-    X(CMPXCHG, "cmpxchg", NONE)                                               \
-    X(CMPXCHG8B, "cmpxchg8b", NONE)                                           \
-    X(PUSH, "push", NONE)                                                     \
-    X(POP, "pop", NONE)                                                       \
-    X(SETCC, "setcc", NONE)                                                   \
-    X(CMOVCC, "cmovcc", NONE)                                                 \
-    X(ROL, "rol", NONE)                                                       \
-    X(ROR, "ror", NONE)                                                       \
-    X(RCL, "rcl", NONE)                                                       \
-    X(RCR, "rcr", NONE)                                                       \
-    X(SHL, "shl", NONE)                                                       \
-    X(SHR, "shr", NONE)                                                       \
-    X(SAR, "sar", NONE)                                                       \
-    /* Near branches: for following code, not for emulation. */               \
-    X(JMP, "jmp", NONE)                                                       \
-    X(JCC, "jcc", NONE)                                                       \
-    X(CALL, "call", NONE)                                                     \
+#define INSN_LIST(X)                                                           \
+    /* Everything that is not below. */                                        \
+    X(OTHER, "other", NONE)                                                    \
+    /* Privileged. */                                                          \
+    X(CLI, "cli", PRIVILEGED)                                                  \
+    X(STI, "sti", PRIVILEGED)                                                  \
+    X(HLT, "hlt", PRIVILEGED)                                                  \
+    X(LGDT, "lgdt", PRIVILEGED)                                                \
+    X(LIDT, "lidt", PRIVILEGED)                                                \
+    X(LLDT, "lldt", PRIVILEGED)                                                \
+    X(LTR, "ltr", PRIVILEGED)                                                  \
+    X(LMSW, "lmsw", PRIVILEGED)                                                \
+    X(CLTS, "clts", PRIVILEGED)                                                \
+    X(MOV_TO_CR, "mov cr, r", PRIVILEGED)                                      \
+    X(MOV_FROM_CR, "mov r, cr", PRIVILEGED)                                    \
+    X(MOV_TO_DR, "mov dr, r", PRIVILEGED)                                      \
+    X(MOV_FROM_DR, "mov r, dr", PRIVILEGED)                                    \
+    X(INVLPG, "invlpg", PRIVILEGED)                                            \
+    X(INVD, "invd", PRIVILEGED)                                                \
+    X(WBINVD, "wbinvd", PRIVILEGED)                                            \
+    X(RDMSR, "rdmsr", PRIVILEGED)                                              \
+    X(WRMSR, "wrmsr", PRIVILEGED)                                              \
+    X(SYSEXIT, "sysexit", PRIVILEGED)                                          \
+    /* The interrupt flag. */                                                  \
+    X(PUSHF, "pushf", FLAG)                                                    \
+    X(POPF, "popf", FLAG)                                                      \
+    X(IRET, "iret", FLAG)                                                      \
+    /* Table registers. */                                                     \
+    X(SGDT, "sgdt", TABLE)                                                     \
+    X(SIDT, "sidt", TABLE)                                                     \
+    X(SLDT, "sldt", TABLE)                                                     \
+    X(STR, "str", TABLE)                                                       \
+    X(SMSW, "smsw", TABLE)                                                     \
+    /* Descriptor visibility. */                                               \
+    X(LAR, "lar", DESCRIPTOR)                                                  \
+    X(LSL, "lsl", DESCRIPTOR)                                                  \
+    X(VERR, "verr", DESCRIPTOR)                                                \
+    X(VERW, "verw", DESCRIPTOR)                                                \
+    /* Segment registers. Only CS and SS hold the CPL; see decode.c. */        \
+    X(PUSH_SEG, "push seg", SEGMENT)                                           \
+    X(POP_SEG, "pop seg", SEGMENT)                                             \
+    X(MOV_FROM_SEG, "mov r, seg", SEGMENT)                                     \
+    X(MOV_TO_SEG, "mov seg, r", SEGMENT)                                       \
+    X(LDS, "lds", SEGMENT)                                                     \
+    X(LES, "les", SEGMENT)                                                     \
+    X(LSS, "lss", SEGMENT)                                                     \
+    X(LFS, "lfs", SEGMENT)                                                     \
+    X(LGS, "lgs", SEGMENT)                                                     \
+    /* Control transfers. */                                                   \
+    X(CALL_FAR, "call far", TRANSFER)                                          \
+    X(JMP_FAR, "jmp far", TRANSFER)                                            \
+    X(RET_FAR, "ret far", TRANSFER)                                            \
+    X(INT, "int", TRANSFER)                                                    \
+    X(INT1, "int1", TRANSFER)                                                  \
+    X(INT3, "int3", TRANSFER)                                                  \
+    X(INTO, "into", TRANSFER)                                                  \
+    X(SYSENTER, "sysenter", TRANSFER)                                          \
+    X(SYSCALL, "syscall", TRANSFER)                                            \
+    X(SYSRET, "sysret", PRIVILEGED)                                            \
+    /* Ports. */                                                               \
+    X(IN, "in", IO)                                                            \
+    X(OUT, "out", IO)                                                          \
+    X(INS, "ins", IO)                                                          \
+    X(OUTS, "outs", IO)                                                        \
+    /* Visible to all. */                                                      \
+    X(CPUID, "cpuid", VISIBLE)                                                 \
+    X(RDTSC, "rdtsc", VISIBLE)                                                 \
+    X(RDPMC, "rdpmc", VISIBLE)                                                 \
+    /* Harmless, but emulated: data instructions that can touch a device or a  \
+     * watched page table. */                                                  \
+    X(ARPL, "arpl", NONE)                                                      \
+    X(NOP, "nop", NONE)                                                        \
+    X(MOV, "mov", NONE)                                                        \
+    X(MOVZX, "movzx", NONE)                                                    \
+    X(MOVSX, "movsx", NONE)                                                    \
+    X(MOVS, "movs", NONE)                                                      \
+    X(STOS, "stos", NONE)                                                      \
+    X(LODS, "lods", NONE)                                                      \
+    X(CMPS, "cmps", NONE)                                                      \
+    X(SCAS, "scas", NONE)                                                      \
+    X(XCHG, "xchg", NONE)                                                      \
+    X(ADD, "add", NONE)                                                        \
+    X(OR, "or", NONE)                                                          \
+    X(ADC, "adc", NONE)                                                        \
+    X(SBB, "sbb", NONE)                                                        \
+    X(AND, "and", NONE)                                                        \
+    X(SUB, "sub", NONE)                                                        \
+    X(XOR, "xor", NONE)                                                        \
+    X(CMP, "cmp", NONE)                                                        \
+    X(TEST, "test", NONE)                                                      \
+    X(INC, "inc", NONE)                                                        \
+    X(DEC, "dec", NONE)                                                        \
+    X(NOT, "not", NONE)                                                        \
+    X(NEG, "neg", NONE)                                                        \
+    X(BT, "bt", NONE)                                                          \
+    X(BTS, "bts", NONE)                                                        \
+    X(BTR, "btr", NONE)                                                        \
+    X(BTC, "btc", NONE)                                                        \
+    X(XADD, "xadd", NONE)                                                      \
+    X(CMPXCHG, "cmpxchg", NONE)                                                \
+    X(CMPXCHG8B, "cmpxchg8b", NONE)                                            \
+    X(PUSH, "push", NONE)                                                      \
+    X(POP, "pop", NONE)                                                        \
+    X(SETCC, "setcc", NONE)                                                    \
+    X(CMOVCC, "cmovcc", NONE)                                                  \
+    X(ROL, "rol", NONE)                                                        \
+    X(ROR, "ror", NONE)                                                        \
+    X(RCL, "rcl", NONE)                                                        \
+    X(RCR, "rcr", NONE)                                                        \
+    X(SHL, "shl", NONE)                                                        \
+    X(SHR, "shr", NONE)                                                        \
+    X(SAR, "sar", NONE)                                                        \
+    /* Near branches: for following code, not for emulation. */                \
+    X(JMP, "jmp", NONE)                                                        \
+    X(JCC, "jcc", NONE)                                                        \
+    X(CALL, "call", NONE)                                                      \
     X(RET, "ret", NONE)
 
 #define INSN_ENUM(id, name, class_) INSN_##id,
@@ -229,7 +229,7 @@ struct insn {
 bool decode(const uint8_t *bytes, size_t available, bool code32,
             struct insn *out);
 
-/* The same without operands: about half the cost, for scanning. */
+/* The same without operands: a third cheaper, for scanning. */
 bool decode_flow(const uint8_t *bytes, size_t available, bool code32,
                  struct insn *out);
 

@@ -8,6 +8,7 @@
  */
 #include "cpu/emulate.h"
 #include "cpu/machine_priv.h"
+#include "cpu/msr.h"
 
 bool intercept_wanted(const struct machine *m, const struct insn *insn,
                       bool strict)
@@ -27,12 +28,11 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
     case INSN_SYSEXIT:
     case INSN_SYSCALL:
     case INSN_SYSRET:
-        return true;
-    case INSN_IN:
+    case INSN_IN: /* never fault; and a device must see the exact time */
     case INSN_OUT:
     case INSN_INS:
-    case INSN_OUTS: /* never fault */
-        return strict;
+    case INSN_OUTS:
+        return true;
     default:
         return strict && (m->watch >> insn->cls & 1) != 0;
     }
@@ -59,7 +59,7 @@ static bool rdmsr(void *ctx, uint32_t index, uint64_t *value)
     struct machine *m = ctx;
 
     if (index != MSR_APICBASE || !m->client.apicbase)
-        return false;
+        return msr_read_fixed(index, value);
     *value = m->client.apicbase(m->client.ctx);
     return true;
 }
@@ -68,8 +68,9 @@ static bool wrmsr(void *ctx, uint32_t index, uint64_t value)
 {
     struct machine *m = ctx;
 
-    return index == MSR_APICBASE && m->client.set_apicbase &&
-           m->client.set_apicbase(m->client.ctx, value);
+    if (index != MSR_APICBASE || !m->client.set_apicbase)
+        return msr_write_fixed(index);
+    return m->client.set_apicbase(m->client.ctx, value);
 }
 
 static void cpuid(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t out[4])

@@ -10,23 +10,6 @@
 
 /* ---- hooks -------------------------------------------------------------- */
 
-static uint32_t hook_in(uc_engine *uc, uint32_t port, int size, void *user)
-{
-    struct machine *m = user;
-
-    (void)uc;
-    return m->client.port_read(m->client.ctx, (uint16_t)port, (unsigned)size);
-}
-
-static void hook_out(uc_engine *uc, uint32_t port, int size, uint32_t value,
-                     void *user)
-{
-    struct machine *m = user;
-
-    (void)uc;
-    m->client.port_write(m->client.ctx, (uint16_t)port, (unsigned)size, value);
-}
-
 static uint64_t hook_mmio_read(uc_engine *uc, uint64_t offset, unsigned size,
                                void *user)
 {
@@ -59,8 +42,6 @@ static bool add_hooks(struct machine *m)
            add_hook(m, UC_HOOK_INTR, (void *)run_interrupt, 0) &&
            add_hook(m, UC_HOOK_INSN_INVALID, (void *)run_invalid, 0) &&
            add_hook(m, UC_HOOK_BLOCK, (void *)code_block, 0) &&
-           add_hook(m, UC_HOOK_INSN, (void *)hook_in, UC_X86_INS_IN) &&
-           add_hook(m, UC_HOOK_INSN, (void *)hook_out, UC_X86_INS_OUT) &&
            add_hook(m, UC_HOOK_INSN, (void *)cpuid_hook, UC_X86_INS_CPUID);
 }
 

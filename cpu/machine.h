@@ -35,6 +35,7 @@ enum machine_exit_kind {
 
 struct machine_exit {
     enum machine_exit_kind kind;
+    uint8_t source; /* MX_SOFTWARE: enum arch_source */
     uint8_t vector;
     bool has_error;
     uint32_t error;

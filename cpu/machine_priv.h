@@ -27,7 +27,7 @@ enum {
  * kept; code false means the page is data at present (and may be written). */
 struct code_page {
     bool code;
-    bool strict;  /* executed above CPL 0: port instructions are sites too */
+    bool strict;  /* executed above CPL 0: watched instructions are sites */
     bool twinned; /* its twin is up to date: fetch from there */
     bool stepped; /* may only run one instruction at a time */
     bool dirty;   /* stepped: written since its translations were dropped */
@@ -66,6 +66,7 @@ enum refusal {
     REFUSED_FAULT,     /* a page fault */
     REFUSED_STEP,      /* fetch from a page that must be stepped */
     REFUSED_OWN_STORE, /* a block writes to its own page */
+    REFUSED_DEVICE,    /* no memory there: the access is done by hand */
 };
 
 struct machine {
@@ -99,6 +100,7 @@ struct machine {
     enum refusal refused;
     struct fault refused_fault;
     bool refused_fetch;
+    bool device_once; /* one instruction may reach devices by itself */
     bool flush_after; /* the intercepted instruction wrote CR3 */
     const char *broken;
     bool triple;

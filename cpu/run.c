@@ -7,9 +7,12 @@
  *
  * Reference: SDM 3A, "Interrupt and Exception Handling".
  */
+#include "cpu/emulate.h"
 #include "cpu/machine_priv.h"
 
 #include <stdio.h>
+
+#include "trace/emit.h"
 
 /* Make the engine return at the next boundary. */
 static void engine_ask(struct machine *m)
@@ -38,6 +41,17 @@ void machine_look(struct machine *m)
 
 /* ---- events ------------------------------------------------------------ */
 
+static const char *source_name(const struct arch_event *event)
+{
+    static const char *const names[] = {
+        [ARCH_EXCEPTION] = "exception", [ARCH_SOFTWARE] = "software",
+        [ARCH_ICEBP] = "icebp",         [ARCH_EXTERNAL] = "interrupt",
+        [ARCH_NMI] = "nmi",             [ARCH_INT3_INTO] = "software",
+    };
+
+    return names[event->source];
+}
+
 void machine_deliver(struct machine *m, const struct arch_event *event)
 {
     struct mem_ops mem = machine_mem_ops(m);
@@ -50,16 +64,11 @@ void machine_deliver(struct machine *m, const struct arch_event *event)
         return;
     }
     m->trace->count.interrupts[event->vector]++;
-    if (m->trace->sinks) {
-        struct event e = { .cycles = m->now,
-                           .eip = (uint32_t)*m->engine.live.eip,
-                           .kind = EV_DELIVER,
-                           .cpl = live_cpl(m),
-                           .arg = { event->vector, event->error, event->cr2 } };
-        trace_emit(m->trace, &e);
-    } else {
-        m->trace->seq++;
-    }
+    trace_event_delivered(
+        m->trace, EV_DELIVER,
+        (struct event_site){ (uint32_t)*m->engine.live.eip, live_cpl(m) },
+        source_name(event), event->vector, event->has_error, event->error,
+        event->cr2, s.seg[SEG_CS].selector, s.eip);
     machine_set_state(m, &s);
 }
 
@@ -89,19 +98,19 @@ void machine_fault(struct machine *m, const struct fault *f)
 }
 
 static void software_interrupt(struct machine *m, uint8_t vector,
-                               uint32_t eip, uint32_t next, bool icebp)
+                               uint32_t eip, uint32_t next, uint8_t source)
 {
     *m->engine.live.eip = eip;
     m->mid_block = false;
     if (m->client.exit) {
         struct machine_exit e = { .kind = MX_SOFTWARE,
+                                  .source = source,
                                   .vector = vector,
                                   .next_eip = next };
         m->client.exit(m->client.ctx, &e);
     } else {
         struct arch_event event = { .vector = vector,
-                                    .source = icebp ? ARCH_ICEBP
-                                                    : ARCH_SOFTWARE,
+                                    .source = source,
                                     .next_eip = next };
         machine_deliver(m, &event);
     }
@@ -114,9 +123,10 @@ static bool vector_has_error(uint32_t vector)
            vector == VEC_AC;
 }
 
-/* The length of the INT instruction that ends at EIP: prefixes make it more
- * than two bytes, so decode from the block's last instruction start. */
-static uint32_t software_start(struct machine *m, uint32_t next)
+/* Where the INT instruction that ends at EIP starts (prefixes make it more
+ * than two bytes), and which it is. */
+static uint32_t software_start(struct machine *m, uint32_t next,
+                               uint8_t *source)
 {
     for (uint32_t length = 1; length <= INSN_MAX_LENGTH; length++) {
         uint8_t bytes[INSN_MAX_LENGTH];
@@ -129,8 +139,10 @@ static uint32_t software_start(struct machine *m, uint32_t next)
                         (*m->engine.live.hflags & HF_CS32) != 0, &insn) &&
             insn.length == length &&
             (insn.id == INSN_INT || insn.id == INSN_INT3 ||
-             insn.id == INSN_INTO))
+             insn.id == INSN_INTO)) {
+            *source = insn.id == INSN_INT ? ARCH_SOFTWARE : ARCH_INT3_INTO;
             return next - length;
+        }
     }
     return next;
 }
@@ -161,7 +173,7 @@ void run_emulated_event(struct machine *m, const struct arch_event *event)
         machine_fault(m, &f);
     else
         software_interrupt(m, event->vector, (uint32_t)*m->engine.live.eip,
-                           event->next_eip, event->source == ARCH_ICEBP);
+                           event->next_eip, event->source);
 }
 
 static void intercepted(struct machine *m, uint32_t eip)
@@ -202,10 +214,12 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
         code_is_site(m, live_linear(m) - 1)) {
         intercepted(m, eip - 1);
     } else if (software) {
+        uint8_t source = ARCH_SOFTWARE;
+        uint32_t start = software_start(m, eip, &source);
+
         if (m->stepping)
             m->now++;
-        software_interrupt(m, (uint8_t)vector, software_start(m, eip), eip,
-                           false);
+        software_interrupt(m, (uint8_t)vector, start, eip, source);
     } else if (vector == VEC_DB && m->stepping) {
         step_trap(m);
         return;
@@ -214,7 +228,7 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
 
         if (vector == VEC_UD && code_bytes(m, live_linear(m), &byte, 1) &&
             byte == 0xF1) { /* the engine does not know ICEBP */
-            software_interrupt(m, VEC_DB, eip, eip + 1, true);
+            software_interrupt(m, VEC_DB, eip, eip + 1, ARCH_ICEBP);
             goto out;
         }
         if (vector == VEC_DB)
@@ -425,6 +439,33 @@ static void page_fault(struct machine *m)
     machine_fault(m, &f);
 }
 
+/* An instruction that touches a device's memory, at an exact EIP: do it by
+ * hand, or, where that is not known, let the engine do it alone. */
+static void device_access(struct machine *m)
+{
+    uint32_t linear = live_linear(m);
+    uint8_t bytes[INSN_MAX_LENGTH];
+    size_t n = code_bytes(m, linear, bytes, sizeof bytes);
+    struct insn insn;
+
+    if (!m->stepping)
+        code_refund(m, linear);
+    if (decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn) &&
+        emulate_knows(insn.id)) {
+        if (!intercept_execute(m, &insn))
+            return;
+        m->now++;
+        m->stepped = true;
+        m->mid_block = !code_boundary_after(&insn);
+        machine_look(m);
+        return;
+    }
+    m->device_once = true;
+    trap_step(m, linear);
+    m->device_once = false;
+    uc_ctl_flush_tlb(m->engine.uc);
+}
+
 static enum machine_stop engine_failed(struct machine *m, uc_err err)
 {
     static char line[120];
@@ -456,6 +497,9 @@ static enum machine_stop execute(struct machine *m)
     case REFUSED_OWN_STORE:
         code_refund(m, live_linear(m));
         return step(m);
+    case REFUSED_DEVICE:
+        device_access(m);
+        return MACHINE_STOPPED;
     case REFUSED_STEP: /* machine_run sees that the page must be stepped */
         return MACHINE_STOPPED;
     case REFUSED_NOT:

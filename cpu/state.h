@@ -79,10 +79,10 @@ struct fault {
  * privilege 3, otherwise the access is a supervisor one (tables, inner
  * stacks). On a page fault: false, and f is filled. */
 struct mem_ops {
-    bool (*read)(void *ctx, uint32_t linear, unsigned size, bool user, uint32_t *value,
-                 struct fault *f);
-    bool (*write)(void *ctx, uint32_t linear, unsigned size, bool user, uint32_t value,
-                  struct fault *f);
+    bool (*read)(void *ctx, uint32_t linear, unsigned size, bool user,
+                 uint32_t *value, struct fault *f);
+    bool (*write)(void *ctx, uint32_t linear, unsigned size, bool user,
+                  uint32_t value, struct fault *f);
     void *ctx;
     /* A task switch loads CR3 midway: from now on translate by this one. NULL
      * where one address space is enough. */

@@ -161,8 +161,12 @@ bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
     result->perms = UC_PROT_READ;
     if (fetch)
         return code_fetched(m, linear, ma, result);
-    if (writable && memory_has(&m->memory, ma, PAGE_BYTES) &&
-        m->pages[ma.v >> PAGE_SHIFT]) {
+    if (!memory_has(&m->memory, ma, PAGE_BYTES)) {
+        m->refused = REFUSED_DEVICE; /* EIP and clock are not exact here */
+        result->perms |= UC_PROT_WRITE;
+        return m->device_once;
+    }
+    if (writable && m->pages[ma.v >> PAGE_SHIFT]) {
         if (write)
             return code_written(m, ma, result);
         if (m->pages[ma.v >> PAGE_SHIFT]->code)

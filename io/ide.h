@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* io/ide.h - one ATA channel, shared by its two files: ide.c has the ports and
- * moves the data, ata.c runs the commands. Internal to io/.
+/* io/ide.h - one ATA channel, shared by its three files: ide.c has the ports
+ * and moves the data, ata.c runs the commands, ata_identify.c describes the
+ * drive. Internal to io/.
  *
  * A command goes through these steps, each a short virtual time after what
  * caused it, with BSY set meanwhile:
@@ -19,6 +20,8 @@ enum {
     IDE_DRIVES = 2,
     MULTIPLE_MAX = 16, /* sectors a block of READ/WRITE MULTIPLE */
     SECTOR_WORDS = SECTOR_BYTES / 2,
+    DEFAULT_HEADS = 16,
+    DEFAULT_SECTORS = 63,
 
     STATUS_ERROR = 0x01,
     STATUS_DATA = 0x08,
@@ -100,5 +103,8 @@ void ide_signature(struct ide *ide);
 void ata_execute(struct ide *ide);
 void ata_next_block(struct ide *ide);
 void ata_default_geometry(struct ide *ide, unsigned drive);
+
+/* ata_identify.c */
+void ata_identify(struct ide *ide);
 
 #endif

@@ -118,20 +118,30 @@ bool shadow_table_given_up(struct mmu *m, uint32_t gfn)
     return !tables_traced(&m->t, gfn);
 }
 
+static const char *audit_directory(struct mmu *m, int slot, unsigned index)
+{
+    uint32_t id = (uint32_t)slot * TABLE_ENTRIES + index;
+    const struct table *child = &m->t.slot[m->t.target[id]];
+    struct shadow_key key;
+
+    if (!shadow_key_at(m, slot, index, &key))
+        return "the guest's directory entry allows nothing";
+    /* An emulated write set the dirty bit; the link follows at a fault. */
+    if (child->kind == TABLE_DIRECT && !(child->rights & RIGHT_DIRTY))
+        key.rights &= ~(unsigned)RIGHT_DIRTY;
+    if (!shadow_key_matches(child, &key))
+        return "the guest's directory entry means another table";
+    return NULL;
+}
+
 const char *shadow_audit(struct mmu *m, int slot, unsigned index)
 {
     const struct table *table = &m->t.slot[slot];
     uint32_t id = (uint32_t)slot * TABLE_ENTRIES + index;
-    struct shadow_key key;
     uint32_t entry, allowed, gfn;
 
-    if (table_is_directory(table)) {
-        if (!shadow_key_at(m, slot, index, &key))
-            return "the guest's directory entry allows nothing";
-        if (!shadow_key_matches(&m->t.slot[m->t.target[id]], &key))
-            return "the guest's directory entry means another table";
-        return NULL;
-    }
+    if (table_is_directory(table))
+        return audit_directory(m, slot, index);
     entry = table_entry(&m->t, slot, index);
     allowed = allowed_rights(m, slot, index, entry, &gfn);
     if (!allowed)

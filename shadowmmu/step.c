@@ -44,8 +44,16 @@ static bool is_open(const struct mmu *m, uint32_t linear)
     return false;
 }
 
+/* Would an access set bits in the guest's entries? */
+static bool would_set_bits(const struct guest_walk *w)
+{
+    return w->paging && (!w->dirty || !(w->pde & PTE_A) ||
+                         (w->pte_valid && !(w->pte & PTE_A)));
+}
+
 /* Open again what the same instruction wanted before. It may be a loop that
- * has moved on; an open page too many costs a comparison. */
+ * has moved on: an open page too many costs a comparison, but no bit may be
+ * set for it. */
 static void open_last(struct mmu *m, uint32_t linear, unsigned access)
 {
     for (unsigned i = 0; i < m->step.last_count; i++) {
@@ -58,7 +66,7 @@ static void open_last(struct mmu *m, uint32_t linear, unsigned access)
             m->step.count == STEP_PAGES - 1)
             continue;
         walk_tables(m, again, access, &w);
-        if (!w.allowed || !w.dirty ||
+        if (!w.allowed || would_set_bits(&w) ||
             pmap_lookup(m->c.pmap, w.gpa, &ma) != PMAP_RAM ||
             !mmu_guarded(m, (uint32_t)(w.gpa.v >> PAGE_SHIFT)))
             continue;
@@ -72,8 +80,9 @@ bool step_open(struct mmu *m, uint32_t linear, unsigned access,
     if (m->step.count &&
         (m->step.last_eip != m->eip || m->step.count == STEP_PAGES))
         mmu_stepped(m);
-    if (m->step.last_eip == m->eip)
-        open_last(m, linear, access);
+    if (m->step.last_eip != m->eip)
+        m->step.last_count = 0;
+    open_last(m, linear, access);
     m->step.last_eip = m->eip;
     return open_page(m, linear, access, w, ma, fill);
 }

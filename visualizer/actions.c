@@ -141,8 +141,7 @@ static void move_rows(struct session *s, int64_t rows)
                                            (int)s->in->console_rows);
     } else if (ui->screen == SCREEN_TRANSLATION) {
         ui->request = (struct inspect_request){
-            true, s->in->gva + (uint32_t)rows * PAGE_BYTES, s->in->access
-        };
+            true, s->in->gva + (uint32_t)rows * PAGE_BYTES, s->in->access};
         session_take(s);
     } else if (ui->pane == PANE_CODE) {
         int at = (int)s->in->current + ui->code_cursor;
@@ -150,8 +149,8 @@ static void move_rows(struct session *s, int64_t rows)
         ui->code_cursor = at - (int)s->in->current;
     } else {
         int most = (int)events_filtered(s->in, ui->filter, index) - 1;
-        ui->log_cursor = (unsigned)clamp(ui->log_cursor - rows, 0,
-                                         most < 0 ? 0 : most);
+        ui->log_cursor =
+            (unsigned)clamp(ui->log_cursor - rows, 0, most < 0 ? 0 : most);
     }
 }
 
@@ -225,21 +224,21 @@ void act_follow(struct session *s, unsigned count)
     unsigned access = s->in->guest.cpl == 3 ? ACC_USER : 0;
     const struct inspect_line *line = cursor_line(s);
     if (ui->pane == PANE_CODE && line) {
-        ui->request = (struct inspect_request){ true, line->address,
-                                                access | ACC_FETCH };
+        ui->request =
+            (struct inspect_request){true, line->address, access | ACC_FETCH};
     } else if (ui->pane == PANE_LOG) {
         unsigned index[INSPECT_EVENTS];
         unsigned n = events_filtered(s->in, ui->filter, index);
         if (n == 0 || ui->log_cursor >= n)
             return;
         const struct event *e = &s->in->events[index[n - 1 - ui->log_cursor]];
-        ui->request = (struct inspect_request){ true, e->eip,
-                                                access | ACC_FETCH };
+        ui->request =
+            (struct inspect_request){true, e->eip, access | ACC_FETCH};
         if (e->kind == EV_FAULT) {
             access = e->arg[3] & PF_USER ? ACC_USER : 0;
             access |= e->arg[3] & PF_WRITE ? ACC_WRITE : 0;
             access |= e->arg[3] & PF_FETCH ? ACC_FETCH : 0;
-            ui->request = (struct inspect_request){ true, e->arg[0], access };
+            ui->request = (struct inspect_request){true, e->arg[0], access};
         }
     }
     session_take(s);

@@ -35,7 +35,7 @@ void canvas_destroy(struct canvas *c)
 void canvas_clear(struct canvas *c)
 {
     for (int i = 0; i < c->width * c->height; i++)
-        c->cells[i] = (struct cell){ ' ', STYLE_TEXT };
+        c->cells[i] = (struct cell){' ', STYLE_TEXT};
     c->cursor_row = c->cursor_column = 0;
 }
 
@@ -56,7 +56,7 @@ void canvas_put(struct canvas *c, int row, int column, enum style style,
 {
     struct cell *cell = cell_at(c, row, column);
     if (cell)
-        *cell = (struct cell){ ch, (uint8_t)style };
+        *cell = (struct cell){ch, (uint8_t)style};
 }
 
 int canvas_text(struct canvas *c, int row, int column, int width,
@@ -126,7 +126,7 @@ static void add_line(struct canvas *c, int row, int column, unsigned to)
         return;
     if (cell->ch >= CANVAS_LINE && cell->ch < CANVAS_LINE + 16)
         to |= cell->ch - CANVAS_LINE;
-    *cell = (struct cell){ CANVAS_LINE + to, STYLE_DIM };
+    *cell = (struct cell){CANVAS_LINE + to, STYLE_DIM};
 }
 
 void canvas_box(struct canvas *c, struct rect r, const char *title)

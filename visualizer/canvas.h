@@ -45,7 +45,7 @@ struct look {
 
 struct style_row {
     const char *name;
-    char letter; /* in exports of the styles */
+    char letter;                   /* in exports of the styles */
     struct look mono, eight, full; /* for 0, 8 and 256 colours */
 };
 extern const struct style_row style_table[STYLE_COUNT];
@@ -70,7 +70,7 @@ enum {
 
 struct canvas {
     int width, height;
-    bool unicode; /* frames as lines instead of + - | */
+    bool unicode;                  /* frames as lines instead of + - | */
     int cursor_row, cursor_column; /* where the terminal's cursor belongs */
     struct cell *cells;
 };

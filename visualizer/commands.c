@@ -69,7 +69,7 @@ bool session_goto(struct session *s, const char *where)
     unsigned access = s->in->guest.cpl == 3 ? ACC_USER : 0;
     if (s->ui.request.has_gva)
         access = s->ui.request.access;
-    s->ui.request = (struct inspect_request){ true, address, access };
+    s->ui.request = (struct inspect_request){true, address, access};
     session_take(s);
     act_screen_2(s, 1);
     return true;
@@ -83,7 +83,7 @@ bool session_filter(struct session *s, const char *letters)
         char letter = (char)toupper((unsigned char)*letters);
         if (letter == ' ' || letter == ',' || used + 1 >= sizeof filter)
             continue;
-        char one[2] = { letter, 0 };
+        char one[2] = {letter, 0};
         if (!event_filter_mask(one)) {
             session_say(s, "There is no class %c; ? lists them.", letter);
             return false;
@@ -191,8 +191,7 @@ static bool cmd_until(struct session *s, const char *args)
 static bool cmd_break(struct session *s, const char *args)
 {
     uint32_t address;
-    return parse_address(s, args, &address) &&
-           session_toggle_break(s, address);
+    return parse_address(s, args, &address) && session_toggle_break(s, address);
 }
 
 static bool cmd_access(struct session *s, const char *args)
@@ -216,7 +215,7 @@ static bool cmd_access(struct session *s, const char *args)
                        "read, write or fetch.");
         return false;
     }
-    s->ui.request = (struct inspect_request){ true, s->in->gva, access };
+    s->ui.request = (struct inspect_request){true, s->in->gva, access};
     session_take(s);
     act_screen_2(s, 1);
     return true;
@@ -305,25 +304,24 @@ static bool cmd_filter(struct session *s, const char *args)
 }
 
 static const struct command commands[] = {
-    { "step", "[N]", "execute one guest instruction, or N", cmd_step },
-    { "trap", "[N]", "run to the next trap, or the Nth", cmd_trap },
-    { "step-back", "[N]", "one instruction back, or N", cmd_step_back },
-    { "trap-back", "[N]", "back to the trap before", cmd_trap_back },
-    { "continue", "[CYCLES]", "run on, for so many cycles", cmd_continue },
-    { "until", "ADDRESS", "run to an instruction", cmd_until },
-    { "break", "ADDRESS", "breakpoint there, on or off", cmd_break },
-    { "goto", "ADDRESS|#EVENT", "translate an address; go to an event",
-      session_goto },
-    { "access", "WORDS", "what to translate: \"user write\"", cmd_access },
-    { "filter", "[LETTERS]", "show and stop at these classes only",
-      cmd_filter },
-    { "find", "TEXT", "search the trap log", cmd_find },
-    { "screen", "NAME", "show step, translation or console", cmd_screen },
-    { "type", "TEXT", "to the guest's serial line; \\r is Enter", cmd_type },
-    { "save-screen", "FILE", "write this screen as text", cmd_save_screen },
-    { "expect", "TEXT", "fail if the screen does not show it", cmd_expect },
-    { "help", "", "the keys", cmd_help },
-    { "quit", "", "leave", cmd_quit },
+    {"step", "[N]", "execute one guest instruction, or N", cmd_step},
+    {"trap", "[N]", "run to the next trap, or the Nth", cmd_trap},
+    {"step-back", "[N]", "one instruction back, or N", cmd_step_back},
+    {"trap-back", "[N]", "back to the trap before", cmd_trap_back},
+    {"continue", "[CYCLES]", "run on, for so many cycles", cmd_continue},
+    {"until", "ADDRESS", "run to an instruction", cmd_until},
+    {"break", "ADDRESS", "breakpoint there, on or off", cmd_break},
+    {"goto", "ADDRESS|#EVENT", "translate an address; go to an event",
+     session_goto},
+    {"access", "WORDS", "what to translate: \"user write\"", cmd_access},
+    {"filter", "[LETTERS]", "show and stop at these classes only", cmd_filter},
+    {"find", "TEXT", "search the trap log", cmd_find},
+    {"screen", "NAME", "show step, translation or console", cmd_screen},
+    {"type", "TEXT", "to the guest's serial line; \\r is Enter", cmd_type},
+    {"save-screen", "FILE", "write this screen as text", cmd_save_screen},
+    {"expect", "TEXT", "fail if the screen does not show it", cmd_expect},
+    {"help", "", "the keys", cmd_help},
+    {"quit", "", "leave", cmd_quit},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -27,9 +27,9 @@ const char *event_word(const struct event *e)
 static void fault_detail(const struct event *e, char *buffer, size_t bytes)
 {
     const char *who = e->arg[3] & PF_USER ? "user" : "kernel";
-    const char *what = e->arg[3] & PF_FETCH   ? "fetch" :
-                       e->arg[3] & PF_WRITE   ? "write" :
-                                                "read";
+    const char *what = e->arg[3] & PF_FETCH   ? "fetch"
+                       : e->arg[3] & PF_WRITE ? "write"
+                                              : "read";
     if (e->cls == FC_TRUE)
         snprintf(buffer, bytes, "%s %s %08X, error %04X", who, what, e->arg[0],
                  e->arg[4]);
@@ -50,8 +50,7 @@ static void delivery_detail(const struct event *e, char *buffer, size_t bytes)
     char error[20] = "";
     if (e->arg[5])
         snprintf(error, sizeof error, " error %04X", e->arg[1]);
-    snprintf(buffer, bytes, "vector %u%s -> %08X", e->arg[0], error,
-             e->arg[4]);
+    snprintf(buffer, bytes, "vector %u%s -> %08X", e->arg[0], error, e->arg[4]);
 }
 
 /* What the kind's description names, but for lengths. */
@@ -133,7 +132,7 @@ uint32_t event_filter_mask(const char *filter)
     if (!filter[0])
         return all & ~consequences;
     for (unsigned kind = 0; kind < EV_COUNT; kind++) {
-        struct event e = { .kind = (uint8_t)kind };
+        struct event e = {.kind = (uint8_t)kind};
         unsigned classes = kind == EV_FAULT ? FC_COUNT : 1;
         for (unsigned cls = 0; cls < classes; cls++) {
             e.cls = (uint8_t)cls;
@@ -157,12 +156,9 @@ unsigned events_filtered(const struct inspection *in, const char *filter,
 const char *access_text(unsigned access)
 {
     static const char *const text[8] = {
-        [0] = "supervisor read",
-        [ACC_WRITE] = "supervisor write",
-        [ACC_USER] = "user read",
-        [ACC_USER | ACC_WRITE] = "user write",
-        [ACC_FETCH] = "supervisor fetch",
-        [ACC_FETCH | ACC_USER] = "user fetch",
+        [0] = "supervisor read",          [ACC_WRITE] = "supervisor write",
+        [ACC_USER] = "user read",         [ACC_USER | ACC_WRITE] = "user write",
+        [ACC_FETCH] = "supervisor fetch", [ACC_FETCH | ACC_USER] = "user fetch",
     };
     return access < 8 && text[access] ? text[access] : "access";
 }
@@ -170,8 +166,8 @@ const char *access_text(unsigned access)
 const char *number_text(uint64_t value, char buffer[28])
 {
     char digits[24];
-    int length = snprintf(digits, sizeof digits, "%llu",
-                          (unsigned long long)value);
+    int length =
+        snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
     char *out = buffer;
     for (int i = 0; i < length; i++) {
         if (i > 0 && (length - i) % 3 == 0)
@@ -188,9 +184,9 @@ void entry_text(uint32_t entry, char *buffer, size_t bytes)
         uint32_t bit;
         const char *name;
     } bits[] = {
-        { PTE_P, "P" },     { PTE_W, "W" },     { PTE_U, "U" },
-        { PTE_A, "A" },     { PTE_D, "D" },     { PTE_PS, "PS" },
-        { PTE_G, "G" },     { PTE_PWT, "PWT" }, { PTE_PCD, "PCD" },
+        {PTE_P, "P"}, {PTE_W, "W"},     {PTE_U, "U"},
+        {PTE_A, "A"}, {PTE_D, "D"},     {PTE_PS, "PS"},
+        {PTE_G, "G"}, {PTE_PWT, "PWT"}, {PTE_PCD, "PCD"},
     };
     size_t used = 0;
     buffer[0] = '\0';

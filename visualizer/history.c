@@ -54,9 +54,8 @@ void history_note(struct history *h, const struct target *t, uint64_t cycles,
         gap = shortest_gap;
     if (h->count && cycles < h->states[h->count - 1].cycles + gap)
         return;
-    while (h->count > 1 &&
-           (h->count == HISTORY_STATES ||
-            bytes_kept(h) + h->states[0].bytes > bytes_limit)) {
+    while (h->count > 1 && (h->count == HISTORY_STATES ||
+                            bytes_kept(h) + h->states[0].bytes > bytes_limit)) {
         unsigned before = h->count;
         thin(h, t);
         if (h->count == before)
@@ -66,12 +65,11 @@ void history_note(struct history *h, const struct target *t, uint64_t cycles,
     if (!saved)
         return;
     h->states[h->count++] = (struct history_state){
-        cycles, seq, t->ops->saved_bytes(t->ctx, saved), saved
-    };
+        cycles, seq, t->ops->saved_bytes(t->ctx, saved), saved};
 }
 
-bool history_return(struct history *h, const struct target *t,
-                    uint64_t cycles, uint64_t seq)
+bool history_return(struct history *h, const struct target *t, uint64_t cycles,
+                    uint64_t seq)
 {
     for (unsigned i = h->count; i > 0; i--) {
         const struct history_state *state = &h->states[i - 1];

@@ -29,8 +29,8 @@ void history_note(struct history *h, const struct target *t, uint64_t cycles,
                   uint64_t seq);
 /* Go to the latest kept state before cycles (and before seq, if that is not
  * 0). False: there is none. */
-bool history_return(struct history *h, const struct target *t,
-                    uint64_t cycles, uint64_t seq);
+bool history_return(struct history *h, const struct target *t, uint64_t cycles,
+                    uint64_t seq);
 /* The future changed (somebody typed in the past): forget what was after. */
 void history_cut(struct history *h, const struct target *t, uint64_t cycles);
 void history_close(struct history *h, const struct target *t);

@@ -33,10 +33,10 @@ enum ui_key {
     UI_KEY_RESIZE,
     UI_KEY_OTHER, /* known to the terminal, not to us */
 };
-#define CONTROL(letter) ((letter) & 0x1F)
-#define UI_KEY_ESCAPE 27
-#define UI_KEY_ENTER '\r'
-#define UI_KEY_TAB '\t'
+#define CONTROL(letter)  ((letter)&0x1F)
+#define UI_KEY_ESCAPE    27
+#define UI_KEY_ENTER     '\r'
+#define UI_KEY_TAB       '\t'
 #define UI_KEY_BACKSPACE 0x7F
 
 enum {

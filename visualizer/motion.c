@@ -45,8 +45,11 @@ static bool pause_wanted(struct session *s)
 {
     if (s->interrupted && *s->interrupted)
         return true;
-    if (s->front.key_waiting && s->front.key_waiting(s->front.ctx))
+    if (s->front.key_waiting && s->front.key_waiting(s->front.ctx)) {
+        if (!s->ui.typing)
+            s->front.drop_key(s->front.ctx);
         return true;
+    }
     if (s->front.redraw_due && s->front.redraw_due(s->front.ctx)) {
         session_take(s);
         session_draw(s);
@@ -95,7 +98,7 @@ void session_step(struct session *s, unsigned count)
         return;
     begin(s);
     for (unsigned i = 0; i < count && stop == VM_RUNNING; i++) {
-        stop = run(s, (struct vm_limit){ .one_instruction = true });
+        stop = run(s, (struct vm_limit){.one_instruction = true});
         if (i % SLICE_STEPS == SLICE_STEPS - 1 && pause_wanted(s))
             break;
     }
@@ -130,8 +133,8 @@ void session_trap(struct session *s, unsigned count)
     for (unsigned i = 0; i < count && stop == VM_RUNNING && !pause; i++) {
         uint64_t since = last_seq(s);
         do {
-            stop = run(s, (struct vm_limit){ .event_mask = mask,
-                                             .cycles = now(s) + SLICE_CYCLES });
+            stop = run(s, (struct vm_limit){.event_mask = mask,
+                                            .cycles = now(s) + SLICE_CYCLES});
             if (saw_trap(s, since))
                 break;
             pause = pause_wanted(s);
@@ -156,11 +159,10 @@ static enum vm_stop run_watched(struct session *s, bool has_address,
     enum vm_stop stop;
     unsigned steps = 0;
     for (;;) {
-        stop = run(s, (struct vm_limit){ .one_instruction = true });
+        stop = run(s, (struct vm_limit){.one_instruction = true});
         if (stop != VM_RUNNING)
             return stop;
-        if (has_address &&
-            s->target->ops->here(s->target->ctx) == address)
+        if (has_address && s->target->ops->here(s->target->ctx) == address)
             return stop;
         if (at_breakpoint(s)) {
             session_say(s, "Breakpoint.");
@@ -181,8 +183,7 @@ void session_continue(struct session *s)
         stop = run_watched(s, false, 0);
     else
         do
-            stop = run(s, (struct vm_limit){ .cycles =
-                                                 now(s) + SLICE_CYCLES });
+            stop = run(s, (struct vm_limit){.cycles = now(s) + SLICE_CYCLES});
         while (stop == VM_RUNNING && !pause_wanted(s));
     finish(s, stop);
 }
@@ -196,7 +197,7 @@ void session_run_cycles(struct session *s, uint64_t cycles)
     begin(s);
     while (stop == VM_RUNNING && now(s) < end) {
         uint64_t slice = now(s) + SLICE_CYCLES;
-        stop = run(s, (struct vm_limit){ .cycles = slice < end ? slice : end });
+        stop = run(s, (struct vm_limit){.cycles = slice < end ? slice : end});
         if (pause_wanted(s))
             break;
     }
@@ -226,8 +227,8 @@ void session_until_event(struct session *s, uint64_t seq)
     }
     begin(s);
     do
-        stop = run(s, (struct vm_limit){ .events = seq,
-                                         .cycles = now(s) + SLICE_CYCLES });
+        stop = run(s, (struct vm_limit){.events = seq,
+                                        .cycles = now(s) + SLICE_CYCLES});
     while (stop == VM_RUNNING && last_seq(s) < seq && !pause_wanted(s));
     finish(s, stop);
 }
@@ -240,7 +241,7 @@ static bool replay(struct session *s, uint64_t end, uint64_t window, bool *all)
         return false;
     *all = end <= window || now(s) >= end - window;
     if (!*all)
-        run(s, (struct vm_limit){ .cycles = end - window });
+        run(s, (struct vm_limit){.cycles = end - window});
     return true;
 }
 
@@ -258,14 +259,14 @@ void session_step_back(struct session *s, unsigned count)
             return;
         }
         for (steps = 0; now(s) < end && steps < most; steps++)
-            if (run(s, (struct vm_limit){ .one_instruction = true }) !=
+            if (run(s, (struct vm_limit){.one_instruction = true}) !=
                 VM_RUNNING)
                 break;
     } while (steps < count && !all);
     replay(s, end, window, &all);
     begin(s);
     for (unsigned i = count; i < steps; i++)
-        run(s, (struct vm_limit){ .one_instruction = true });
+        run(s, (struct vm_limit){.one_instruction = true});
     finish(s, VM_RUNNING);
 }
 
@@ -281,7 +282,7 @@ void session_trap_back(struct session *s, unsigned count)
             continue;
         if (!history_return(&s->history, s->target, UINT64_MAX, e->seq))
             break;
-        run(s, (struct vm_limit){ .events = e->seq });
+        run(s, (struct vm_limit){.events = e->seq});
         if (now(s) >= end) /* that is where we came from */
             continue;
         begin(s);
@@ -289,7 +290,7 @@ void session_trap_back(struct session *s, unsigned count)
         return;
     }
     if (now(s) < end)
-        run(s, (struct vm_limit){ .cycles = end });
+        run(s, (struct vm_limit){.cycles = end});
     session_say(s, "No trap before this one is in the log.");
 }
 
@@ -309,8 +310,9 @@ bool session_toggle_break(struct session *s, uint32_t address)
         return false;
     }
     ui->breakpoints[ui->breakpoint_count++] = address;
-    session_say(s, "Breakpoint at %08X; c stops there (it runs step by step, "
-                   "slowly).",
+    session_say(s,
+                "Breakpoint at %08X; c stops there (it runs step by step, "
+                "slowly).",
                 address);
     return true;
 }

@@ -38,6 +38,7 @@ static void tell_events(const struct session *s, uint64_t since, FILE *out)
 void plain_where(const struct session *s, FILE *out)
 {
     const struct inspection *in = s->in;
+    char number[28];
     if (in->stop != VM_RUNNING) {
         fprintf(out, "The guest has ended after event #%llu.\n",
                 (unsigned long long)in->seq);
@@ -49,7 +50,8 @@ void plain_where(const struct session *s, FILE *out)
         return;
     }
     const struct inspect_line *line = &in->code[in->current];
-    fprintf(out, "Next, at %08X%s%s%s: %s.%s\n", line->address,
+    fprintf(out, "Cycle %s. Next, at %08X%s%s%s: %s.%s\n",
+            number_text(in->cycles, number), line->address,
             in->place[0] ? " (" : "", in->place, in->place[0] ? ")" : "",
             line->text,
             (unsigned)line->mark <= MARK_PATCHED ? mark_text[line->mark] : "");
@@ -64,8 +66,8 @@ static void tell_registers(const struct inspection *in, FILE *out)
     const struct cpu_state *g = &in->guest, *m = &in->real;
     for (unsigned i = 0; i < GPR_COUNT; i++)
         fprintf(out, "%s %08X%s%s", names[i], g->gpr[i],
-                in->has_before && g->gpr[i] != in->before.gpr[i] ? " changed" :
-                                                                   "",
+                in->has_before && g->gpr[i] != in->before.gpr[i] ? " changed"
+                                                                 : "",
                 i + 1 < GPR_COUNT ? ", " : ".\n");
     if (in->cpu && strcmp(in->cpu, "bare") == 0) {
         fprintf(out, "CPL %u, IF %u, IOPL %u, CR3 %08X.\n", g->cpl,
@@ -91,8 +93,9 @@ static void tell_verdict(const struct inspection *in, FILE *out)
 {
     const struct mmu_view *v = &in->view;
     if (!v->walk.allowed)
-        fprintf(out, "The guest's own tables do not allow it: class T true, "
-                     "error code %04X.\n",
+        fprintf(out,
+                "The guest's own tables do not allow it: class T true, "
+                "error code %04X.\n",
                 v->walk.error);
     else if (!in->mmu || strcmp(in->mmu, "-") == 0)
         fprintf(out, "The tables allow it, and the processor walks them "
@@ -101,8 +104,9 @@ static void tell_verdict(const struct inspection *in, FILE *out)
         fprintf(out, "The guest's tables and the VMM's table allow it: no "
                      "trap.\n");
     else
-        fprintf(out, "The guest's tables allow it, the VMM's do not yet: "
-                     "class %c %s.\n",
+        fprintf(out,
+                "The guest's tables allow it, the VMM's do not yet: "
+                "class %c %s.\n",
                 fault_class_letter(v->would), fault_class_name(v->would));
 }
 
@@ -165,8 +169,8 @@ static void tell(struct session *s, uint64_t seq, uint64_t cycles,
             tell_events(s, seq, out);
         plain_where(s, out);
     } else if (s->ui.screen != before->screen ||
-               memcmp(&s->ui.request, &before->request,
-                      sizeof s->ui.request) != 0) {
+               memcmp(&s->ui.request, &before->request, sizeof s->ui.request) !=
+                   0) {
         tell_screen(s, out);
     }
     if (s->ui.prompt != PROMPT_NONE)

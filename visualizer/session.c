@@ -52,6 +52,11 @@ void session_take(struct session *s)
 
 void session_draw(struct session *s)
 {
+    int width = s->canvas->width, height = s->canvas->height;
+    if (s->front.size)
+        s->front.size(s->front.ctx, &width, &height);
+    if (width != s->canvas->width || height != s->canvas->height)
+        session_resize(s, width, height); /* no memory: the old one, clipped */
     view_draw(s->canvas, s->in, &s->ui);
     if (s->front.show)
         s->front.show(s->front.ctx, s->canvas);
@@ -94,9 +99,7 @@ void session_export(struct session *s, const char *path)
 static void answer(struct session *s, enum prompt prompt, const char *line)
 {
     switch (prompt) {
-    case PROMPT_COMMAND:
-        session_command(s, line);
-        break;
+    case PROMPT_COMMAND: session_command(s, line); break;
     case PROMPT_SEARCH:
         snprintf(s->ui.search, sizeof s->ui.search, "%s", line);
         session_search(s, false);
@@ -105,16 +108,13 @@ static void answer(struct session *s, enum prompt prompt, const char *line)
         if (line[0])
             session_goto(s, line);
         break;
-    case PROMPT_FILTER:
-        session_filter(s, line);
-        break;
+    case PROMPT_FILTER: session_filter(s, line); break;
     case PROMPT_EXPORT:
         if (line[0])
             session_export(s, line);
         break;
     case PROMPT_NONE:
-    case PROMPT_COUNT:
-        break;
+    case PROMPT_COUNT: break;
     }
 }
 
@@ -169,18 +169,18 @@ static void typing_key(struct session *s, int key)
         int key;
         const char *text; /* what a VT100 sends */
     } table[] = {
-        { UI_KEY_UP, "\033[A" },        { UI_KEY_DOWN, "\033[B" },
-        { UI_KEY_RIGHT, "\033[C" },     { UI_KEY_LEFT, "\033[D" },
-        { UI_KEY_HOME, "\033[H" },      { UI_KEY_END, "\033[F" },
-        { UI_KEY_PAGE_UP, "\033[5~" },  { UI_KEY_PAGE_DOWN, "\033[6~" },
-        { UI_KEY_DELETE, "\033[3~" },
+        {UI_KEY_UP, "\033[A"},       {UI_KEY_DOWN, "\033[B"},
+        {UI_KEY_RIGHT, "\033[C"},    {UI_KEY_LEFT, "\033[D"},
+        {UI_KEY_HOME, "\033[H"},     {UI_KEY_END, "\033[F"},
+        {UI_KEY_PAGE_UP, "\033[5~"}, {UI_KEY_PAGE_DOWN, "\033[6~"},
+        {UI_KEY_DELETE, "\033[3~"},
     };
     if (key == UI_KEY_ESCAPE) {
         s->ui.typing = false;
         s->target->ops->live(s->target->ctx, false);
         return;
     }
-    char one[2] = { 0, 0 };
+    char one[2] = {0, 0};
     const char *text = one;
     if (key > 0 && key < 0x80)
         one[0] = (char)key;

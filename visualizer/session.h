@@ -18,9 +18,12 @@
 
 /* Where the session is shown. Any member may be NULL. */
 struct front {
+    /* Asked before each drawing: the canvas follows. */
+    void (*size)(void *ctx, int *width, int *height);
     void (*show)(void *ctx, const struct canvas *c);
     /* Is a key waiting? Asked while the guest runs. */
     bool (*key_waiting)(void *ctx);
+    void (*drop_key)(void *ctx); /* it stopped the run, and that is all */
     /* Time to show the running guest again? At most 30 times a second. */
     bool (*redraw_due)(void *ctx);
     void (*repaint)(void *ctx); /* Ctrl-L: as if the terminal forgot all */
@@ -38,8 +41,8 @@ struct session {
     /* Set from a signal handler: stop running. Cleared when a run begins. */
     volatile bool *interrupted;
     bool quit;
-    int status;      /* of the program: 1 when an :expect failed */
-    bool plain;      /* no screens: messages go where the sentences go */
+    int status; /* of the program: 1 when an :expect failed */
+    bool plain; /* no screens: messages go where the sentences go */
 };
 
 /* False: no memory. interrupted may be NULL. */

@@ -28,36 +28,33 @@ enum {
 
 const struct style_row style_table[STYLE_COUNT] = {
     /* name, letter, mono, 8 colours, 256 colours */
-    [STYLE_TEXT] = { "text", '.', { OWN, 0 }, { OWN, 0 }, { OWN, 0 } },
-    [STYLE_DIM] = { "frame", '-', { OWN, 0 }, { OWN, 0 }, { OWN, 0 } },
-    [STYLE_TITLE] = { "title", 't', { OWN, BOLD }, { OWN, BOLD },
-                      { OWN, BOLD } },
-    [STYLE_SELECT] = { "selected", '>', { OWN, REVERSE }, { OWN, REVERSE },
-                       { OWN, REVERSE } },
-    [STYLE_CURRENT] = { "next instruction", 'c', { OWN, BOLD }, { OWN, BOLD },
-                        { OWN, BOLD } },
-    [STYLE_HIDDEN] = { "hidden", 'H', { OWN, 0 }, { CYAN, 0 },
-                       { SKY_BLUE, 0 } },
-    [STYLE_DIRTY] = { "dirty", 'D', { OWN, UNDERLINE }, { CYAN, UNDERLINE },
-                      { SKY_BLUE, UNDERLINE } },
-    [STYLE_TRACE] = { "trace", 'W', { OWN, UNDERLINE }, { MAGENTA, 0 },
-                      { PURPLE, 0 } },
-    [STYLE_PAGED] = { "paged_out", 'P', { OWN, 0 }, { YELLOW, 0 },
-                      { LIGHT_YELLOW, 0 } },
-    [STYLE_TRUE] = { "true", 'T', { OWN, REVERSE }, { RED, BOLD },
-                     { VERMILLION, BOLD } },
-    [STYLE_EMULATE] = { "emulate", 'E', { OWN, BOLD }, { YELLOW, BOLD },
-                        { ORANGE, 0 } },
-    [STYLE_DEVICE] = { "device", 'M', { OWN, 0 }, { GREEN, 0 },
-                       { BLUISH_GREEN, 0 } },
-    [STYLE_SILENT] = { "silent", 'S', { OWN, BOLD }, { RED, UNDERLINE },
-                       { VERMILLION, UNDERLINE } },
-    [STYLE_CHANGED] = { "changed", '*', { OWN, BOLD }, { OWN, BOLD },
-                        { OWN, BOLD } },
-    [STYLE_DIFFERS] = { "differs", '!', { OWN, REVERSE }, { OWN, REVERSE },
-                        { OWN, REVERSE } },
-    [STYLE_STATUS] = { "message", 'm', { OWN, BOLD }, { OWN, BOLD },
-                       { OWN, BOLD } },
+    [STYLE_TEXT] = {"text", '.', {OWN, 0}, {OWN, 0}, {OWN, 0}},
+    [STYLE_DIM] = {"frame", '-', {OWN, 0}, {OWN, 0}, {OWN, 0}},
+    [STYLE_TITLE] = {"title", 't', {OWN, BOLD}, {OWN, BOLD}, {OWN, BOLD}},
+    [STYLE_SELECT] =
+        {"selected", '>', {OWN, REVERSE}, {OWN, REVERSE}, {OWN, REVERSE}},
+    [STYLE_CURRENT] =
+        {"next instruction", 'c', {OWN, BOLD}, {OWN, BOLD}, {OWN, BOLD}},
+    [STYLE_HIDDEN] = {"hidden", 'H', {OWN, 0}, {CYAN, 0}, {SKY_BLUE, 0}},
+    [STYLE_DIRTY] = {"dirty",
+                     'D',
+                     {OWN, UNDERLINE},
+                     {CYAN, UNDERLINE},
+                     {SKY_BLUE, UNDERLINE}},
+    [STYLE_TRACE] = {"trace", 'W', {OWN, UNDERLINE}, {MAGENTA, 0}, {PURPLE, 0}},
+    [STYLE_PAGED] =
+        {"paged_out", 'P', {OWN, 0}, {YELLOW, 0}, {LIGHT_YELLOW, 0}},
+    [STYLE_TRUE] =
+        {"true", 'T', {OWN, REVERSE}, {RED, BOLD}, {VERMILLION, BOLD}},
+    [STYLE_EMULATE] =
+        {"emulate", 'E', {OWN, BOLD}, {YELLOW, BOLD}, {ORANGE, 0}},
+    [STYLE_DEVICE] = {"device", 'M', {OWN, 0}, {GREEN, 0}, {BLUISH_GREEN, 0}},
+    [STYLE_SILENT] =
+        {"silent", 'S', {OWN, BOLD}, {RED, UNDERLINE}, {VERMILLION, UNDERLINE}},
+    [STYLE_CHANGED] = {"changed", '*', {OWN, BOLD}, {OWN, BOLD}, {OWN, BOLD}},
+    [STYLE_DIFFERS] =
+        {"differs", '!', {OWN, REVERSE}, {OWN, REVERSE}, {OWN, REVERSE}},
+    [STYLE_STATUS] = {"message", 'm', {OWN, BOLD}, {OWN, BOLD}, {OWN, BOLD}},
 };
 
 enum style style_of_letter(char letter)
@@ -66,10 +63,10 @@ enum style style_of_letter(char letter)
         char letter;
         enum style style;
     } table[] = {
-        { 'H', STYLE_HIDDEN }, { 'D', STYLE_DIRTY },   { 'W', STYLE_TRACE },
-        { 'P', STYLE_PAGED },  { 'T', STYLE_TRUE },    { 'E', STYLE_EMULATE },
-        { 'M', STYLE_DEVICE }, { 'S', STYLE_SILENT },
-        { 'O', STYLE_DEVICE }, { 'A', STYLE_DEVICE },
+        {'H', STYLE_HIDDEN}, {'D', STYLE_DIRTY},  {'W', STYLE_TRACE},
+        {'P', STYLE_PAGED},  {'T', STYLE_TRUE},   {'E', STYLE_EMULATE},
+        {'M', STYLE_DEVICE}, {'S', STYLE_SILENT}, {'O', STYLE_DEVICE},
+        {'A', STYLE_DEVICE},
     };
     for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++)
         if (table[i].letter == letter)

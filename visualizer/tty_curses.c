@@ -25,9 +25,8 @@ static struct tty {
     struct sigaction old[NSIG];
 } tty;
 
-static const int fatal_signals[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT,
-                                     SIGABRT, SIGSEGV, SIGBUS, SIGFPE,
-                                     SIGILL };
+static const int fatal_signals[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGABRT,
+                                    SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 
 static void (*tty_last_words)(void);
 
@@ -40,13 +39,20 @@ static void on_fatal_signal(int number)
     raise(number); /* now as if we had not been there */
 }
 
+/* Before newterm: curses has handlers of its own, which would exit(1). */
+static void remember_signals(void)
+{
+    for (size_t i = 0; i < sizeof fatal_signals / sizeof *fatal_signals; i++)
+        sigaction(fatal_signals[i], NULL, &tty.old[fatal_signals[i]]);
+}
+
 static void catch_signals(void)
 {
-    struct sigaction action = { .sa_handler = on_fatal_signal,
-                                .sa_flags = (int)SA_RESETHAND };
+    struct sigaction action = {.sa_handler = on_fatal_signal,
+                               .sa_flags = (int)SA_RESETHAND};
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof fatal_signals / sizeof *fatal_signals; i++)
-        sigaction(fatal_signals[i], &action, &tty.old[fatal_signals[i]]);
+        sigaction(fatal_signals[i], &action, NULL);
 }
 
 static void release_signals(void)
@@ -74,9 +80,9 @@ static int wanted_colors(enum tty_color choice)
 static const struct look *look_of(unsigned style)
 {
     const struct style_row *row = &style_table[style];
-    return tty.colors == 256 ? &row->full :
-           tty.colors == 8   ? &row->eight :
-                               &row->mono;
+    return tty.colors == 256 ? &row->full
+           : tty.colors == 8 ? &row->eight
+                             : &row->mono;
 }
 
 static void make_pairs(void)
@@ -111,10 +117,9 @@ static void show(void *ctx, const struct canvas *c)
     for (int row = 0; row < c->height && row < LINES; row++) {
         for (int column = 0; column < c->width && column < COLS; column++) {
             const struct cell *cell = canvas_cell(c, row, column);
-            wchar_t text[2] = { (wchar_t)canvas_glyph(c, cell), 0 };
-            short pair = look_of(cell->style)->color >= 0 ?
-                             (short)(cell->style + 1) :
-                             0;
+            wchar_t text[2] = {(wchar_t)canvas_glyph(c, cell), 0};
+            short pair =
+                look_of(cell->style)->color >= 0 ? (short)(cell->style + 1) : 0;
             cchar_t out;
             setcchar(&out, text, attributes_of(cell->style), pair, NULL);
             mvadd_wch(row, column, &out);
@@ -132,16 +137,16 @@ static int key_from_curses(int code)
     static const struct {
         int curses, key;
     } table[] = {
-        { KEY_UP, UI_KEY_UP },           { KEY_DOWN, UI_KEY_DOWN },
-        { KEY_LEFT, UI_KEY_LEFT },       { KEY_RIGHT, UI_KEY_RIGHT },
-        { KEY_PPAGE, UI_KEY_PAGE_UP },   { KEY_NPAGE, UI_KEY_PAGE_DOWN },
-        { KEY_HOME, UI_KEY_HOME },       { KEY_END, UI_KEY_END },
-        { KEY_BTAB, UI_KEY_BACK_TAB },   { KEY_F(1), UI_KEY_F1 },
-        { KEY_F(2), UI_KEY_F2 },         { KEY_F(5), UI_KEY_F5 },
-        { KEY_F(10), UI_KEY_F10 },       { KEY_DC, UI_KEY_DELETE },
-        { KEY_ENTER, UI_KEY_ENTER },     { KEY_BACKSPACE, UI_KEY_BACKSPACE },
-        { KEY_RESIZE, UI_KEY_RESIZE },   { '\n', UI_KEY_ENTER },
-        { '\b', UI_KEY_BACKSPACE },
+        {KEY_UP, UI_KEY_UP},         {KEY_DOWN, UI_KEY_DOWN},
+        {KEY_LEFT, UI_KEY_LEFT},     {KEY_RIGHT, UI_KEY_RIGHT},
+        {KEY_PPAGE, UI_KEY_PAGE_UP}, {KEY_NPAGE, UI_KEY_PAGE_DOWN},
+        {KEY_HOME, UI_KEY_HOME},     {KEY_END, UI_KEY_END},
+        {KEY_BTAB, UI_KEY_BACK_TAB}, {KEY_F(1), UI_KEY_F1},
+        {KEY_F(2), UI_KEY_F2},       {KEY_F(5), UI_KEY_F5},
+        {KEY_F(10), UI_KEY_F10},     {KEY_DC, UI_KEY_DELETE},
+        {KEY_ENTER, UI_KEY_ENTER},   {KEY_BACKSPACE, UI_KEY_BACKSPACE},
+        {KEY_RESIZE, UI_KEY_RESIZE}, {'\n', UI_KEY_ENTER},
+        {'\b', UI_KEY_BACKSPACE},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (table[i].curses == code)
@@ -155,7 +160,7 @@ int tty_key(int timeout_ms)
     tty.pushed = ERR;
     if (code == ERR) {
         timeout(timeout_ms);
-    code = getch();
+        code = getch();
     }
     return code == ERR ? UI_KEY_NONE : key_from_curses(code);
 }
@@ -170,9 +175,17 @@ static bool key_waiting(void *ctx)
     (void)ctx;
     if (tty.pushed == ERR) {
         timeout(0);
-        tty.pushed = getch();
+        do /* another size is no reason to stop */
+            tty.pushed = getch();
+        while (tty.pushed == KEY_RESIZE);
     }
     return tty.pushed != ERR;
+}
+
+static void drop_key(void *ctx)
+{
+    (void)ctx;
+    tty.pushed = ERR;
 }
 
 static bool redraw_due(void *ctx)
@@ -183,6 +196,13 @@ static bool redraw_due(void *ctx)
     int64_t ms = (int64_t)(now.tv_sec - tty.shown.tv_sec) * 1000 +
                  (now.tv_nsec - tty.shown.tv_nsec) / 1000000;
     return ms >= 1000 / 30;
+}
+
+static void size(void *ctx, int *width, int *height)
+{
+    (void)ctx;
+    *width = COLS;
+    *height = LINES;
 }
 
 static void repaint(void *ctx)
@@ -196,7 +216,7 @@ static void suspend(void *ctx)
     (void)ctx;
     def_prog_mode();
     endwin();
-    raise(SIGTSTP);
+    kill(0, SIGTSTP); /* as the terminal would: the whole job */
     reset_prog_mode();
     refresh();
 }
@@ -206,6 +226,7 @@ static void suspend(void *ctx)
 bool tty_enter(const char *type, FILE *out, FILE *in, enum tty_color color)
 {
     setlocale(LC_CTYPE, "");
+    remember_signals();
     tty.screen = newterm(type, out, in);
     if (!tty.screen)
         return false;
@@ -260,9 +281,11 @@ bool tty_unicode(void)
 
 struct front tty_front(void)
 {
-    return (struct front){ .show = show,
-                           .key_waiting = key_waiting,
-                           .redraw_due = redraw_due,
-                           .repaint = repaint,
-                           .suspend = suspend };
+    return (struct front){.size = size,
+                          .show = show,
+                          .key_waiting = key_waiting,
+                          .drop_key = drop_key,
+                          .redraw_due = redraw_due,
+                          .repaint = repaint,
+                          .suspend = suspend};
 }

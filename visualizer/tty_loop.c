@@ -17,9 +17,7 @@ static void type_and_run(struct session *s)
         return;
     }
     while (s->ui.typing && (key = tty_key(0)) != UI_KEY_NONE) {
-        if (key == UI_KEY_RESIZE)
-            session_resize(s, tty_width(), tty_height());
-        else
+        if (key != UI_KEY_RESIZE) /* drawing follows the size by itself */
             session_key(s, key);
     }
 }
@@ -43,9 +41,7 @@ void tty_loop(struct session *s)
             continue;
         }
         empty = 0;
-        if (key == UI_KEY_RESIZE)
-            session_resize(s, tty_width(), tty_height());
-        else
+        if (key != UI_KEY_RESIZE)
             session_key(s, key);
         session_draw(s);
     }

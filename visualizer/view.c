@@ -12,9 +12,9 @@
 #include "visualizer/keys.h"
 
 const struct view view_table[SCREEN_COUNT] = {
-    [SCREEN_STEP] = { "Step", '1', view_step },
-    [SCREEN_TRANSLATION] = { "Translation", '2', view_translation },
-    [SCREEN_CONSOLE] = { "Console", '3', view_console },
+    [SCREEN_STEP] = {"Step", '1', view_step},
+    [SCREEN_TRANSLATION] = {"Translation", '2', view_translation},
+    [SCREEN_CONSOLE] = {"Console", '3', view_console},
 };
 
 int view_first_row(int index, int count, int rows)
@@ -42,22 +42,19 @@ static void draw_top(struct canvas *c, const struct inspection *in,
 
     for (int i = 0; i < SCREEN_COUNT; i++) {
         bool on = ui->screen == (enum ui_screen)i && !ui->help;
-        column = canvas_printf(c, 0, column, 40,
-                               on ? STYLE_TITLE : STYLE_TEXT,
+        column = canvas_printf(c, 0, column, 40, on ? STYLE_TITLE : STYLE_TEXT,
                                on ? "[%c %s]" : " %c %s ", view_table[i].key,
                                view_table[i].name);
     }
     int length = snprintf(right, sizeof right, "%s %s  %s #%llu",
-                          in->cpu ? in->cpu : "?",
-                          in->mmu ? in->mmu : "-", moment(in, ui),
-                          (unsigned long long)in->seq);
+                          in->cpu ? in->cpu : "?", in->mmu ? in->mmu : "-",
+                          moment(in, ui), (unsigned long long)in->seq);
     if (c->width >= 110)
-        length = snprintf(right, sizeof right,
-                          "%.24s  cpu %s  mmu %s  %s #%llu  cycles %s",
-                          in->guest_name, in->cpu ? in->cpu : "?",
-                          in->mmu ? in->mmu : "-", moment(in, ui),
-                          (unsigned long long)in->seq,
-                          number_text(in->cycles, number));
+        length = snprintf(
+            right, sizeof right, "%.24s  cpu %s  mmu %s  %s #%llu  cycles %s",
+            in->guest_name, in->cpu ? in->cpu : "?", in->mmu ? in->mmu : "-",
+            moment(in, ui), (unsigned long long)in->seq,
+            number_text(in->cycles, number));
     int start = c->width - length;
     if (start > column)
         canvas_text(c, 0, start, length, STYLE_TEXT, right);
@@ -118,8 +115,7 @@ static void draw_too_small(struct canvas *c)
     snprintf(text, sizeof text,
              "need %dx%d, have %dx%d - enlarge, or run with --plain",
              SMALLEST_WIDTH, SMALLEST_HEIGHT, c->width, c->height);
-    canvas_wrap(c, (struct rect){ 0, 0, c->height, c->width }, STYLE_TEXT,
-                text);
+    canvas_wrap(c, (struct rect){0, 0, c->height, c->width}, STYLE_TEXT, text);
 }
 
 void view_draw(struct canvas *c, const struct inspection *in,
@@ -133,12 +129,12 @@ void view_draw(struct canvas *c, const struct inspection *in,
     }
     draw_top(c, in, ui);
     int why_rows = c->height >= 36 ? 3 : 2;
-    struct rect body = { 1, 0, c->height - 1 - why_rows - 1, c->width };
+    struct rect body = {1, 0, c->height - 1 - why_rows - 1, c->width};
     if (ui->help) {
         body.height += why_rows;
         view_help(c, body, ui);
     } else {
-        struct rect why = { c->height - 1 - why_rows, 0, why_rows, c->width };
+        struct rect why = {c->height - 1 - why_rows, 0, why_rows, c->width};
         view_table[ui->screen].draw(c, body, in, ui);
         char text[sizeof in->why + 8];
         snprintf(text, sizeof text, "Why: %s", in->why);

@@ -15,7 +15,12 @@
 #include "visualizer/canvas.h"
 #include "vmm/inspect.h"
 
-enum ui_screen { SCREEN_STEP, SCREEN_TRANSLATION, SCREEN_CONSOLE, SCREEN_COUNT };
+enum ui_screen {
+    SCREEN_STEP,
+    SCREEN_TRANSLATION,
+    SCREEN_CONSOLE,
+    SCREEN_COUNT
+};
 
 /* What the cursor moves in, on the Step screen. */
 enum pane { PANE_CODE, PANE_LOG, PANE_COUNT };
@@ -31,8 +36,12 @@ enum prompt {
     PROMPT_COUNT,
 };
 
-enum { UI_BREAKPOINTS = 16, UI_TEXT = 200, SMALLEST_WIDTH = 80,
-       SMALLEST_HEIGHT = 24 };
+enum {
+    UI_BREAKPOINTS = 16,
+    UI_TEXT = 200,
+    SMALLEST_WIDTH = 80,
+    SMALLEST_HEIGHT = 24
+};
 
 /* What a prompt says before the line. */
 extern const char *const prompt_text[PROMPT_COUNT];
@@ -43,13 +52,13 @@ struct ui {
     bool help;
     unsigned help_top;
     enum pane pane;
-    int code_cursor;    /* rows from the next instruction */
-    unsigned log_cursor; /* rows from the newest event that is shown */
+    int code_cursor;       /* rows from the next instruction */
+    unsigned log_cursor;   /* rows from the newest event that is shown */
     unsigned console_back; /* rows scrolled back */
     bool typing;           /* keys go to the guest */
     bool running;
     bool interrupted_once; /* Ctrl-C was the last key */
-    bool past; /* earlier than the guest has been */
+    bool past;             /* earlier than the guest has been */
     bool unicode;
     char filter[32]; /* class letters; "": all */
     char search[UI_TEXT];
@@ -57,7 +66,7 @@ struct ui {
     char line[UI_TEXT]; /* typed so far */
     unsigned count;     /* typed before a key, 0: none */
     bool counting;
-    unsigned last_digit; /* of the key before, that showed a screen */
+    unsigned last_digit;         /* of the key before, that showed a screen */
     enum ui_screen digit_screen; /* the screen before that */
     char status[UI_TEXT];
     uint32_t breakpoints[UI_BREAKPOINTS];
@@ -76,8 +85,8 @@ extern const struct view view_table[SCREEN_COUNT];
 /* The whole screen: the frame that all share, and the view in it. */
 void view_draw(struct canvas *c, const struct inspection *in,
                const struct ui *ui);
-void view_step(struct canvas *c, struct rect where,
-               const struct inspection *in, const struct ui *ui);
+void view_step(struct canvas *c, struct rect where, const struct inspection *in,
+               const struct ui *ui);
 void view_translation(struct canvas *c, struct rect where,
                       const struct inspection *in, const struct ui *ui);
 void view_console(struct canvas *c, struct rect where,

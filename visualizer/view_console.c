@@ -16,15 +16,15 @@ void view_console(struct canvas *c, struct rect where,
         first = 0;
 
     canvas_box(c, where,
-               ui->typing ? "Console  COM1  TYPING: Esc ends" :
-                            "Console  COM1  (i: type to the guest)");
+               ui->typing ? "Console  COM1  TYPING: Esc ends"
+                          : "Console  COM1  (i: type to the guest)");
     c->cursor_row = where.row + 1;
     c->cursor_column = where.column + 1;
     for (int i = 0; i < rows && first + i < count; i++) {
         int row = where.row + 1 + i;
-        c->cursor_column = canvas_text(c, row, where.column + 1,
-                                       where.width - 2, STYLE_TEXT,
-                                       in->console[first + i]);
+        c->cursor_column =
+            canvas_text(c, row, where.column + 1, where.width - 2, STYLE_TEXT,
+                        in->console[first + i]);
         c->cursor_row = row;
     }
     if (c->cursor_column > where.column + where.width - 2)

@@ -9,16 +9,16 @@ static const struct {
     char letter;
     const char *text;
 } classes[] = {
-    { 'T', "true: the guest's tables say no" },
-    { 'H', "hidden: filled, guest never knows" },
-    { 'D', "dirty: the first write was caught" },
-    { 'W', "trace: wrote a watched page table" },
-    { 'M', "mmio: a device; O, A: its accesses" },
-    { 'P', "paged_out: no frame there yet" },
-    { 'X', "spurious: nothing in the way" },
-    { 'E', "emulate: done for the guest" },
-    { 'S', "silent: sensitive, does NOT trap" },
-    { 'I', "inject (V deliver): to the guest" },
+    {'T', "true: the guest's tables say no"},
+    {'H', "hidden: filled, guest never knows"},
+    {'D', "dirty: the first write was caught"},
+    {'W', "trace: wrote a watched page table"},
+    {'M', "mmio: a device; O, A: its accesses"},
+    {'P', "paged_out: no frame there yet"},
+    {'X', "spurious: nothing in the way"},
+    {'E', "emulate: done for the guest"},
+    {'S', "silent: sensitive, does NOT trap"},
+    {'I', "inject (V deliver): to the guest"},
 };
 
 enum { CLASS_COUNT = sizeof classes / sizeof classes[0], GROUPS = 64 };
@@ -46,7 +46,7 @@ void view_help(struct canvas *c, struct rect where, const struct ui *ui)
     int top = (int)ui->help_top;
     if (top > half - key_rows)
         top = half - key_rows;
-    struct rect keys = { where.row, where.column, key_rows + 2, where.width };
+    struct rect keys = {where.row, where.column, key_rows + 2, where.width};
     canvas_box(c, keys, "Keys  (small: forward, CAPITAL: back; 20s: 20 times)");
     for (int i = 0; i < groups; i++) {
         int row = i % half - top;
@@ -59,8 +59,8 @@ void view_help(struct canvas *c, struct rect where, const struct ui *ui)
         canvas_text(c, keys.row + 1 + row, column + 12, where.width / 2 - 14,
                     STYLE_TEXT, key_table[first[i]].help);
     }
-    struct rect lower = { keys.row + keys.height - 1, where.column,
-                          class_rows + 1, where.width };
+    struct rect lower = {keys.row + keys.height - 1, where.column,
+                         class_rows + 1, where.width};
     if (lower.row + lower.height > where.row + where.height)
         lower.height = where.row + where.height - lower.row;
     canvas_box(c, lower, "Classes  (the letter says it, a colour repeats it)");
@@ -72,9 +72,8 @@ void view_help(struct canvas *c, struct rect where, const struct ui *ui)
         canvas_put(c, lower.row + 1 + row, column,
                    style_of_letter(classes[i].letter),
                    (uint32_t)classes[i].letter);
-        canvas_text(c, lower.row + 1 + row, column + 2,
-                    where.width / 2 - 5, STYLE_TEXT,
-                    classes[i].text);
+        canvas_text(c, lower.row + 1 + row, column + 2, where.width / 2 - 5,
+                    STYLE_TEXT, classes[i].text);
     }
     c->cursor_row = keys.row + 1;
     c->cursor_column = where.column + 2;

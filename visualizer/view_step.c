@@ -13,11 +13,11 @@ static const struct {
     const char *text;
     enum style style;
 } marks[] = {
-    [MARK_NONE] = { "", STYLE_TEXT },
-    [MARK_TRAPS] = { "E traps", STYLE_EMULATE },
-    [MARK_SILENT] = { "S silent!", STYLE_SILENT },
-    [MARK_DEVICE] = { "M device", STYLE_DEVICE },
-    [MARK_PATCHED] = { "E patched", STYLE_EMULATE },
+    [MARK_NONE] = {"", STYLE_TEXT},
+    [MARK_TRAPS] = {"E traps", STYLE_EMULATE},
+    [MARK_SILENT] = {"S silent!", STYLE_SILENT},
+    [MARK_DEVICE] = {"M device", STYLE_DEVICE},
+    [MARK_PATCHED] = {"E patched", STYLE_EMULATE},
 };
 
 static bool has_breakpoint(const struct ui *ui, uint32_t address)
@@ -32,7 +32,7 @@ static bool has_breakpoint(const struct ui *ui, uint32_t address)
  * saying, and so does "ptr". */
 static void short_text(const char *text, char *out, size_t bytes)
 {
-    static const char *const silent[] = { "dword ptr ", "ptr " };
+    static const char *const silent[] = {"dword ptr ", "ptr "};
     size_t used = 0;
     while (*text && used + 1 < bytes) {
         size_t skip = 0;
@@ -59,8 +59,8 @@ static void draw_code_row(struct canvas *c, int row, int column, int width,
     canvas_put(c, row, column, style, current ? '>' : ' ');
     if (has_breakpoint(ui, line->address))
         canvas_put(c, row, column + 1, STYLE_CHANGED, 'b');
-    int at = canvas_printf(c, row, column + 2, 10, style, "%08X ",
-                           line->address);
+    int at =
+        canvas_printf(c, row, column + 2, 10, style, "%08X ", line->address);
     if (line->symbol[0] && width >= 56)
         text_end -= 18;
     char text[sizeof line->text];
@@ -124,10 +124,9 @@ static int draw_registers(struct canvas *c, struct rect r,
         const char *name;
         unsigned gpr, row, column;
     } table[] = {
-        { "EAX", GPR_EAX, 0, 0 }, { "EBX", GPR_EBX, 1, 0 },
-        { "ECX", GPR_ECX, 2, 0 }, { "EDX", GPR_EDX, 3, 0 },
-        { "ESI", GPR_ESI, 0, 1 }, { "EDI", GPR_EDI, 1, 1 },
-        { "EBP", GPR_EBP, 2, 1 }, { "ESP", GPR_ESP, 3, 1 },
+        {"EAX", GPR_EAX, 0, 0}, {"EBX", GPR_EBX, 1, 0}, {"ECX", GPR_ECX, 2, 0},
+        {"EDX", GPR_EDX, 3, 0}, {"ESI", GPR_ESI, 0, 1}, {"EDI", GPR_EDI, 1, 1},
+        {"EBP", GPR_EBP, 2, 1}, {"ESP", GPR_ESP, 3, 1},
     };
     const struct cpu_state *g = &in->guest, *b = &in->before;
     for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -155,8 +154,7 @@ static void draw_both_row(struct canvas *c, int row, int column,
     char guest[12], real[12];
     snprintf(guest, sizeof guest, b->digits ? "%0*X" : "%*u", b->digits,
              b->guest);
-    snprintf(real, sizeof real, b->digits ? "%0*X" : "%*u", b->digits,
-             b->real);
+    snprintf(real, sizeof real, b->digits ? "%0*X" : "%*u", b->digits, b->real);
     canvas_printf(c, row, column, 34, STYLE_TEXT, " %-7s %-9s %-9s", b->name,
                   guest, bare ? "" : real);
     if (!bare && b->guest != b->real)
@@ -170,21 +168,21 @@ static void draw_both(struct canvas *c, struct rect r,
     const struct cpu_state *g = &in->guest, *m = &in->real;
     bool bare = in->cpu && strcmp(in->cpu, "bare") == 0;
     const struct both table[] = {
-        { "CPL", g->cpl, m->cpl, 0 },
-        { "IF", !!(g->eflags & EFL_IF), !!(m->eflags & EFL_IF), 0 },
-        { "IOPL", state_iopl(g), state_iopl(m), 0 },
-        { "CR3", g->cr3, m->cr3, 8 },
-        { "CS", g->seg[SEG_CS].selector, m->seg[SEG_CS].selector, 4 },
-        { "SS", g->seg[SEG_SS].selector, m->seg[SEG_SS].selector, 4 },
-        { "CR0", g->cr0, m->cr0, 8 },
-        { "CR2", g->cr2, m->cr2, 8 },
-        { "CR4", g->cr4, m->cr4, 8 },
-        { "IDTR", g->idtr.base, m->idtr.base, 8 },
-        { "GDTR", g->gdtr.base, m->gdtr.base, 8 },
+        {"CPL", g->cpl, m->cpl, 0},
+        {"IF", !!(g->eflags & EFL_IF), !!(m->eflags & EFL_IF), 0},
+        {"IOPL", state_iopl(g), state_iopl(m), 0},
+        {"CR3", g->cr3, m->cr3, 8},
+        {"CS", g->seg[SEG_CS].selector, m->seg[SEG_CS].selector, 4},
+        {"SS", g->seg[SEG_SS].selector, m->seg[SEG_SS].selector, 4},
+        {"CR0", g->cr0, m->cr0, 8},
+        {"CR2", g->cr2, m->cr2, 8},
+        {"CR4", g->cr4, m->cr4, 8},
+        {"IDTR", g->idtr.base, m->idtr.base, 8},
+        {"GDTR", g->gdtr.base, m->gdtr.base, 8},
     };
     canvas_text(c, r.row, r.column, r.width, STYLE_DIM,
-                bare ? "         the only processor" :
-                       "         virtual   real CPU");
+                bare ? "         the only processor"
+                     : "         virtual   real CPU");
     int rows = (int)(sizeof table / sizeof table[0]);
     for (int i = 0; i < rows && i + 1 < r.height; i++)
         draw_both_row(c, r.row + 1 + i, r.column, &table[i], bare);
@@ -194,16 +192,18 @@ static void draw_processors(struct canvas *c, struct rect r,
                             const struct inspection *in)
 {
     bool bare = in->cpu && strcmp(in->cpu, "bare") == 0;
-    canvas_box(c, (struct rect){ r.row, r.column, 7, r.width },
+    canvas_box(c, (struct rect){r.row, r.column, 7, r.width},
                "Registers (* = changed)");
     int used = draw_registers(
-        c, (struct rect){ r.row + 1, r.column + 1, 5, r.width - 2 }, in);
-    struct rect lower = { r.row + 1 + used, r.column, r.height - 1 - used,
-                          r.width };
+        c, (struct rect){r.row + 1, r.column + 1, 5, r.width - 2}, in);
+    struct rect lower = {r.row + 1 + used, r.column, r.height - 1 - used,
+                         r.width};
     canvas_box(c, lower,
                bare ? "Bare machine: no VMM" : "Virtual against real");
-    draw_both(c, (struct rect){ lower.row + 1, lower.column + 1,
-                                lower.height - 2, lower.width - 2 }, in);
+    draw_both(c,
+              (struct rect){lower.row + 1, lower.column + 1, lower.height - 2,
+                            lower.width - 2},
+              in);
 }
 
 static void draw_log_row(struct canvas *c, struct rect r, int row,
@@ -232,7 +232,8 @@ static void draw_log(struct canvas *c, struct rect r,
     char title[220];
 
     if (ui->filter[0])
-        snprintf(title, sizeof title, "Traps  only %s", ui->filter);
+        snprintf(title, sizeof title, "Traps  only %s  (f: filter)",
+                 ui->filter);
     else if (in->next[0])
         snprintf(title, sizeof title, "Traps  next: %.60s", in->next);
     else
@@ -250,8 +251,8 @@ static void draw_log(struct canvas *c, struct rect r,
     }
     if (count == 0)
         canvas_text(c, r.row + 2, r.column + 2, r.width - 4, STYLE_TEXT,
-                    ui->filter[0] ? "(none of these classes yet)" :
-                                    "(nothing has trapped yet: press t)");
+                    ui->filter[0] ? "(none of these classes yet)"
+                                  : "(nothing has trapped yet: press t)");
 }
 
 static void draw_stack(struct canvas *c, struct rect r,
@@ -282,16 +283,15 @@ static void draw_totals(struct canvas *c, struct rect r,
     for (int i = 0, row = 0; i < EXIT_COUNT && row < rows; i++) {
         if (!in->count.exits[i])
             continue;
-        canvas_printf(c, r.row + 1 + row, r.column + half + 1, half,
-                      STYLE_TEXT, "%-12s %13s",
-                      exit_reason_name((enum exit_reason)i),
+        canvas_printf(c, r.row + 1 + row, r.column + half + 1, half, STYLE_TEXT,
+                      "%-12s %13s", exit_reason_name((enum exit_reason)i),
                       number_text(in->count.exits[i], number));
         row++;
     }
 }
 
-void view_step(struct canvas *c, struct rect where,
-               const struct inspection *in, const struct ui *ui)
+void view_step(struct canvas *c, struct rect where, const struct inspection *in,
+               const struct ui *ui)
 {
     bool wide = where.width >= 110 && where.height >= 34;
     int code_width = where.width - (wide ? 44 : 34);
@@ -299,21 +299,20 @@ void view_step(struct canvas *c, struct rect where,
     int top = (where.height - extra) * 13 / 20;
     if (top > 20)
         top = 20;
-    struct rect code = { where.row, where.column, top, code_width };
-    struct rect right = { where.row, where.column + code_width, top,
-                          where.width - code_width };
-    struct rect log = { where.row + top - 1, where.column,
-                        where.height - extra - top + 1, where.width };
+    struct rect code = {where.row, where.column, top, code_width};
+    struct rect right = {where.row, where.column + code_width, top,
+                         where.width - code_width};
+    struct rect log = {where.row + top - 1, where.column,
+                       where.height - extra - top + 1, where.width};
 
     draw_code(c, code, in, ui);
     draw_processors(c, right, in);
     draw_log(c, log, in, ui);
     if (wide) {
         int row = log.row + log.height - 1, height = extra + 1;
-        draw_stack(c, (struct rect){ row, where.column, height, 40 }, in);
-        draw_totals(c,
-                    (struct rect){ row, where.column + 40, height,
-                                   where.width - 40 },
-                    in);
+        draw_stack(c, (struct rect){row, where.column, height, 40}, in);
+        draw_totals(
+            c, (struct rect){row, where.column + 40, height, where.width - 40},
+            in);
     }
 }

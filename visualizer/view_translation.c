@@ -102,8 +102,8 @@ static void draw_guest(struct canvas *c, struct rect r,
 
     canvas_box(c, r, "Guest's page table");
     canvas_printf(c, r.row + 1, column, width, STYLE_TEXT,
-                  is_bare(in) ? "CR3          gPA %08X" :
-                                "CR3 (virtual) gPA %08X",
+                  is_bare(in) ? "CR3          gPA %08X"
+                              : "CR3 (virtual) gPA %08X",
                   in->guest.cr3);
     if (!w->paging) {
         canvas_text(c, r.row + 3, column, width, STYLE_TEXT,
@@ -162,14 +162,14 @@ static void draw_hardware(struct canvas *c, struct rect r,
     canvas_box(c, r, vmm_table_name(in));
     canvas_printf(c, r.row + 1, column, width, STYLE_TEXT,
                   "CR3           MA %08X", in->real.cr3);
-    struct rect text = { r.row + 3, column, r.height - 5, width };
+    struct rect text = {r.row + 3, column, r.height - 5, width};
     canvas_wrap(c, text, STYLE_TEXT,
-                in->view.walk.paging ?
-                    "The processor walks the guest's own table, the one on "
-                    "the left. There is no second table, so there are no "
-                    "hidden faults." :
-                    "Paging is off. The linear address goes to memory as it "
-                    "is.");
+                in->view.walk.paging
+                    ? "The processor walks the guest's own table, the one on "
+                      "the left. There is no second table, so there are no "
+                      "hidden faults."
+                    : "Paging is off. The linear address goes to memory as it "
+                      "is.");
 }
 
 struct answer {
@@ -179,7 +179,7 @@ struct answer {
 
 static struct answer guest_answer(const struct inspection *in)
 {
-    struct answer a = { "yes", 0 };
+    struct answer a = {"yes", 0};
     if (!in->view.walk.allowed) {
         snprintf(a.text, sizeof a.text,
                  "NO -> T true: the guest gets #PF, error %04X",
@@ -192,18 +192,17 @@ static struct answer guest_answer(const struct inspection *in)
 static struct answer pmap_answer(const struct inspection *in)
 {
     const struct mmu_view *v = &in->view;
-    struct answer a = { "yes, RAM", 0 };
+    struct answer a = {"yes, RAM", 0};
     if (is_bare(in))
-        return (struct answer){ "there is no PMap", 0 };
+        return (struct answer){"there is no PMap", 0};
     if (v->pmap == PMAP_ROM && (in->access & ACC_WRITE))
-        return (struct answer){ "ROM, not to be written -> M mmio", 'M' };
+        return (struct answer){"ROM, not to be written -> M mmio", 'M'};
     if (v->pmap == PMAP_ROM)
-        return (struct answer){ "yes, ROM", 0 };
+        return (struct answer){"yes, ROM", 0};
     if (v->pmap == PMAP_NONE)
-        return (struct answer){ "NO -> M mmio: the access is emulated", 'M' };
+        return (struct answer){"NO -> M mmio: the access is emulated", 'M'};
     if (v->pmap == PMAP_PAGED_OUT)
-        return (struct answer){ "NO -> P paged_out: the VMM finds a frame",
-                                'P' };
+        return (struct answer){"NO -> P paged_out: the VMM finds a frame", 'P'};
     return a;
 }
 
@@ -220,10 +219,10 @@ static struct answer vmm_answer(const struct inspection *in)
     };
     enum fault_class would = in->view.would;
     if (is_bare(in))
-        return (struct answer){ "it walks this very table: no trap", 0 };
+        return (struct answer){"it walks this very table: no trap", 0};
     if (would >= FC_COUNT)
-        return (struct answer){ "yes -> no trap, the CPU finishes alone", 0 };
-    struct answer a = { "", fault_class_letter(would) };
+        return (struct answer){"yes -> no trap, the CPU finishes alone", 0};
+    struct answer a = {"", fault_class_letter(would)};
     snprintf(a.text, sizeof a.text, "%s", text[would]);
     return a;
 }
@@ -231,8 +230,8 @@ static struct answer vmm_answer(const struct inspection *in)
 static void draw_question(struct canvas *c, int row, int column, int width,
                           const char *question, const struct answer *a)
 {
-    int at = canvas_printf(c, row, column, width, STYLE_TEXT, "%-29s",
-                           question);
+    int at =
+        canvas_printf(c, row, column, width, STYLE_TEXT, "%-29s", question);
     canvas_text(c, row, at, width - 29,
                 a->letter ? style_of_letter(a->letter) : STYLE_TEXT, a->text);
 }
@@ -258,8 +257,8 @@ static void draw_verdict(struct canvas *c, struct rect r,
     }
     if (!a.letter) {
         a = vmm_answer(in);
-        draw_question(c, row + 2, column, width,
-                      "3 The CPU's table has it?", &a);
+        draw_question(c, row + 2, column, width, "3 The CPU's table has it?",
+                      &a);
     }
 }
 
@@ -296,17 +295,13 @@ void view_translation(struct canvas *c, struct rect where,
                   "offset %03X",
                   in->gva, access_text(in->access), in->gva >> 22,
                   in->gva >> 12 & 0x3FF, in->gva & PAGE_MASK);
-    draw_guest(c, (struct rect){ top, where.column, height, half }, in);
-    struct rect right = { top, where.column + half, height,
-                          where.width - half };
+    draw_guest(c, (struct rect){top, where.column, height, half}, in);
+    struct rect right = {top, where.column + half, height, where.width - half};
     if (is_bare(in))
         draw_hardware(c, right, in);
     else
         draw_vmm(c, right, in);
-    draw_verdict(c,
-                 (struct rect){ top + height - 1, where.column, 5,
-                                where.width },
-                 in);
-    draw_last_fault(c, top + height + 4, where.column + 1, where.width - 2,
-                    in);
+    draw_verdict(
+        c, (struct rect){top + height - 1, where.column, 5, where.width}, in);
+    draw_last_fault(c, top + height + 4, where.column + 1, where.width - 2, in);
 }

@@ -51,7 +51,7 @@ struct inspector *inspector_create(struct vm *vm)
     if (!i)
         return NULL;
     i->vm = vm;
-    i->sink = (struct trace_sink){ .event = keep_event, .ctx = i };
+    i->sink = (struct trace_sink){.event = keep_event, .ctx = i};
     trace_attach(vm_trace(vm), &i->sink);
     return i;
 }
@@ -84,8 +84,7 @@ void inspector_return(struct inspector *i, const struct inspector *copy)
 
 size_t inspector_events(const struct inspector *i, struct event *out, size_t n)
 {
-    uint64_t kept =
-        i->event_total < KEPT_EVENTS ? i->event_total : KEPT_EVENTS;
+    uint64_t kept = i->event_total < KEPT_EVENTS ? i->event_total : KEPT_EVENTS;
     if (n > kept)
         n = (size_t)kept;
     for (size_t k = 0; k < n; k++)
@@ -181,8 +180,7 @@ static void take_place(struct vm *vm, struct inspection *out)
 {
     const struct cpu_state *g = &out->guest;
     uint32_t offset = 0;
-    const char *symbol =
-        vm_symbol(vm, g->seg[SEG_CS].base + g->eip, &offset);
+    const char *symbol = vm_symbol(vm, g->seg[SEG_CS].base + g->eip, &offset);
     if (!symbol)
         return;
     if (offset)
@@ -220,8 +218,7 @@ static void choose_address(const struct inspector *i,
     }
 }
 
-static void take_translation(const struct inspector *i,
-                             struct inspection *out)
+static void take_translation(const struct inspector *i, struct inspection *out)
 {
     struct mmu *mmu = vm_mmu(i->vm);
     if (mmu) {

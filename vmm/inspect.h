@@ -24,10 +24,10 @@ enum {
 /* What will happen at an instruction, if it is executed now. */
 enum code_mark {
     MARK_NONE,
-    MARK_TRAPS,  /* the processor will trap: "E traps" */
-    MARK_SILENT, /* sensitive, and will not trap: "S silent!" */
-    MARK_DEVICE, /* IN, OUT: "M device" */
-    MARK_PATCHED,/* was silent; a translated site now traps */
+    MARK_TRAPS,   /* the processor will trap: "E traps" */
+    MARK_SILENT,  /* sensitive, and will not trap: "S silent!" */
+    MARK_DEVICE,  /* IN, OUT: "M device" */
+    MARK_PATCHED, /* was silent; a translated site now traps */
 };
 
 struct inspect_line {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vmm/inspect_parts.h"
+#include "vmm/vm_priv.h"
 
 enum {
     ROWS_BEFORE = 16,
@@ -16,6 +17,18 @@ enum {
 static bool code32(const struct cpu_state *s)
 {
     return (s->seg[SEG_CS].attr & SEG_D) != 0;
+}
+
+/* Static translation: is there a trapping instruction at this place now? */
+static bool patched(struct vm *vm, uint32_t linear)
+{
+    struct guest_walk walk;
+    uint8_t original;
+
+    if (!vm->monitor || vm->config.cpu != CPU_BT_STATIC)
+        return false;
+    mmu_guest_walk(vm_mmu(vm), linear, 0, false, &walk);
+    return walk.allowed && monitor_patched(vm->monitor, walk.gpa, &original);
 }
 
 /* One instruction to a row; returns its length (at least 1). */
@@ -30,13 +43,14 @@ static unsigned decode_row(struct vm *vm, const struct inspection *in,
     memset(row, 0, sizeof *row);
     row->address = address;
     if (!decode(bytes, available, wide, insn)) {
-        *insn = (struct insn){ .id = INSN_OTHER, .length = 1 };
+        *insn = (struct insn){.id = INSN_OTHER, .length = 1};
         snprintf(row->text, sizeof row->text, ".byte 0x%02x", bytes[0]);
     } else {
         decode_format(bytes, available, wide, address, row->text,
                       sizeof row->text);
-        row->mark =
-            inspect_mark(insn, in, vm_configuration(vm)->cpu);
+        row->mark = inspect_mark(insn, in, vm_configuration(vm)->cpu);
+        if (row->mark == MARK_SILENT && patched(vm, address))
+            row->mark = MARK_PATCHED;
     }
     row->length = insn->length ? insn->length : 1;
     memcpy(row->bytes, bytes,
@@ -96,7 +110,7 @@ struct insn inspect_code(struct vm *vm, struct inspection *out)
 {
     uint8_t bytes[BYTES_AFTER];
     uint32_t here = out->guest.seg[SEG_CS].base + out->guest.eip;
-    struct insn current = { .id = INSN_OTHER }, insn;
+    struct insn current = {.id = INSN_OTHER}, insn;
     size_t at = 0, available = vm_peek(vm, here, bytes, sizeof bytes);
 
     if (available == 0)
@@ -118,8 +132,7 @@ struct insn inspect_code(struct vm *vm, struct inspection *out)
 /* ---- What will happen -----------------------------------------------------*/
 
 /* Sensitive and never trapping: does the guest notice, at these levels? */
-static bool silently_wrong(const struct insn *insn,
-                           const struct inspection *in)
+static bool silently_wrong(const struct insn *insn, const struct inspection *in)
 {
     const struct cpu_state *g = &in->guest, *m = &in->real;
     switch ((enum insn_class)insn->cls) {
@@ -154,11 +167,11 @@ enum code_mark inspect_mark(const struct insn *insn,
     if (technique == CPU_BARE)
         return MARK_NONE;
     if (insn->cls == CLASS_PRIVILEGED)
-        return m->cpl > (iopl_decides ? state_iopl(m) : 0) ? MARK_TRAPS :
-                                                             MARK_NONE;
+        return m->cpl > (iopl_decides ? state_iopl(m) : 0) ? MARK_TRAPS
+                                                           : MARK_NONE;
     if (insn->id == INSN_CPUID || through_idt(insn->id))
         return MARK_TRAPS;
     if (!silently_wrong(insn, in))
         return MARK_NONE;
-    return technique == CPU_BT_STATIC ? MARK_PATCHED : MARK_SILENT;
+    return MARK_SILENT;
 }

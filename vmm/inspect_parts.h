@@ -10,7 +10,8 @@
  * INSN_OTHER, its length 0, when there is none to read). */
 struct insn inspect_code(struct vm *vm, struct inspection *out);
 
-/* What the instruction will do under a technique, for these processors. */
+/* What the instruction will do under a technique, for these processors, if
+ * it is as the guest wrote it (not patched). */
 enum code_mark inspect_mark(const struct insn *insn,
                             const struct inspection *in,
                             enum cpu_technique technique);

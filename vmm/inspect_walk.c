@@ -14,8 +14,8 @@ static bool read_entry(struct vm *vm, gpa_t at, uint32_t *entry)
 static void judge(const struct cpu_state *s, unsigned access, uint32_t rights,
                   struct guest_walk *w)
 {
-    bool write_ok = (rights & PTE_W) ||
-                    (!(access & ACC_USER) && !(s->cr0 & CR0_WP));
+    bool write_ok =
+        (rights & PTE_W) || (!(access & ACC_USER) && !(s->cr0 & CR0_WP));
     w->writable = (rights & PTE_W) != 0;
     w->user = (rights & PTE_U) != 0;
     w->allowed = (!(access & ACC_USER) || w->user) &&
@@ -40,14 +40,14 @@ static void walk_table(struct vm *vm, const struct cpu_state *s,
 void inspect_bare_walk(struct vm *vm, const struct cpu_state *s,
                        uint32_t linear, unsigned access, struct guest_walk *w)
 {
-    *w = (struct guest_walk){ .paging = (s->cr0 & CR0_PG) != 0 };
+    *w = (struct guest_walk){.paging = (s->cr0 & CR0_PG) != 0};
     if (!w->paging) {
         w->gpa = GPA(linear);
         w->allowed = w->writable = w->user = true;
         return;
     }
-    w->error = (access & ACC_WRITE ? PF_WRITE : 0) |
-               (access & ACC_USER ? PF_USER : 0);
+    w->error =
+        (access & ACC_WRITE ? PF_WRITE : 0) | (access & ACC_USER ? PF_USER : 0);
     w->pde_gpa = GPA((s->cr3 & PTE_FRAME) + (linear >> 22) * 4);
     w->pde_valid = read_entry(vm, w->pde_gpa, &w->pde);
     if (!w->pde_valid || !(w->pde & PTE_P))
@@ -57,8 +57,8 @@ void inspect_bare_walk(struct vm *vm, const struct cpu_state *s,
         walk_table(vm, s, linear, access, w);
         return;
     }
-    w->gpa = GPA((w->pde & PDE_LARGE_FRAME) |
-                 (linear & (LARGE_PAGE_BYTES - 1)));
+    w->gpa =
+        GPA((w->pde & PDE_LARGE_FRAME) | (linear & (LARGE_PAGE_BYTES - 1)));
     w->dirty = (w->pde & PTE_D) != 0;
     judge(s, access, w->pde, w);
 }

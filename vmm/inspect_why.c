@@ -11,12 +11,12 @@
 
 /* What an instruction is, for the table: the reason behind its behaviour. */
 enum why {
-    WHY_IF,      /* CLI, STI: by IOPL */
-    WHY_CPL0,    /* privileged */
+    WHY_IF,   /* CLI, STI: by IOPL */
+    WHY_CPL0, /* privileged */
     WHY_POPF,
     WHY_PUSHF,
     WHY_IRET,
-    WHY_TABLE,   /* SGDT and its like */
+    WHY_TABLE, /* SGDT and its like */
     WHY_SMSW,
     WHY_DESCRIPTOR,
     WHY_SEG_READ,
@@ -26,7 +26,7 @@ enum why {
     WHY_SYSENTER,
     WHY_IO,
     WHY_CPUID,
-    WHY_CLOCK,   /* RDTSC, RDPMC */
+    WHY_CLOCK, /* RDTSC, RDPMC */
     WHY_ORDINARY,
     WHY_COUNT,
 };
@@ -35,127 +35,116 @@ enum why {
  * %i the real IOPL, %f what the guest believes of interrupts. A NULL: the
  * sentence of WHY_ORDINARY. */
 struct why_row {
-    const char *bare;   /* no VMM */
-    const char *traps;  /* the guest's kernel; the processor says no */
-    const char *user;   /* the same, and the guest's rules say no too */
-    const char *runs;   /* nothing trapped */
+    const char *bare;  /* no VMM */
+    const char *traps; /* the guest's kernel; the processor says no */
+    const char *user;  /* the same, and the guest's rules say no too */
+    const char *runs;  /* nothing trapped */
     const char *cite;
 };
 
-#define CPL0_BARE                                                             \
+#define CPL0_BARE                                                              \
     "There is no VMM, nothing traps to one. %n needs CPL 0; the CPL is %v."
 
 static const struct why_row table[WHY_COUNT] = {
-    [WHY_IF] = {
-        "There is no VMM, nothing traps to one. %n needs CPL <= IOPL: CPL %v, "
-        "IOPL %i.",
-        "%n needs CPL <= IOPL (%i). The virtual CPL %v may; the real CPL %r "
-        "may not, so it will trap, and the VMM changes the virtual IF only.",
-        "%n needs CPL <= IOPL. The real CPL %r may not, so it will trap; the "
-        "virtual CPL %v may not either: the guest gets its own #GP(0).",
-        "%n needs CPL <= IOPL, and the real IOPL is %i: it runs, and changes "
-        "the real IF where the VMM does not see it.",
-        "SDM 2, CLI - Clear Interrupt Flag" },
-    [WHY_CPL0] = {
-        CPL0_BARE,
-        "%n needs CPL 0. The guest's kernel believes it has CPL %v; the real "
-        "CPL %r may not, so it will trap (#GP) and the VMM does it on the "
-        "virtual processor.",
-        "%n needs CPL 0. The real CPL is %r, so it will trap; the virtual CPL "
-        "%v may not either: the guest gets its own #GP(0).",
-        "%n needs CPL 0 and has it.",
-        "SDM 3A, Privileged Instructions" },
-    [WHY_POPF] = {
-        "There is no VMM. popf changes IF only at CPL <= IOPL: CPL %v, IOPL "
-        "%i. Elsewhere the change is dropped, without a trap.",
-        NULL, NULL,
-        "popf at real CPL %r > IOPL %i: the processor drops the IF change "
-        "without a trap. The guest will believe that interrupts are %f.",
-        "SDM 2, POPF/POPFD - Pop Stack into EFLAGS Register" },
-    [WHY_PUSHF] = {
-        "There is no VMM: pushf shows the flags as they are.",
-        NULL, NULL,
-        "pushf needs no privilege, so it does not trap: the guest is shown "
-        "the real IF and IOPL (%i), not the virtual ones.",
-        "SDM 2, PUSHF/PUSHFD - Push EFLAGS Register onto the Stack" },
-    [WHY_IRET] = {
-        "There is no VMM: iret returns by the guest's own frame and tables.",
-        NULL, NULL,
-        "iret needs no privilege. At real CPL %r > IOPL %i it drops the IF "
-        "change without a trap; only a frame that the real CPL may not return "
-        "to makes it fault.",
-        "SDM 2, IRET/IRETD - Interrupt Return" },
-    [WHY_TABLE] = {
-        "There is no VMM: %n shows the guest its own table register.",
-        NULL, NULL,
-        "%n is sensitive and needs no privilege: it does not trap, and shows "
-        "the guest the real table register, which is the VMM's.",
-        "SDM 2, SGDT - Store Global Descriptor Table Register" },
-    [WHY_SMSW] = {
-        "There is no VMM: smsw shows the guest its own CR0.",
-        NULL, NULL,
-        "smsw is sensitive and needs no privilege: it does not trap, and "
-        "shows the guest the real CR0.",
-        "SDM 2, SMSW - Store Machine Status Word" },
-    [WHY_DESCRIPTOR] = {
-        "There is no VMM: %n asks the guest's own descriptor tables.",
-        NULL, NULL,
-        "%n does not trap: it answers for the real CPL %r and the real "
-        "descriptor tables, where the guest believes in CPL %v.",
-        "SDM 3A, Protection" },
-    [WHY_SEG_READ] = {
-        "There is no VMM: the selector is the guest's own.",
-        NULL, NULL,
-        "%n does not trap. The two low bits of the selector are the real CPL "
-        "%r: a guest that looks sees that it is not at CPL %v.",
-        "SDM 3A, Segment Selectors" },
-    [WHY_SEG_LOAD] = {
-        "There is no VMM: the segment comes from the guest's own table.",
-        NULL, NULL,
-        "Loading a segment does not trap if the descriptor allows it: it is "
-        "checked against the real CPL %r, not the virtual CPL %v.",
-        "SDM 3A, Privilege Level Checking When Accessing Data Segments" },
-    [WHY_FAR] = {
-        "There is no VMM: the transfer goes by the guest's own tables.",
-        NULL, NULL,
-        "A far transfer does not trap if it is allowed: it is checked against "
-        "the real CPL %r, not the virtual CPL %v.",
-        "SDM 3A, Privilege Level Checking When Transferring Program Control" },
-    [WHY_INT] = {
-        "There is no VMM: %n goes through the guest's own IDT.",
-        "%n goes through the real IDT, which is the VMM's: so it will trap, "
-        "and the VMM delivers it through the guest's own IDT.",
-        NULL, NULL,
-        "SDM 3A, Exception and Interrupt Handling" },
-    [WHY_SYSENTER] = {
-        "There is no VMM: %n goes where the guest's own MSRs say.",
-        NULL, NULL,
-        "%n goes where the real MSRs say.",
-        "SDM 3A, Performing Fast Calls to System Procedures" },
-    [WHY_IO] = {
-        "There is no VMM: %n goes straight to the machine's device.",
-        "%n needs CPL <= IOPL, or the I/O permission bitmap. The real CPL %r "
-        "> IOPL %i, so it will trap; the VMM asks its own device.",
-        NULL,
-        "%n is allowed here: CPL %r <= IOPL %i.",
-        "SDM 1, I/O Privilege Level" },
-    [WHY_CPUID] = {
-        "There is no VMM: cpuid tells of the machine's processor.",
-        "cpuid shows the processor to anybody. This machine lets the VMM "
-        "answer it, so it will trap.",
-        NULL, NULL,
-        "SDM 2, CPUID - CPU Identification" },
-    [WHY_CLOCK] = {
-        "There is no VMM: %n reads the machine's own counter.",
-        NULL, NULL,
-        "%n needs no privilege while CR4 allows it: it runs.",
-        "SDM 3B, Time-Stamp Counter" },
-    [WHY_ORDINARY] = {
-        "There is no VMM. %n is not sensitive in any case.",
-        NULL, NULL,
-        "%n is not sensitive: it runs natively, as fast as on the bare "
-        "machine.",
-        NULL },
+    [WHY_IF] =
+        {"There is no VMM, nothing traps to one. %n needs CPL <= IOPL: CPL %v, "
+         "IOPL %i.",
+         "%n needs CPL <= IOPL (%i). The virtual CPL %v may; the real CPL %r "
+         "may not, so it will trap, and the VMM changes the virtual IF only.",
+         "%n needs CPL <= IOPL. The real CPL %r may not, so it will trap; the "
+         "virtual CPL %v may not either: the guest gets its own #GP(0).",
+         "%n needs CPL <= IOPL, and the real IOPL is %i: it runs, and changes "
+         "the real IF where the VMM does not see it.",
+         "SDM 2, CLI - Clear Interrupt Flag"},
+    [WHY_CPL0] =
+        {CPL0_BARE,
+         "%n needs CPL 0. The guest's kernel believes it has CPL %v; the real "
+         "CPL %r may not, so it will trap (#GP) and the VMM does it on the "
+         "virtual processor.",
+         "%n needs CPL 0. The real CPL is %r, so it will trap; the virtual CPL "
+         "%v may not either: the guest gets its own #GP(0).",
+         "%n needs CPL 0 and has it.", "SDM 3A, Privileged Instructions"},
+    [WHY_POPF] =
+        {"There is no VMM. popf changes IF only at CPL <= IOPL: CPL %v, IOPL "
+         "%i. Elsewhere the change is dropped, without a trap.",
+         NULL, NULL,
+         "popf at real CPL %r > IOPL %i: the processor drops the IF change "
+         "without a trap. The guest will believe that interrupts are %f.",
+         "SDM 2, POPF/POPFD - Pop Stack into EFLAGS Register"},
+    [WHY_PUSHF] =
+        {"There is no VMM: pushf shows the flags as they are.", NULL, NULL,
+         "pushf needs no privilege, so it does not trap: the guest is shown "
+         "the real IF and IOPL (%i), not the virtual ones.",
+         "SDM 2, PUSHF/PUSHFD - Push EFLAGS Register onto the Stack"},
+    [WHY_IRET] =
+        {"There is no VMM: iret returns by the guest's own frame and tables.",
+         NULL, NULL,
+         "iret needs no privilege. At real CPL %r > IOPL %i it drops the IF "
+         "change without a trap; only a frame that the real CPL may not return "
+         "to makes it fault.",
+         "SDM 2, IRET/IRETD - Interrupt Return"},
+    [WHY_TABLE] =
+        {"There is no VMM: %n shows the guest its own table register.", NULL,
+         NULL,
+         "%n is sensitive and needs no privilege: it does not trap, and shows "
+         "the guest the real table register, which is the VMM's.",
+         "SDM 2, SGDT - Store Global Descriptor Table Register"},
+    [WHY_SMSW] =
+        {"There is no VMM: smsw shows the guest its own CR0.", NULL, NULL,
+         "smsw is sensitive and needs no privilege: it does not trap, and "
+         "shows the guest the real CR0.",
+         "SDM 2, SMSW - Store Machine Status Word"},
+    [WHY_DESCRIPTOR] =
+        {"There is no VMM: %n asks the guest's own descriptor tables.", NULL,
+         NULL,
+         "%n does not trap: it answers for the real CPL %r and the real "
+         "descriptor tables, where the guest believes in CPL %v.",
+         "SDM 3A, Protection"},
+    [WHY_SEG_READ] =
+        {"There is no VMM: the selector is the guest's own.", NULL, NULL,
+         "%n does not trap. The two low bits of the selector are the real CPL "
+         "%r: a guest that looks sees that it is not at CPL %v.",
+         "SDM 3A, Segment Selectors"},
+    [WHY_SEG_LOAD] =
+        {"There is no VMM: the segment comes from the guest's own table.", NULL,
+         NULL,
+         "Loading a segment does not trap if the descriptor allows it: it is "
+         "checked against the real CPL %r, not the virtual CPL %v.",
+         "SDM 3A, Privilege Level Checking When Accessing Data Segments"},
+    [WHY_FAR] =
+        {"There is no VMM: the transfer goes by the guest's own tables.", NULL,
+         NULL,
+         "A far transfer does not trap if it is allowed: it is checked against "
+         "the real CPL %r, not the virtual CPL %v.",
+         "SDM 3A, Privilege Level Checking When Transferring Program Control"},
+    [WHY_INT] =
+        {"There is no VMM: %n goes through the guest's own IDT.",
+         "%n goes through the real IDT, which is the VMM's: so it will trap, "
+         "and the VMM delivers it through the guest's own IDT.",
+         NULL, NULL, "SDM 3A, Exception and Interrupt Handling"},
+    [WHY_SYSENTER] =
+        {"There is no VMM: %n goes where the guest's own MSRs say.", NULL, NULL,
+         "%n goes where the real MSRs say.",
+         "SDM 3A, Performing Fast Calls to System Procedures"},
+    [WHY_IO] =
+        {"There is no VMM: %n goes straight to the machine's device.",
+         "%n needs CPL <= IOPL, or the I/O permission bitmap. The real CPL %r "
+         "> IOPL %i, so it will trap; the VMM asks its own device.",
+         NULL, "%n is allowed here: CPL %r <= IOPL %i.",
+         "SDM 1, I/O Privilege Level"},
+    [WHY_CPUID] =
+        {"There is no VMM: cpuid tells of the machine's processor.",
+         "cpuid shows the processor to anybody. This machine lets the VMM "
+         "answer it, so it will trap.",
+         NULL, NULL, "SDM 2, CPUID - CPU Identification"},
+    [WHY_CLOCK] = {"There is no VMM: %n reads the machine's own counter.", NULL,
+                   NULL, "%n needs no privilege while CR4 allows it: it runs.",
+                   "SDM 3B, Time-Stamp Counter"},
+    [WHY_ORDINARY] =
+        {"There is no VMM. %n is not sensitive in any case.", NULL, NULL,
+         "%n is not sensitive: it runs natively, as fast as on the bare "
+         "machine.",
+         NULL},
 };
 
 static enum why why_of(const struct insn *insn)
@@ -228,7 +217,7 @@ static void fill_in(struct text *t, const char *sentence,
 {
     char name[24];
     for (; *sentence; sentence++) {
-        char one[2] = { *sentence, 0 };
+        char one[2] = {*sentence, 0};
         if (*sentence != '%') {
             add(t, one);
             continue;
@@ -248,8 +237,8 @@ static void fill_in(struct text *t, const char *sentence,
 
 static bool guest_says_no(enum why why, const struct cpu_state *g)
 {
-    return why == WHY_IF ? g->cpl > state_iopl(g) :
-                           why == WHY_CPL0 && g->cpl > 0;
+    return why == WHY_IF ? g->cpl > state_iopl(g)
+                         : why == WHY_CPL0 && g->cpl > 0;
 }
 
 static const char *sentence_of(enum why why, enum code_mark mark,
@@ -305,8 +294,7 @@ static void tell_next(const struct insn *insn, enum why why,
     bool on = insn->id == INSN_STI;
     unsigned flag = (out->guest.eflags & EFL_IF) != 0;
 
-    if (mark == MARK_TRAPS && why == WHY_IF &&
-        !guest_says_no(why, &out->guest))
+    if (mark == MARK_TRAPS && why == WHY_IF && !guest_says_no(why, &out->guest))
         snprintf(out->next, sizeof out->next,
                  "emulate %s: virtual IF %u -> %u, EIP +%u", what, flag, on,
                  insn->length);
@@ -327,7 +315,7 @@ static void tell_next(const struct insn *insn, enum why why,
 void inspect_why(const struct insn *insn, enum cpu_technique technique,
                  struct inspection *out)
 {
-    struct text t = { out->why, sizeof out->why, 0 };
+    struct text t = {out->why, sizeof out->why, 0};
 
     if (out->code_count == 0) {
         add(&t, "No code can be read at EIP: the fetch itself will fault.");

@@ -236,6 +236,8 @@ bool vm_restore(struct vm *vm, const struct vm_saved *saved)
     vm->waiting_input = saved->waiting_input;
     vm->stop = saved->stop;
     vm->status = saved->status;
+    free(vm->report);
+    vm->report = NULL;
     return true;
 }
 

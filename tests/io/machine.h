@@ -12,8 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define US UINT64_C(1000)
-#define MS UINT64_C(1000000)
+#define US     UINT64_C(1000)
+#define MS     UINT64_C(1000000)
 #define SECOND UINT64_C(1000000000)
 
 enum { OUTPUT_BYTES = 256, LAPIC = 0xFEE00000u, IOAPIC = 0xFEC00000u };
@@ -67,17 +67,16 @@ static inline struct machine *machine_with(const struct pc_disk *disks,
 {
     struct machine *m = calloc(1, sizeof *m);
     cr_assert_not_null(m);
-    const struct bus_owner owner = { .now_ns = machine_now,
-                                     .unclaimed = machine_unclaimed,
-                                     .ctx = m };
-    const struct pc_config config = { .memory_bytes = UINT64_C(64) << 20,
-                                      .testdev = true,
-                                      .disks = disks,
-                                      .disk_count = count,
-                                      .serial_output = machine_serial,
-                                      .irq_changed = machine_irq,
-                                      .stop = machine_stop,
-                                      .ctx = m };
+    const struct bus_owner owner = {
+        .now_ns = machine_now, .unclaimed = machine_unclaimed, .ctx = m};
+    const struct pc_config config = {.memory_bytes = UINT64_C(64) << 20,
+                                     .testdev = true,
+                                     .disks = disks,
+                                     .disk_count = count,
+                                     .serial_output = machine_serial,
+                                     .irq_changed = machine_irq,
+                                     .stop = machine_stop,
+                                     .ctx = m};
     char *error = NULL;
     m->pc = pc_create(&config, &owner, &error);
     cr_assert_not_null(m->pc, "%s", error ? error : "no message");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The keyboard controller, its keyboard, and the ways to reset and power off. */
+/* The keyboard controller, its keyboard, and the ways to reset and power off.
+ */
 #include "tests/io/machine.h"
 
 static unsigned status(struct machine *m)

@@ -183,9 +183,9 @@ static uint64_t no_time(void *ctx)
  * that had already begun to would meet this. */
 Test(pic, an_acknowledge_of_a_request_that_went_away_is_spurious_seven)
 {
-    const struct bus_owner owner = { .now_ns = no_time };
+    const struct bus_owner owner = {.now_ns = no_time};
     struct bus *bus = bus_create(&owner);
-    struct pic *pic = pic_create(bus, (struct irq_line){ 0 });
+    struct pic *pic = pic_create(bus, (struct irq_line){0});
     bus_port_write(bus, 0x4D0, 1, 0x08);
     bus_port_write(bus, 0x21, 1, 0x00);
     pic_set_line(pic, 3, true);

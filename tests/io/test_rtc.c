@@ -14,6 +14,14 @@ static void cmos_write(struct machine *m, unsigned index, unsigned value)
     outb(m, 0x71, value);
 }
 
+static void set_date(struct machine *m, unsigned year, unsigned month,
+                     unsigned day)
+{
+    cmos_write(m, 0x09, year);
+    cmos_write(m, 0x08, month);
+    cmos_write(m, 0x07, day);
+}
+
 static struct machine *machine_with_rtc_irq(unsigned b)
 {
     struct machine *m = machine_new();
@@ -72,7 +80,8 @@ Test(rtc, a_day_goes_by)
 Test(rtc, february_ends_after_28_days)
 {
     struct machine *m = machine_new();
-    pass(m, (31 + 28) * 86400 * SECOND);
+    set_date(m, 0x26, 0x02, 0x28);
+    pass(m, 86400 * SECOND);
     cr_assert_eq(cmos(m, 0x08) << 8 | cmos(m, 0x07), 0x0301);
     machine_free(m);
 }
@@ -80,7 +89,8 @@ Test(rtc, february_ends_after_28_days)
 Test(rtc, a_leap_year_has_a_29th_of_february)
 {
     struct machine *m = machine_new();
-    pass(m, (365 * 2 + 31 + 28) * 86400 * SECOND);
+    set_date(m, 0x28, 0x02, 0x28);
+    pass(m, 86400 * SECOND);
     cr_assert_eq(cmos(m, 0x08) << 8 | cmos(m, 0x07), 0x0229);
     machine_free(m);
 }
@@ -88,9 +98,7 @@ Test(rtc, a_leap_year_has_a_29th_of_february)
 Test(rtc, the_century_turns)
 {
     struct machine *m = machine_new();
-    cmos_write(m, 0x09, 0x99);
-    cmos_write(m, 0x08, 0x12);
-    cmos_write(m, 0x07, 0x31);
+    set_date(m, 0x99, 0x12, 0x31);
     pass(m, 86400 * SECOND);
     cr_assert_eq(cmos(m, 0x32) << 8 | cmos(m, 0x09), 0x2100);
     machine_free(m);
@@ -156,7 +164,7 @@ Test(rtc, register_c_names_the_cause)
     pass(m, SECOND - 1);
     cmos(m, 0x0C);
     pass(m, 1);
-    cr_assert_eq(cmos(m, 0x0C), 0x90);
+    cr_assert_eq(cmos(m, 0x0C) & 0xB0, 0x90); /* not the periodic flag */
     machine_free(m);
 }
 

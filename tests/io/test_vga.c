@@ -151,8 +151,8 @@ Test(testdev, it_says_how_much_memory_there_is)
 Test(testdev, it_is_absent_unless_asked_for)
 {
     struct machine *m = calloc(1, sizeof *m);
-    const struct bus_owner owner = { .now_ns = machine_now, .ctx = m };
-    const struct pc_config config = { .ctx = m };
+    const struct bus_owner owner = {.now_ns = machine_now, .ctx = m};
+    const struct pc_config config = {.ctx = m};
     char *error;
     m->pc = pc_create(&config, &owner, &error);
     cr_assert_null(bus_memory_name(pc_bus(m->pc), 0xFF000000u));

@@ -22,7 +22,7 @@ Test(visualizer_canvas, nothing_is_drawn_outside)
     canvas_text(c, 0, -2, 100, STYLE_TEXT, "abcdefghij");
     canvas_text(c, 1, 2, 1, STYLE_TEXT, "xyz");
     canvas_style(c, 5, -5, 100, STYLE_TRUE);
-    canvas_box(c, (struct rect){ -3, -3, 50, 50 }, "title");
+    canvas_box(c, (struct rect){-3, -3, 50, 50}, "title");
     row_is(c, 0, "cdef");
     row_is(c, 1, "  x");
     canvas_destroy(c);
@@ -32,7 +32,7 @@ Test(visualizer_canvas, of_no_size_is_allowed)
 {
     struct canvas *c = canvas_create(0, 0);
     char text[8] = "unset";
-    canvas_box(c, (struct rect){ 0, 0, 3, 3 }, NULL);
+    canvas_box(c, (struct rect){0, 0, 3, 3}, NULL);
     canvas_row(c, 0, text, sizeof text);
     cr_assert_str_eq(text, "");
     canvas_destroy(c);
@@ -42,8 +42,8 @@ Test(visualizer_canvas, of_no_size_is_allowed)
 Test(visualizer_canvas, frames_that_share_an_edge_join)
 {
     struct canvas *c = canvas_create(7, 5);
-    canvas_box(c, (struct rect){ 0, 0, 3, 7 }, NULL);
-    canvas_box(c, (struct rect){ 2, 0, 3, 7 }, NULL);
+    canvas_box(c, (struct rect){0, 0, 3, 7}, NULL);
+    canvas_box(c, (struct rect){2, 0, 3, 7}, NULL);
     row_is(c, 0, "+-----+");
     row_is(c, 1, "|     |");
     row_is(c, 2, "+-----+");
@@ -57,7 +57,7 @@ Test(visualizer_canvas, frames_that_share_an_edge_join)
 Test(visualizer_canvas, text_is_broken_at_spaces)
 {
     struct canvas *c = canvas_create(10, 4);
-    int rows = canvas_wrap(c, (struct rect){ 0, 0, 4, 10 }, STYLE_TEXT,
+    int rows = canvas_wrap(c, (struct rect){0, 0, 4, 10}, STYLE_TEXT,
                            "one two three four");
     cr_assert_eq(rows, 2);
     row_is(c, 0, "one two");
@@ -68,7 +68,7 @@ Test(visualizer_canvas, text_is_broken_at_spaces)
 Test(visualizer_canvas, text_that_does_not_fit_says_so)
 {
     struct canvas *c = canvas_create(10, 1);
-    canvas_wrap(c, (struct rect){ 0, 0, 1, 10 }, STYLE_TEXT,
+    canvas_wrap(c, (struct rect){0, 0, 1, 10}, STYLE_TEXT,
                 "one two three four");
     row_is(c, 0, "one two...");
     canvas_destroy(c);

@@ -21,7 +21,8 @@ Test(visualizer_keys, every_row_is_complete)
     cr_assert(key_table[0].help);
     for (unsigned i = 0; i < key_count; i++) {
         cr_assert(key_table[i].action && key_table[i].name[0]);
-        cr_assert(key_table[i].where && (key_table[i].where | EVERYWHERE) == EVERYWHERE);
+        cr_assert(key_table[i].where &&
+                  (key_table[i].where | EVERYWHERE) == EVERYWHERE);
         cr_assert_eq(key_by_name(key_table[i].name), key_table[i].key);
     }
 }

@@ -7,7 +7,7 @@
 #include "visualizer/plain.h"
 
 static struct pretended guest;
-static const struct target target = { &pretended_ops, &guest };
+static const struct target target = {&pretended_ops, &guest};
 static struct session s;
 static volatile bool interrupted;
 
@@ -322,7 +322,7 @@ Test(visualizer_session, plain_tells_events_in_sentences)
     cr_assert(good);
     cr_assert(strstr(told, "#1 at cycle 80, EIP 00001008: "), "%s", told);
     cr_assert(strstr(told, "#2 at cycle 160, EIP 00001010: cli done"));
-    cr_assert(strstr(told, "Next, at 00001010"));
+    cr_assert(strstr(told, "Cycle 160. Next, at 00001010"));
     cr_assert(strstr(told, "It will trap."));
     cr_assert(strstr(told, "class H hidden"));
     cr_assert(strstr(told, "toy kernel up\n$ Hi\n"));

@@ -9,7 +9,7 @@
 #include <curses.h>
 
 static struct pretended guest;
-static const struct target target = { &pretended_ops, &guest };
+static const struct target target = {&pretended_ops, &guest};
 static struct session s;
 static FILE *out, *in;
 
@@ -22,8 +22,8 @@ static void enter(const char *type, enum tty_color color)
     in = fopen("/dev/null", "r");
     cr_assert(tty_enter(type, out, in, color));
     struct front front = tty_front();
-    cr_assert(session_open(&s, &target, &front, NULL, tty_width(),
-                           tty_height()));
+    cr_assert(
+        session_open(&s, &target, &front, NULL, tty_width(), tty_height()));
 }
 
 static void leave(void)
@@ -129,14 +129,14 @@ Test(visualizer_tty, decodes_keys)
     static const struct {
         int curses, key;
     } table[] = {
-        { 'q', 'q' },
-        { KEY_DOWN, UI_KEY_DOWN },
-        { KEY_F(5), UI_KEY_F5 },
-        { '\n', UI_KEY_ENTER },
-        { '\r', UI_KEY_ENTER },
-        { KEY_BACKSPACE, UI_KEY_BACKSPACE },
-        { 0x7F, UI_KEY_BACKSPACE },
-        { KEY_F(7), UI_KEY_OTHER },
+        {'q', 'q'},
+        {KEY_DOWN, UI_KEY_DOWN},
+        {KEY_F(5), UI_KEY_F5},
+        {'\n', UI_KEY_ENTER},
+        {'\r', UI_KEY_ENTER},
+        {KEY_BACKSPACE, UI_KEY_BACKSPACE},
+        {0x7F, UI_KEY_BACKSPACE},
+        {KEY_F(7), UI_KEY_OTHER},
     };
     enter("xterm", TTY_COLOR_AUTO);
     for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -149,14 +149,13 @@ Test(visualizer_tty, decodes_keys)
 
 Test(visualizer_tty, survives_being_small)
 {
-    static const int sizes[][2] = { { 5, 20 },  { 1, 1 },   { 24, 80 },
-                                    { 40, 120 }, { 23, 79 }, { 24, 80 } };
+    static const int sizes[][2] = {{5, 20},   {1, 1},   {24, 80},
+                                   {40, 120}, {23, 79}, {24, 80}};
     char text[200];
     enter("xterm", TTY_COLOR_AUTO);
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         resizeterm(sizes[i][0], sizes[i][1]);
         cr_assert_eq(tty_key(0), UI_KEY_RESIZE);
-        cr_assert(session_resize(&s, tty_width(), tty_height()));
         session_draw(&s);
         shown_row(0, text);
         if (sizes[i][1] >= 80 && sizes[i][0] >= 24)
@@ -176,13 +175,15 @@ Test(visualizer_tty, the_loop_ends_at_the_end_of_input)
     leave();
 }
 
-Test(visualizer_tty, a_key_stops_a_run)
+Test(visualizer_tty, a_key_stops_a_run_and_does_nothing_else)
 {
     enter("xterm", TTY_COLOR_AUTO);
-    ungetch('q'); /* read second: the queue is a stack */
+    ungetch('q'); /* read last: the queue is a stack */
+    ungetch('2');
     ungetch('c');
     tty_loop(&s);
     cr_assert(s.quit);
     cr_assert_gt(guest.cycles, 0);
+    cr_assert_eq(s.ui.screen, SCREEN_STEP);
     leave();
 }

@@ -62,7 +62,7 @@ static void check(const char *name, const struct inspection *in,
 {
     static const struct {
         int width, height;
-    } sizes[] = { { 80, 24 }, { 120, 40 }, { 79, 23 } };
+    } sizes[] = {{80, 24}, {120, 40}, {79, 23}};
 
     for (unsigned i = 0; i < 3; i++) {
         struct canvas *c = canvas_create(sizes[i].width, sizes[i].height);
@@ -84,37 +84,40 @@ static struct inspection picture;
 
 Test(visualizer_views, step_shows_code_registers_and_log)
 {
-    struct ui ui = { .screen = SCREEN_STEP };
+    struct ui ui = {.screen = SCREEN_STEP};
     fixture_fill(&picture);
     check("step", &picture, &ui);
 }
 
 Test(visualizer_views, step_marks_cursor_breakpoint_and_filter)
 {
-    struct ui ui = { .screen = SCREEN_STEP, .pane = PANE_LOG,
-                     .log_cursor = 1, .filter = "HT",
-                     .breakpoints = { 0x100140 }, .breakpoint_count = 1 };
+    struct ui ui = {.screen = SCREEN_STEP,
+                    .pane = PANE_LOG,
+                    .log_cursor = 1,
+                    .filter = "HT",
+                    .breakpoints = {0x100140},
+                    .breakpoint_count = 1};
     fixture_fill(&picture);
     check("step-filter", &picture, &ui);
 }
 
 Test(visualizer_views, step_on_the_bare_machine_has_one_processor)
 {
-    struct ui ui = { .screen = SCREEN_STEP };
+    struct ui ui = {.screen = SCREEN_STEP};
     fixture_bare(&picture);
     check("step-bare", &picture, &ui);
 }
 
 Test(visualizer_views, translation_shows_both_tables_and_the_verdict)
 {
-    struct ui ui = { .screen = SCREEN_TRANSLATION };
+    struct ui ui = {.screen = SCREEN_TRANSLATION};
     fixture_fill(&picture);
     check("translation", &picture, &ui);
 }
 
 Test(visualizer_views, translation_of_a_true_fault)
 {
-    struct ui ui = { .screen = SCREEN_TRANSLATION };
+    struct ui ui = {.screen = SCREEN_TRANSLATION};
     fixture_fill(&picture);
     picture.view.walk.allowed = false;
     picture.view.walk.error = 7;
@@ -126,21 +129,21 @@ Test(visualizer_views, translation_of_a_true_fault)
 
 Test(visualizer_views, translation_on_the_bare_machine_has_one_table)
 {
-    struct ui ui = { .screen = SCREEN_TRANSLATION };
+    struct ui ui = {.screen = SCREEN_TRANSLATION};
     fixture_bare(&picture);
     check("translation-bare", &picture, &ui);
 }
 
 Test(visualizer_views, console_shows_the_guest_s_lines)
 {
-    struct ui ui = { .screen = SCREEN_CONSOLE };
+    struct ui ui = {.screen = SCREEN_CONSOLE};
     fixture_fill(&picture);
     check("console", &picture, &ui);
 }
 
 Test(visualizer_views, help_is_the_key_table)
 {
-    struct ui ui = { .screen = SCREEN_STEP, .help = true };
+    struct ui ui = {.screen = SCREEN_STEP, .help = true};
     fixture_fill(&picture);
     check("help", &picture, &ui);
 }
@@ -151,8 +154,10 @@ Test(visualizer_views, an_empty_picture_is_drawn_at_any_size)
     for (int width = 0; width < 130; width += 3) {
         for (int height = 0; height < 45; height++) {
             struct canvas *c = canvas_create(width, height);
-            struct ui ui = { .code_cursor = -5, .log_cursor = 300,
-                             .console_back = 500, .help_top = 90 };
+            struct ui ui = {.code_cursor = -5,
+                            .log_cursor = 300,
+                            .console_back = 500,
+                            .help_top = 90};
             for (int screen = 0; screen < SCREEN_COUNT; screen++) {
                 ui.screen = (enum ui_screen)screen;
                 view_draw(c, &picture, &ui);
@@ -167,7 +172,7 @@ Test(visualizer_views, an_empty_picture_is_drawn_at_any_size)
 Test(visualizer_views, the_cursor_is_on_the_selected_row)
 {
     struct canvas *c = canvas_create(80, 24);
-    struct ui ui = { .screen = SCREEN_STEP, .pane = PANE_LOG };
+    struct ui ui = {.screen = SCREEN_STEP, .pane = PANE_LOG};
     char row[200];
     fixture_fill(&picture);
     view_draw(c, &picture, &ui);
@@ -183,7 +188,7 @@ Test(visualizer_views, the_cursor_is_on_the_selected_row)
 Test(visualizer_views, class_letters_have_their_meaning_s_style)
 {
     struct canvas *c = canvas_create(80, 24);
-    struct ui ui = { .screen = SCREEN_STEP };
+    struct ui ui = {.screen = SCREEN_STEP};
     fixture_fill(&picture);
     view_draw(c, &picture, &ui);
     unsigned seen = 0;

@@ -58,37 +58,11 @@ static inline void put_multiboot(uint8_t *p, uint32_t flags)
     put32(p + 8, 0u - 0x1BADB002u - flags);
 }
 
-/* A kernel linked at 3 GiB + 1 MiB, loaded at 1 MiB: 256 bytes of code, one
- * page in all; functions "start" (0xC0100020) and "work" (0xC0100040). */
-static inline void image_elf(uint8_t image[ELF_BYTES])
+/* Symbols, names and section headers of the kernel below. */
+static inline void image_elf_tables(uint8_t image[ELF_BYTES])
 {
     static const char names[] = "\0start\0work\0label";
     static const char sections[] = "\0.text\0.symtab\0.strtab";
-    memset(image, 0, ELF_BYTES);
-    Elf32_Ehdr h = {
-        .e_ident = {0x7F, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, 1},
-        .e_type = ET_EXEC,
-        .e_machine = EM_386,
-        .e_version = 1,
-        .e_entry = 0x100020,
-        .e_phoff = sizeof h,
-        .e_shoff = 0x1200,
-        .e_ehsize = sizeof h,
-        .e_phentsize = sizeof(Elf32_Phdr),
-        .e_phnum = 1,
-        .e_shentsize = sizeof(Elf32_Shdr),
-        .e_shnum = 4,
-        .e_shstrndx = 3,
-    };
-    Elf32_Phdr p = {
-        .p_type = PT_LOAD,
-        .p_offset = ELF_CODE_AT,
-        .p_vaddr = 0xC0100000,
-        .p_paddr = 0x100000,
-        .p_filesz = 0x100,
-        .p_memsz = 0x1000,
-        .p_flags = PF_R | PF_X,
-    };
     Elf32_Sym sym[4] = {
         {0},
         {1, 0xC0100020, 16, ELF32_ST_INFO(STB_GLOBAL, STT_FUNC), 0, 1},
@@ -116,14 +90,46 @@ static inline void image_elf(uint8_t image[ELF_BYTES])
     s[1].sh_name += 0x40;
     s[2].sh_name += 0x40;
     s[3].sh_name += 0x40;
-    memcpy(image, &h, sizeof h);
-    memcpy(image + sizeof h, &p, sizeof p);
-    memset(image + ELF_CODE_AT, 0xF4, 0x100);
-    put_multiboot(image + ELF_HEADER_AT, 3);
     memcpy(image + 0x1100, sym, sizeof sym);
     memcpy(image + 0x1180, names, sizeof names);
     memcpy(image + 0x11C0, sections, sizeof sections);
     memcpy(image + 0x1200, s, sizeof s);
+}
+
+/* A kernel linked at 3 GiB + 1 MiB, loaded at 1 MiB: 256 bytes of code, one
+ * page in all; functions "start" (0xC0100020) and "work" (0xC0100040). */
+static inline void image_elf(uint8_t image[ELF_BYTES])
+{
+    memset(image, 0, ELF_BYTES);
+    Elf32_Ehdr h = {
+        .e_ident = {0x7F, 'E', 'L', 'F', ELFCLASS32, ELFDATA2LSB, 1},
+        .e_type = ET_EXEC,
+        .e_machine = EM_386,
+        .e_version = 1,
+        .e_entry = 0x100020,
+        .e_phoff = sizeof h,
+        .e_shoff = 0x1200,
+        .e_ehsize = sizeof h,
+        .e_phentsize = sizeof(Elf32_Phdr),
+        .e_phnum = 1,
+        .e_shentsize = sizeof(Elf32_Shdr),
+        .e_shnum = 4,
+        .e_shstrndx = 3,
+    };
+    Elf32_Phdr p = {
+        .p_type = PT_LOAD,
+        .p_offset = ELF_CODE_AT,
+        .p_vaddr = 0xC0100000,
+        .p_paddr = 0x100000,
+        .p_filesz = 0x100,
+        .p_memsz = 0x1000,
+        .p_flags = PF_R | PF_X,
+    };
+    memcpy(image, &h, sizeof h);
+    memcpy(image + sizeof h, &p, sizeof p);
+    memset(image + ELF_CODE_AT, 0xF4, 0x100);
+    put_multiboot(image + ELF_HEADER_AT, 3);
+    image_elf_tables(image);
 }
 
 /* A bzImage of protocol 2.12 that wants 2 MiB. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* traps/emulate_string.c - ports, and the string instructions with REP.
+/* cpu/emulate_string.c - ports, and the string instructions with REP.
  *
  * An iteration either happens with its register updates or not at all, so a
  * fault or an interrupt between two of them leaves a state from which the same
  * instruction goes on. Reference: SDM 2, "REP/REPE/REPZ/REPNE/REPNZ".
  */
-#include "traps/emulate_run.h"
+#include "cpu/emulate_run.h"
 
 /* Then the instruction pauses, so that interrupts are not kept waiting. */
 enum { ITERATIONS_AT_ONCE = 1024 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* traps/emulate.c - the table of instructions and the one way through it. */
-#include "traps/emulate_run.h"
+/* cpu/emulate.c - the table of instructions and the one way through it. */
+#include "cpu/emulate_run.h"
 
 #include <stddef.h>
 

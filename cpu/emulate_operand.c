@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* traps/emulate_operand.c - registers, memory operands, the stack.
+/* cpu/emulate_operand.c - registers, memory operands, the stack.
  *
  * Reference: SDM 3A, "Type Checking", "Limit Checking"; SDM 2, "ModR/M and SIB
  * Bytes".
  */
-#include "traps/emulate_run.h"
+#include "cpu/emulate_run.h"
 
 uint32_t emu_get_reg(const struct emu_run *r, unsigned reg, unsigned size)
 {
@@ -25,18 +25,6 @@ void emu_set_reg(struct emu_run *r, unsigned reg, unsigned size, uint32_t v)
     r->s.gpr[reg] = (r->s.gpr[reg] & ~mask) | (v & mask);
 }
 
-static bool inside(const struct segment *seg, uint32_t offset, unsigned size)
-{
-    uint64_t last = (uint64_t)offset + size - 1;
-    bool expand_down =
-        (seg->attr & (SEG_S | SEG_CODE | SEG_EXPAND)) == (SEG_S | SEG_EXPAND);
-
-    if (!expand_down)
-        return last <= seg->limit;
-    return offset > seg->limit &&
-           last <= ((seg->attr & SEG_D) ? 0xFFFFFFFFu : 0xFFFFu);
-}
-
 /* In real mode and VM86 only the limit counts. */
 static bool permits(const struct emu_run *r, const struct segment *seg,
                     bool write)
@@ -55,7 +43,7 @@ static uint32_t to_linear(struct emu_run *r, unsigned reg, uint32_t offset,
 {
     const struct segment *seg = &r->s.seg[reg];
 
-    if (!permits(r, seg, write) || !inside(seg, offset, size))
+    if (!permits(r, seg, write) || !arch_segment_holds(seg, offset, size))
         emu_raise(r, reg == SEG_SS ? VEC_SS : VEC_GP, 0);
     return seg->base + offset;
 }

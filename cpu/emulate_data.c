@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* traps/emulate_data.c - the data instructions, with exact flags.
+/* cpu/emulate_data.c - the data instructions, with exact flags.
  *
  * They are here because they may touch a device or a watched page table, where
  * the access itself cannot be let through. LOCK needs nothing: one emulation is
@@ -7,7 +7,7 @@
  *
  * Reference: SDM 1, "Status Flags"; SDM 2, each instruction.
  */
-#include "traps/emulate_run.h"
+#include "cpu/emulate_run.h"
 
 /* ---- Flags -------------------------------------------------------------- */
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* traps/emulate_run.h - one emulation in progress (traps/emulate*.c only).
+/* cpu/emulate_run.h - one emulation in progress (cpu/emulate*.c only).
  *
  * Handlers work on a copy of the state; emu_raise() leaves them by longjmp and
  * with that the copy. So a handler reads like the manual's pseudo-code, and a
  * fault in the middle of it changes nothing.
  */
-#ifndef TRAPS_EMULATE_RUN_H
-#define TRAPS_EMULATE_RUN_H
+#ifndef CPU_EMULATE_RUN_H
+#define CPU_EMULATE_RUN_H
 
 #include <setjmp.h>
 
-#include "traps/emulate.h"
+#include "cpu/emulate.h"
 
 struct emu_run {
     struct cpu_state s; /* the working copy */

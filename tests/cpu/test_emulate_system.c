@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/traps/test_emulate_system.c - privileged and sensitive instructions. */
+/* tests/cpu/test_emulate_system.c - privileged and sensitive instructions. */
 #include "test_emulate_fixture.h"
 
 TestSuite(emulate_system, .init = emu_fixture);

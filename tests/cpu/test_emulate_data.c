@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/traps/test_emulate_data.c - data instructions on memory. */
+/* tests/cpu/test_emulate_data.c - data instructions on memory. */
 #include "test_emulate_fixture.h"
 
 TestSuite(emulate_data, .init = emu_fixture);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* traps/emulate_system.c - flags, interrupts, MSRs, fast system calls.
+/* cpu/emulate_system.c - flags, interrupts, MSRs, fast system calls.
  *
  * Privilege was checked by the table's rules before a handler runs.
  */
-#include "traps/emulate_run.h"
+#include "cpu/emulate_run.h"
 
 void emu_cli(struct emu_run *r)
 {
@@ -134,7 +134,6 @@ void emu_rdmsr(struct emu_run *r)
 
     switch (index) {
     case MSR_TSC: value = clock_of(r) + r->s.tsc_offset; break;
-    case MSR_APICBASE: value = r->s.apicbase; break;
     case MSR_SYSENTER_CS: value = r->s.sysenter_cs; break;
     case MSR_SYSENTER_ESP: value = r->s.sysenter_esp; break;
     case MSR_SYSENTER_EIP: value = r->s.sysenter_eip; break;
@@ -166,12 +165,6 @@ void emu_wrmsr(struct emu_run *r)
 
     switch (index) {
     case MSR_TSC: r->s.tsc_offset = value - clock_of(r); break;
-    case MSR_APICBASE:
-        /* Bits 7:0, 9 and 10 and those above 36-bit addresses. */
-        if (value & ~0xFFFFFF900ull)
-            emu_raise(r, VEC_GP, 0);
-        r->s.apicbase = value;
-        break;
     case MSR_SYSENTER_CS: r->s.sysenter_cs = low; break;
     case MSR_SYSENTER_ESP: r->s.sysenter_esp = low; break;
     case MSR_SYSENTER_EIP: r->s.sysenter_eip = low; break;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* traps/emulate_segment.c - segment registers, selectors, far transfers. */
-#include "traps/emulate_run.h"
+/* cpu/emulate_segment.c - segment registers, selectors, far transfers. */
+#include "cpu/emulate_run.h"
 
 static void load_seg(struct emu_run *r, unsigned reg, uint32_t selector)
 {

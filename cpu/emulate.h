@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* traps/emulate.h - one instruction, done on a virtual processor.
+/* cpu/emulate.h - one instruction, done on a virtual processor.
  *
  * What a monitor does in the guest's place: every sensitive and privileged
  * instruction, judged by the virtual CPL, IOPL and mode, and the data
@@ -11,8 +11,8 @@
  * each row of the table in emulate.c cites its own.
  * Owner: everything belongs to the caller; nothing is kept between calls.
  */
-#ifndef TRAPS_EMULATE_H
-#define TRAPS_EMULATE_H
+#ifndef CPU_EMULATE_H
+#define CPU_EMULATE_H
 
 #include "cpu/arch.h"
 #include "cpu/decode.h"

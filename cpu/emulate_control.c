@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* traps/emulate_control.c - control and debug registers, GDTR and IDTR. */
-#include "traps/emulate_run.h"
+/* cpu/emulate_control.c - control and debug registers, GDTR and IDTR. */
+#include "cpu/emulate_run.h"
 
 #define DR6_FIXED 0xFFFF0FF0u
 #define DR6_BD    0x2000u

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/traps/test_emulate_fixture.h - bytes in, state out. */
+/* tests/cpu/test_emulate_fixture.h - bytes in, state out. */
 #ifndef TESTS_TRAPS_TEST_EMULATE_FIXTURE_H
 #define TESTS_TRAPS_TEST_EMULATE_FIXTURE_H
 
 #include "tests/cpu/test_arch_fixture.h"
-#include "traps/emulate.h"
+#include "cpu/emulate.h"
 
 static uint32_t ports[8]; /* what was written, by order */
 static unsigned port_count;
