@@ -394,9 +394,9 @@ static bool must_stop(struct machine *m)
 
     if (m->stop || m->attend || m->now >= m->deadline)
         return true;
-    if (m->client.exit || (*l->hflags & HF_INHIBIT_IRQ))
+    if (*l->hflags & HF_INHIBIT_IRQ)
         return false;
-    return (m->nmi && !(*l->hflags2 & HF2_NMI)) ||
+    return (m->nmi && !m->client.exit && !(*l->hflags2 & HF2_NMI)) ||
            (m->intr && (*l->eflags & EFL_IF));
 }
 

@@ -35,7 +35,7 @@ static void text_to(uint32_t out[4], const char text[16])
     memcpy(out, text, 16);
 }
 
-void cpuid_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+void machine_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
     static const char brand[48] = "Umbra teaching machine, x86-32";
 
@@ -80,7 +80,7 @@ int cpuid_hook(uc_engine *uc, void *user)
     uint32_t out[4];
 
     (void)uc;
-    cpuid_leaf((uint32_t)r[GPR_EAX], (uint32_t)r[GPR_ECX], out);
+    machine_cpuid((uint32_t)r[GPR_EAX], (uint32_t)r[GPR_ECX], out);
     r[GPR_EAX] = out[0];
     r[GPR_EBX] = out[1];
     r[GPR_ECX] = out[2];

@@ -34,7 +34,7 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
     case INSN_OUTS:
         return true;
     default:
-        return strict && (m->watch >> insn->cls & 1) != 0;
+        return strict && (m->watch >> insn->cls & 1) != 0 && live_cpl(m) < 3;
     }
 }
 
@@ -76,7 +76,7 @@ static bool wrmsr(void *ctx, uint32_t index, uint64_t value)
 static void cpuid(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
     (void)ctx;
-    cpuid_leaf(leaf, subleaf, out);
+    machine_cpuid(leaf, subleaf, out);
 }
 
 static uint64_t tsc(void *ctx)
@@ -112,7 +112,7 @@ bool intercept_execute(struct machine *m, const struct insn *insn)
 
     ops.ctx = m;
     if ((m->watch >> insn->cls & 1) && live_cpl(m) > 0 && live_cpl(m) < 3)
-        m->client.watched(m->client.ctx, insn);
+        m->client.watched(m->client.owner, insn);
     machine_get_state(m, &s);
     m->flush_after = false;
     switch (emulate(&e, insn)) {

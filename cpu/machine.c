@@ -205,6 +205,17 @@ void machine_attend(struct machine *m)
     m->attention = 0;
 }
 
+void machine_set_halted(struct machine *m, bool halted)
+{
+    m->halted = halted;
+    machine_look(m);
+}
+
+void machine_request_step(struct machine *m)
+{
+    m->step_requested = true;
+}
+
 void machine_set_intr(struct machine *m, bool level)
 {
     m->intr = level;
@@ -227,14 +238,15 @@ void machine_watch(struct machine *m, unsigned classes)
 struct saved {
     struct cpu_state extra;
     uint64_t now, deadline;
-    bool attend, intr, nmi, halted, mid_block;
+    bool attend, intr, nmi, halted, mid_block, step_requested;
 };
 
 size_t machine_save(const struct machine *m, void *buffer, size_t bytes)
 {
     size_t context = uc_context_size(m->engine.uc);
     struct saved saved = { m->extra, m->now,    m->deadline, m->attend,
-                           m->intr,  m->nmi,    m->halted,   m->mid_block };
+                           m->intr,  m->nmi,    m->halted,   m->mid_block,
+                           m->step_requested };
     uc_context *c;
 
     if (!buffer)
@@ -270,6 +282,7 @@ bool machine_restore(struct machine *m, const void *buffer, size_t bytes)
     m->nmi = saved.nmi;
     m->halted = saved.halted;
     m->mid_block = saved.mid_block;
+    m->step_requested = saved.step_requested;
     m->triple = m->stop = false;
     m->drop_count = 0;
     /* All of memory may be different: every code page starts anew. */

@@ -44,12 +44,20 @@ struct machine_exit {
 };
 
 struct machine_client {
-    /* A monitor's exit handler; NULL: bare. Called at an instruction boundary;
+    /* The first four are called with owner, the others with ctx.
+     *
+     * A monitor's exit handler; NULL: bare. Called at an instruction boundary;
      * may change the state (machine_set_state) and memory. */
-    void (*exit)(void *ctx, const struct machine_exit *e);
+    void (*exit)(void *owner, const struct machine_exit *e);
     /* At an instruction boundary, when the deadline has come or
      * machine_attend() asked for it. */
-    void (*attend)(void *ctx);
+    void (*attend)(void *owner);
+    /* The instruction of machine_request_step() ran, or faulted (then exit()
+     * was called first). */
+    void (*stepped)(void *owner);
+    /* A watched instruction (machine_watch) is about to execute. */
+    void (*watched)(void *owner, const struct insn *insn);
+    void *owner;
     /* Bare: the pending interrupt's vector (-1: none after all). */
     int (*acknowledge)(void *ctx);
     /* The I/O space, and machine addresses without memory. */
@@ -61,8 +69,6 @@ struct machine_client {
     /* IA32_APICBASE belongs to the local APIC. False: #GP. */
     uint64_t (*apicbase)(void *ctx);
     bool (*set_apicbase)(void *ctx, uint64_t value);
-    /* A watched instruction (machine_watch) is about to execute. */
-    void (*watched)(void *ctx, const struct insn *insn);
     void *ctx;
 };
 
@@ -96,6 +102,10 @@ enum machine_stop machine_run(struct machine *m);
  * first only where machine_run would have looked. */
 enum machine_stop machine_step(struct machine *m);
 
+/* From an exit handler: run the current instruction alone, then call
+ * client.stepped, before anything else. */
+void machine_request_step(struct machine *m);
+
 /* Ask machine_run to return at the next instruction boundary it can stop at;
  * callable from every callback. */
 void machine_stop(struct machine *m);
@@ -121,6 +131,13 @@ void machine_skip_to(struct machine *m, uint64_t cycles); /* idle time */
 void machine_set_deadline(struct machine *m, uint64_t cycles);
 void machine_attend(struct machine *m);
 void machine_set_now(struct machine *m, uint64_t cycles); /* restore */
+
+/* Halted: machine_run returns MACHINE_HALTED until an interrupt is taken (bare)
+ * or the monitor says otherwise. */
+void machine_set_halted(struct machine *m, bool halted);
+
+/* What CPUID says, out in the order EAX EBX ECX EDX. */
+void machine_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 /* Pins. */
 void machine_set_intr(struct machine *m, bool level);

@@ -93,6 +93,7 @@ struct machine {
     bool running; /* inside the engine */
     bool asked;   /* we stopped it (else: HLT) */
     bool stop, halted;
+    bool step_requested;
     bool stepping; /* one instruction, with the engine's trap flag */
     bool stepped; /* the step's instruction retired */
     bool supervisor_once; /* descriptor reads at CPL 3 */
@@ -170,7 +171,6 @@ void machine_look(struct machine *m); /* recompute attention */
 
 /* cpuid.c */
 int cpuid_hook(uc_engine *uc, void *user);
-void cpuid_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 static inline uint32_t live_linear(const struct machine *m)
 {

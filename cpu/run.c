@@ -34,7 +34,7 @@ void machine_break(struct machine *m, const char *what)
 void machine_look(struct machine *m)
 {
     bool now = m->attend || m->stop || m->mid_block || m->stepping ||
-               (!m->client.exit && (m->intr || m->nmi));
+               m->intr || m->nmi;
 
     m->attention = now ? 0 : m->deadline;
 }
@@ -85,7 +85,7 @@ void machine_fault(struct machine *m, const struct fault *f)
             .error = f->error,
             .linear = f->cr2,
         };
-        m->client.exit(m->client.ctx, &e);
+        m->client.exit(m->client.owner, &e);
     } else {
         struct arch_event event = { .vector = f->vector,
                                     .source = ARCH_EXCEPTION,
@@ -107,7 +107,7 @@ static void software_interrupt(struct machine *m, uint8_t vector,
                                   .source = source,
                                   .vector = vector,
                                   .next_eip = next };
-        m->client.exit(m->client.ctx, &e);
+        m->client.exit(m->client.owner, &e);
     } else {
         struct arch_event event = { .vector = vector,
                                     .source = source,
@@ -242,7 +242,8 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
         machine_fault(m, &f);
     }
 out:
-    if (m->stepping || m->stop || m->drop_count)
+    if (m->stepping || m->stop || m->halted || m->drop_count ||
+        m->step_requested)
         engine_ask(m);
 }
 
@@ -400,9 +401,12 @@ static void boundary(struct machine *m)
 {
     if (m->mid_block && !m->halted)
         return;
-    if (m->attend || m->now >= m->deadline) {
+    if (m->attend || m->now >= m->deadline ||
+        (m->client.exit && m->intr &&
+         (m->halted || (*m->engine.live.eflags & EFL_IF)) &&
+         !(*m->engine.live.hflags & HF_INHIBIT_IRQ))) {
         m->attend = false;
-        m->client.attend(m->client.ctx);
+        m->client.attend(m->client.owner);
     }
     if (!m->client.exit)
         native_interrupts(m);
@@ -516,6 +520,17 @@ static enum machine_stop execute(struct machine *m)
     return MACHINE_HALTED;
 }
 
+/* The instruction a monitor asked to run alone. */
+static enum machine_stop requested_step(struct machine *m)
+{
+    enum machine_stop why;
+
+    m->step_requested = false;
+    why = step(m);
+    m->client.stepped(m->client.owner);
+    return why;
+}
+
 enum machine_stop machine_run(struct machine *m)
 {
     machine_look(m);
@@ -527,6 +542,10 @@ enum machine_stop machine_run(struct machine *m)
         if (m->stop) {
             m->stop = false;
             return MACHINE_STOPPED;
+        }
+        if (m->step_requested) {
+            requested_step(m);
+            continue;
         }
         boundary(m);
         if (m->stop || m->triple)
@@ -548,6 +567,11 @@ enum machine_stop machine_step(struct machine *m)
         return MACHINE_BROKEN;
     if (m->triple)
         return MACHINE_TRIPLE_FAULT;
+    if (m->step_requested) {
+        why = requested_step(m);
+        m->stop = false;
+        return m->triple ? MACHINE_TRIPLE_FAULT : why;
+    }
     boundary(m);
     if (m->stop) {
         m->stop = false;

@@ -72,7 +72,6 @@ void monitor_enter(struct monitor *mon, const struct cpu_state *state);
 /* Wires. */
 void monitor_intr_changed(struct monitor *mon);
 void monitor_raise_nmi(struct monitor *mon);
-bool monitor_halted(const struct monitor *mon);
 
 /* The processor as the guest believes it to be. */
 void monitor_guest_state(struct monitor *mon, struct cpu_state *out);

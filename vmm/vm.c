@@ -290,6 +290,7 @@ static bool create_machine(struct vm *vm, char **error)
             .mmio_write = mmio_write,
             .apicbase = apicbase,
             .set_apicbase = set_apicbase,
+            .owner = vm,
             .ctx = vm,
         },
         .trace = &vm->trace,
@@ -362,6 +363,18 @@ static bool create_monitor(struct vm *vm, char **error)
     return monitor_start(vm->monitor, &config, error);
 }
 
+/* The entry point is physical; the scanner wants it as linked. */
+static uint32_t linked_entry(const struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->image.range_count; i++) {
+        const struct load_range *r = &vm->image.range[i];
+
+        if (vm->image.entry - r->gpa < r->size)
+            return vm->image.entry - r->gpa + r->linear;
+    }
+    return vm->image.entry;
+}
+
 static void translate_ahead(struct vm *vm)
 {
     struct monitor_code code[LOAD_RANGES];
@@ -381,7 +394,7 @@ static void translate_ahead(struct vm *vm)
             if (s->code)
                 start[starts++] = s->address;
         }
-        monitor_patch(vm->monitor, code, n, start, starts, vm->image.entry);
+        monitor_patch(vm->monitor, code, n, start, starts, linked_entry(vm));
         free(start);
     }
 }
@@ -533,11 +546,7 @@ static void machine_ended(struct vm *vm, enum machine_stop why)
         break;
     case MACHINE_STOPPED:
     case MACHINE_STEPPED:
-    case MACHINE_FAULTED:
-        if (vm->monitor && monitor_halted(vm->monitor) &&
-            vm->stop == VM_RUNNING)
-            idle(vm);
-        break;
+    case MACHINE_FAULTED: break;
     }
 }
 

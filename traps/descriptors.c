@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* traps/descriptors.c - shadow descriptor tables.
+ *
+ * The processor cannot use the guest's GDT and LDT: their ring-0 segments must
+ * be ring 1, and gates and task segments must trap. It uses shadows of them,
+ * which lie in a 4 MiB piece of linear space that the monitor takes from the
+ * guest and gives back (by moving) when the guest wants it. The shadows are
+ * mapped read-only for ring 1; the guest's tables are watched, so that every
+ * write to them is seen.
+ *
+ * Segment limits cannot protect the monitor here (the CPU does not enforce
+ * them), so a guest kernel that goes looking can read the shadows.
+ *
+ * Reference: SDM 3A, "Segment Descriptors", "System Descriptor Types".
+ */
+#include "traps/monitor_priv.h"
+
+#define DESC_P 0x00008000u
+#define DESC_S 0x00001000u
+#define DESC_A 0x00000100u
+#define DESC_DPL 0x00006000u
+#define DESC_DPL_SHIFT 13
+#define DESC_TYPE_SHIFT 8
+
+uint32_t descriptors_linear(const struct monitor *mon, unsigned page)
+{
+    return (mon->pde << LARGE_PAGE_SHIFT) + page * PAGE_BYTES;
+}
+
+/* ---- one descriptor -------------------------------------------------------- */
+
+/* The second word as the processor may see it. */
+static uint32_t shadow_of(uint32_t high)
+{
+    static const uint8_t ring[4] = { 1, 2, 2, 3 };
+    unsigned dpl = (high & DESC_DPL) >> DESC_DPL_SHIFT;
+    unsigned type = high >> DESC_TYPE_SHIFT & 0xF;
+
+    if (!(high & DESC_S))
+        return type == SYS_LDT ? high : high & ~DESC_P; /* must trap */
+    if ((type & SEG_CODE) && (type & SEG_CONFORM))
+        return high;
+    return (high & ~DESC_DPL) | (uint32_t)ring[dpl] << DESC_DPL_SHIFT;
+}
+
+/* Guest memory at a linear address, by supervisor rights and without marks;
+ * what is not mapped reads as 0 (no descriptor). */
+static void read_guest(struct monitor *mon, uint32_t linear, uint8_t *out,
+                       uint32_t bytes)
+{
+    memset(out, 0, bytes);
+    while (bytes) {
+        uint32_t part = PAGE_BYTES - (linear & PAGE_MASK);
+        struct guest_walk walk;
+
+        if (part > bytes)
+            part = bytes;
+        mmu_guest_walk(mon->mmu, linear, 0, false, &walk);
+        if (walk.allowed)
+            pmap_read(mon->config.pmap, walk.gpa, out, part);
+        linear += part;
+        out += part;
+        bytes -= part;
+    }
+}
+
+/* ---- a table --------------------------------------------------------------- */
+
+static void unwatch(struct monitor *mon, struct shadow_table *t)
+{
+    for (unsigned i = 0; i < t->watched_count; i++)
+        mmu_unwatch(mon->mmu, t->watched[i]);
+    t->watched_count = 0;
+}
+
+/* The guest pages that a table lies in, as they are mapped now. */
+static unsigned table_pages(struct monitor *mon, uint32_t base,
+                            uint32_t bytes, gpa_t page[WATCH_MAX])
+{
+    unsigned n = 0;
+    uint32_t end = base + bytes;
+
+    for (uint32_t at = base & PTE_FRAME; bytes && n < WATCH_MAX;
+         at += PAGE_BYTES) {
+        struct guest_walk walk;
+
+        mmu_guest_walk(mon->mmu, at, 0, false, &walk);
+        if (walk.allowed)
+            page[n++] = GPA(walk.gpa.v & ~(uint64_t)PAGE_MASK);
+        if (at + PAGE_BYTES >= end || at + PAGE_BYTES < at)
+            break;
+    }
+    return n;
+}
+
+static void fill_table(struct monitor *mon, struct shadow_table *t)
+{
+    const struct memory *memory = machine_memory(mon->machine);
+    uint8_t page[PAGE_BYTES];
+
+    for (uint32_t at = 0; at < t->bytes; at += PAGE_BYTES) {
+        uint32_t part = t->bytes - at < PAGE_BYTES ? t->bytes - at
+                                                   : PAGE_BYTES;
+
+        read_guest(mon, t->base + at, page, part);
+        for (uint32_t o = 0; o + 8 <= part; o += 8) {
+            uint32_t low, high;
+
+            memcpy(&low, page + o, 4);
+            memcpy(&high, page + o + 4, 4);
+            high = shadow_of(high);
+            memory_write32(memory, MA(t->frame[at / PAGE_BYTES].v + o), low);
+            memory_write32(memory, MA(t->frame[at / PAGE_BYTES].v + o + 4),
+                           high);
+        }
+    }
+}
+
+static void shadow(struct monitor *mon, struct shadow_table *t, uint32_t base,
+                   uint32_t bytes)
+{
+    gpa_t page[WATCH_MAX];
+    unsigned n = table_pages(mon, base, bytes, page);
+
+    for (unsigned i = 0; i < n; i++)
+        mmu_watch(mon->mmu, page[i]);
+    unwatch(mon, t);
+    memcpy(t->watched, page, n * sizeof *page);
+    t->watched_count = n;
+    t->base = base;
+    t->bytes = bytes;
+    fill_table(mon, t);
+}
+
+/* GDTR or LDTR was loaded. */
+void descriptors_tables_changed(struct monitor *mon)
+{
+    const struct cpu_state *v = &mon->v;
+    uint32_t ldt = v->ldtr.attr & SEG_P ? v->ldtr.limit + 1 : 0;
+
+    shadow(mon, &mon->gdt, v->gdtr.base, (uint32_t)v->gdtr.limit + 1);
+    shadow(mon, &mon->ldt, v->ldtr.base, ldt > 0x10000 ? 0x10000 : ldt);
+    mon->dirty = true;
+}
+
+static bool moved(struct monitor *mon, const struct shadow_table *t)
+{
+    gpa_t page[WATCH_MAX];
+    unsigned n = table_pages(mon, t->base, t->bytes, page);
+
+    return n != t->watched_count ||
+           memcmp(page, t->watched, n * sizeof *page) != 0;
+}
+
+/* The guest changed its paging: its tables may be mapped elsewhere now. */
+void descriptors_remapped(struct monitor *mon)
+{
+    if (moved(mon, &mon->gdt) || moved(mon, &mon->ldt))
+        descriptors_tables_changed(mon);
+}
+
+/* A watched page was written. */
+void descriptors_written(void *ctx, gpa_t page)
+{
+    struct monitor *mon = ctx;
+    struct shadow_table *tables[2] = { &mon->gdt, &mon->ldt };
+
+    for (unsigned k = 0; k < 2; k++)
+        for (unsigned i = 0; i < tables[k]->watched_count; i++)
+            if (tables[k]->watched[i].v == page.v) {
+                fill_table(mon, tables[k]);
+                break;
+            }
+}
+
+/* ---- the overlay ----------------------------------------------------------- */
+
+bool descriptors_create(struct monitor *mon)
+{
+    const struct memory *memory = machine_memory(mon->machine);
+    struct shadow_table *tables[2] = { &mon->gdt, &mon->ldt };
+
+    if (!frames_take(mon->config.frames, &mon->overlay_table))
+        return false;
+    for (unsigned i = 0; i < OVERLAY_PAGES; i++) {
+        ma_t *frame = &tables[i / TABLE_PAGES]->frame[i % TABLE_PAGES];
+
+        if (!frames_take(mon->config.frames, frame))
+            return false;
+        memory_write32(memory, MA(mon->overlay_table.v + 4 * i),
+                       (uint32_t)frame->v | PTE_P | PTE_A);
+    }
+    return true;
+}
+
+/* Choose a place that the guest does not use, and go there. */
+void descriptors_place(struct monitor *mon)
+{
+    unsigned old = mon->pde, pde = mmu_free_pde(mon->mmu);
+
+    if (pde >= MMU_PDE_NONE) {
+        exits_stop(mon, MONITOR_UNSUPPORTED,
+                   "the guest uses all of its linear address space");
+        return;
+    }
+    mon->pde = pde;
+    mmu_set_overlay(mon->mmu, pde,
+                    (uint32_t)mon->overlay_table.v | PTE_P | PTE_W | PTE_A);
+    if (old != pde)
+        trace_relocate(mon->trace, monitor_site(mon), "guest",
+                       old << LARGE_PAGE_SHIFT, pde << LARGE_PAGE_SHIFT,
+                       mon->v.cr3);
+    mon->dirty = true;
+}
+
+/* The processor wants to set the accessed bit of a shadow descriptor, which is
+ * read-only: set it in the guest's and in the shadow. True: it was that. */
+bool descriptors_own_fault(struct monitor *mon, uint32_t linear)
+{
+    const struct memory *memory = machine_memory(mon->machine);
+    uint32_t offset = linear - descriptors_linear(mon, 0), at;
+    struct shadow_table *t = &mon->gdt;
+    bool device = false;
+    struct fault f;
+    uint32_t high;
+    ma_t entry;
+
+    if (offset >= OVERLAY_PAGES * PAGE_BYTES)
+        return false;
+    if (offset >= OVERLAY_LDT * PAGE_BYTES) {
+        t = &mon->ldt;
+        offset -= OVERLAY_LDT * PAGE_BYTES;
+    }
+    offset &= ~7u;
+    if (offset + 8 > t->bytes)
+        return false;
+    entry = MA(t->frame[offset / PAGE_BYTES].v + (offset & PAGE_MASK) + 4);
+    memory_write32(memory, entry, memory_read32(memory, entry) | DESC_A);
+    at = t->base + offset + 4;
+    if (mmu_read(mon->mmu, at, 4, false, &high, &f, &device))
+        mmu_write(mon->mmu, at, 4, false, high | DESC_A, &f, &device);
+    return true;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* traps/emulation.c - a sensitive instruction, done for the guest.
+ *
+ * The instruction's meaning is cpu/emulate.h's, applied to the virtual
+ * processor; here is what that processor is connected to: guest memory through
+ * the guest's tables, the virtual devices, and the techniques that must hear
+ * of changed control registers.
+ */
+#include "cpu/msr.h"
+#include "traps/monitor_priv.h"
+
+/* ---- memory ---------------------------------------------------------------- */
+
+static gpa_t device_address(struct monitor *mon, uint32_t linear,
+                            unsigned access)
+{
+    struct guest_walk walk;
+
+    mmu_guest_walk(mon->mmu, linear, access, false, &walk);
+    return walk.gpa;
+}
+
+static bool memory_read(void *ctx, uint32_t linear, unsigned size, bool user,
+                        uint32_t *value, struct fault *f)
+{
+    struct monitor *mon = ctx;
+    struct bus *bus = pc_bus(mon->config.pc);
+    bool device = false;
+    gpa_t gpa;
+
+    if (mmu_read(mon->mmu, linear, size, user, value, f, &device))
+        return true;
+    if (!device)
+        return false;
+    gpa = device_address(mon, linear, user ? ACC_USER : 0);
+    *value = bus_memory_read(bus, gpa.v, size);
+    mon->trace->count.mmio_accesses++;
+    trace_mmio(mon->trace, monitor_site(mon), bus_memory_name(bus, gpa.v),
+               (uint32_t)gpa.v, size, *value, false, linear);
+    return true;
+}
+
+static bool memory_write(void *ctx, uint32_t linear, unsigned size, bool user,
+                         uint32_t value, struct fault *f)
+{
+    struct monitor *mon = ctx;
+    struct bus *bus = pc_bus(mon->config.pc);
+    bool device = false;
+    gpa_t gpa;
+
+    if (mmu_write(mon->mmu, linear, size, user, value, f, &device))
+        return true;
+    if (!device)
+        return false;
+    gpa = device_address(mon, linear, ACC_WRITE | (user ? ACC_USER : 0));
+    mon->trace->count.mmio_accesses++;
+    trace_mmio(mon->trace, monitor_site(mon), bus_memory_name(bus, gpa.v),
+               (uint32_t)gpa.v, size, value, true, linear);
+    bus_memory_write(bus, gpa.v, size, value);
+    return true;
+}
+
+static void switch_cr3(void *ctx, uint32_t cr3)
+{
+    struct monitor *mon = ctx;
+
+    mon->v.cr3 = cr3;
+    mmu_cr3_written(mon->mmu);
+}
+
+struct mem_ops emulation_memory(struct monitor *mon)
+{
+    return (struct mem_ops){ .read = memory_read,
+                             .write = memory_write,
+                             .switch_cr3 = switch_cr3,
+                             .ctx = mon };
+}
+
+/* ---- ports and registers ---------------------------------------------------- */
+
+static uint32_t port_in(void *ctx, uint16_t port, unsigned size)
+{
+    struct monitor *mon = ctx;
+    struct bus *bus = pc_bus(mon->config.pc);
+    uint32_t value = bus_port_read(bus, port, size);
+
+    mon->trace->count.io_reads++;
+    trace_io(mon->trace, monitor_site(mon), bus_port_name(bus, port), port,
+             size, value, false);
+    return value;
+}
+
+static void port_out(void *ctx, uint16_t port, unsigned size, uint32_t value)
+{
+    struct monitor *mon = ctx;
+    struct bus *bus = pc_bus(mon->config.pc);
+
+    mon->trace->count.io_writes++;
+    trace_io(mon->trace, monitor_site(mon), bus_port_name(bus, port), port,
+             size, value, true);
+    bus_port_write(bus, port, size, value);
+}
+
+static bool rdmsr(void *ctx, uint32_t index, uint64_t *value)
+{
+    struct monitor *mon = ctx;
+
+    if (index != MSR_APICBASE)
+        return msr_read_fixed(index, value);
+    *value = pc_apicbase(mon->config.pc);
+    return true;
+}
+
+static bool wrmsr(void *ctx, uint32_t index, uint64_t value)
+{
+    struct monitor *mon = ctx;
+
+    if (index != MSR_APICBASE)
+        return msr_write_fixed(index);
+    return pc_set_apicbase(mon->config.pc, value);
+}
+
+static void cpuid(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+    (void)ctx;
+    machine_cpuid(leaf, subleaf, out);
+}
+
+static uint64_t tsc(void *ctx)
+{
+    return machine_now(((struct monitor *)ctx)->machine);
+}
+
+/* ---- news ------------------------------------------------------------------- */
+
+static void cr_written(void *ctx, unsigned n, uint32_t old, uint32_t value)
+{
+    struct monitor *mon = ctx;
+
+    (void)value;
+    switch (n) {
+    case 0: mmu_mode_changed(mon->mmu, old, mon->v.cr4); break;
+    case 3:
+        mon->trace->count.cr3_writes++;
+        mmu_cr3_written(mon->mmu);
+        break;
+    case 4: mmu_mode_changed(mon->mmu, mon->v.cr0, old); break;
+    default: return;
+    }
+    descriptors_remapped(mon);
+}
+
+static void invlpg(void *ctx, uint32_t linear)
+{
+    struct monitor *mon = ctx;
+
+    mon->trace->count.mmu_invlpg++;
+    mmu_invlpg(mon->mmu, linear);
+    if (linear - (mon->gdt.base & PTE_FRAME) < mon->gdt.bytes + PAGE_BYTES ||
+        linear - (mon->ldt.base & PTE_FRAME) < mon->ldt.bytes + PAGE_BYTES)
+        descriptors_remapped(mon);
+}
+
+static void tables_changed(void *ctx)
+{
+    descriptors_tables_changed(ctx);
+}
+
+static void halt(void *ctx)
+{
+    struct monitor *mon = ctx;
+
+    mon->trace->count.exits[EXIT_HALT]++;
+    trace_halt(mon->trace, monitor_site(mon), (mon->v.eflags & EFL_IF) != 0);
+    machine_set_halted(mon->machine, true);
+}
+
+/* ---- one instruction -------------------------------------------------------- */
+
+static void emulated(struct monitor *mon, const struct insn *insn,
+                     const uint8_t *bytes, struct event_site site)
+{
+    uint32_t first;
+
+    memcpy(&first, bytes, sizeof first);
+    mon->trace->count.emulated++;
+    trace_emulate(mon->trace, site, insn_name(insn->id), first, 0, 0);
+}
+
+/* counted: the machine has counted the instruction as retired already (the
+ * trap that brought us here took its place). */
+void emulation_run(struct monitor *mon, const struct insn *insn,
+                   const uint8_t *bytes, bool counted)
+{
+    static const struct emu_ops connections = {
+        .port_in = port_in,
+        .port_out = port_out,
+        .rdmsr = rdmsr,
+        .wrmsr = wrmsr,
+        .cpuid = cpuid,
+        .clock = tsc,
+        .cr_written = cr_written,
+        .invlpg = invlpg,
+        .tables_changed = tables_changed,
+        .halt = halt,
+    };
+    struct emu_ops ops = connections;
+    struct mem_ops memory = emulation_memory(mon);
+    struct emu e = { .state = &mon->v, .mem = &memory, .ops = &ops };
+    struct event_site site = monitor_site(mon);
+    uint32_t before = mon->v.eflags;
+
+    ops.ctx = mon;
+    mon->dirty = true;
+    switch (emulate(&e, insn)) {
+    case EMU_DONE:
+        if (!counted)
+            machine_retire(mon->machine, 1);
+        emulated(mon, insn, bytes, site);
+        silent_flag_changed(mon, before, site.eip, insn_name(insn->id));
+        if (e.single_step) {
+            struct fault f = { .vector = VEC_DB };
+            mon->v.dr[6] |= DR6_BS;
+            inject_fault(mon, &f);
+        }
+        break;
+    case EMU_FAULT:
+        inject_event(mon, &e.event,
+                     e.event.source == ARCH_EXCEPTION ? "fault" : "software");
+        break;
+    case EMU_UNHANDLED:
+        exits_stop(mon, MONITOR_BROKEN, "cannot emulate %s at %08x",
+                   insn_name(insn->id), site.eip);
+        break;
+    }
+}

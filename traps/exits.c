@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* traps/exits.c - why the guest stopped, and what is done about it.
+ *
+ * One table by vector; each handler either deals with the event for the guest
+ * or gives it to the guest's own handler.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "traps/monitor_priv.h"
+
+void exits_stop(struct monitor *mon, enum monitor_stop why,
+                const char *format, ...)
+{
+    va_list args;
+
+    if (!mon->message[0]) {
+        va_start(args, format);
+        vsnprintf(mon->message, sizeof mon->message, format, args);
+        va_end(args);
+    }
+    mon->config.stop(mon->config.ctx, why);
+}
+
+static void count_exit(struct monitor *mon, enum exit_reason reason,
+                       const struct machine_exit *e)
+{
+    mon->trace->count.exits[reason]++;
+    trace_exit(mon->trace, monitor_site(mon), reason, e->vector, e->error,
+               e->linear);
+}
+
+/* The instruction at CS:EIP as the guest wrote it. */
+static bool current(struct monitor *mon, struct insn *insn,
+                    uint8_t bytes[INSN_MAX_LENGTH])
+{
+    const struct segment *cs = &mon->v.seg[SEG_CS];
+    size_t n = monitor_peek(mon, cs->base + mon->v.eip, bytes,
+                            INSN_MAX_LENGTH);
+
+    return decode(bytes, n, (cs->attr & SEG_D) != 0, insn);
+}
+
+/* ---- exceptions -------------------------------------------------------------- */
+
+static void reflect(struct monitor *mon, const struct machine_exit *e)
+{
+    struct fault f = { e->vector, e->has_error, e->error, 0 };
+
+    count_exit(mon, EXIT_EXCEPTION, e);
+    if (e->vector == VEC_DB)
+        mon->v.dr[6] |= DR6_BS;
+    inject_fault(mon, &f);
+}
+
+/* A protection fault: an instruction that the virtual processor may do though
+ * the real one refused, or a fault of the guest's own making. Emulation tells
+ * the two apart by the virtual privilege. */
+static void emulate_or_reflect(struct monitor *mon,
+                               const struct machine_exit *e)
+{
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+
+    if (!current(mon, &insn, bytes) || insn.cls == CLASS_NONE ||
+        !emulate_knows(insn.id)) {
+        reflect(mon, e);
+        return;
+    }
+    count_exit(mon,
+               insn.cls == CLASS_IO  ? EXIT_IO
+               : mon->v.cpl == 3     ? EXIT_EXCEPTION
+                                     : EXIT_PRIVILEGED,
+               e);
+    emulation_run(mon, &insn, bytes, false);
+}
+
+struct trap_entry {
+    const char *name;
+    const char *cite;
+    void (*handle)(struct monitor *mon, const struct machine_exit *e);
+};
+
+/* SDM 3A, "Exception and Interrupt Reference". Others are reflected. */
+static const struct trap_entry trap_table[VEC_EXCEPTIONS] = {
+    [VEC_DE] = { "#DE", "SDM 3A, Interrupt 0", reflect },
+    [VEC_DB] = { "#DB", "SDM 3A, Interrupt 1", reflect },
+    [VEC_UD] = { "#UD", "SDM 3A, Interrupt 6", emulate_or_reflect },
+    [VEC_NM] = { "#NM", "SDM 3A, Interrupt 7", reflect },
+    [VEC_TS] = { "#TS", "SDM 3A, Interrupt 10", emulate_or_reflect },
+    [VEC_NP] = { "#NP", "SDM 3A, Interrupt 11", emulate_or_reflect },
+    [VEC_SS] = { "#SS", "SDM 3A, Interrupt 12", emulate_or_reflect },
+    [VEC_GP] = { "#GP", "SDM 3A, Interrupt 13", emulate_or_reflect },
+    [VEC_MF] = { "#MF", "SDM 3A, Interrupt 16", reflect },
+    [VEC_XM] = { "#XM", "SDM 3A, Interrupt 19", reflect },
+};
+
+static void exception(struct monitor *mon, const struct machine_exit *e)
+{
+    const struct trap_entry *t =
+        e->vector < VEC_EXCEPTIONS ? &trap_table[e->vector] : NULL;
+
+    if (t && t->handle)
+        t->handle(mon, e);
+    else
+        reflect(mon, e);
+}
+
+/* ---- software interrupts ------------------------------------------------------ */
+
+static bool translated_site(struct monitor *mon)
+{
+    struct guest_walk walk;
+    uint8_t original;
+
+    if (!mon->patch_count)
+        return false;
+    mmu_guest_walk(mon->mmu, mon->v.seg[SEG_CS].base + mon->v.eip, 0, false,
+                   &walk);
+    return walk.allowed && monitor_patched(mon, walk.gpa, &original);
+}
+
+static void software(struct monitor *mon, const struct machine_exit *e)
+{
+    struct arch_event event = { .vector = e->vector,
+                                .source = e->source,
+                                .next_eip = e->next_eip };
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+
+    if (e->vector == VEC_BP && translated_site(mon) &&
+        current(mon, &insn, bytes)) {
+        count_exit(mon, EXIT_PATCHED, e);
+        emulation_run(mon, &insn, bytes, true);
+        return;
+    }
+    count_exit(mon, EXIT_SOFTWARE, e);
+    inject_event(mon, &event, "software");
+}
+
+/* ---- page faults --------------------------------------------------------------- */
+
+static void device_access(struct monitor *mon, uint32_t linear)
+{
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+
+    if (!current(mon, &insn, bytes) || !emulate_knows(insn.id)) {
+        exits_stop(mon, MONITOR_UNSUPPORTED,
+                   "an instruction at %08x touches a device at %08x in a way "
+                   "that cannot be emulated",
+                   mon->v.eip, linear);
+        return;
+    }
+    emulation_run(mon, &insn, bytes, false);
+}
+
+static void page_fault(struct monitor *mon, const struct machine_exit *e)
+{
+    struct mmu_result result;
+
+    count_exit(mon, EXIT_PAGE_FAULT, e);
+    if (descriptors_own_fault(mon, e->linear))
+        return;
+    mmu_fault(mon->mmu, e->linear, e->error, mon->v.eip, &result);
+    if (mon->observer)
+        mon->observer(mon->observer_ctx, e->linear, e->error, &result);
+    switch (result.action) {
+    case MMU_RESUME: break;
+    case MMU_INJECT: inject_fault(mon, &result.fault); break;
+    case MMU_EMULATE: device_access(mon, e->linear); break;
+    case MMU_STEP: machine_request_step(mon->machine); break;
+    case MMU_NO_MEMORY:
+        exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");
+        break;
+    }
+}
+
+/* ---- entry points of the machine ------------------------------------------------ */
+
+void exits_update_pin(struct monitor *mon)
+{
+    bool intr = pc_intr(mon->config.pc) || mon->nmi;
+
+    /* With the real flag in the guest's hands the processor looks itself. */
+    if (!mon->config.iopl1 || vcpu_runs_vm86(&mon->v))
+        intr = intr && ((mon->v.eflags & EFL_IF) || mon->nmi);
+    machine_set_intr(mon->machine, intr);
+}
+
+static void leave(struct monitor *mon)
+{
+    if (mon->dirty)
+        vcpu_install(mon);
+    exits_update_pin(mon);
+}
+
+void exits_handle(void *ctx, const struct machine_exit *e)
+{
+    struct monitor *mon = ctx;
+
+    vcpu_capture(mon);
+    switch (e->kind) {
+    case MX_PAGE_FAULT: page_fault(mon, e); break;
+    case MX_SOFTWARE: software(mon, e); break;
+    case MX_EXCEPTION: exception(mon, e); break;
+    }
+    leave(mon);
+}
+
+/* Time has come for something, or an interrupt waits. */
+void exits_attend(void *ctx)
+{
+    struct monitor *mon = ctx;
+
+    mon->config.tick(mon->config.ctx);
+    vcpu_capture(mon);
+    inject_pending(mon);
+    leave(mon);
+}
+
+void exits_stepped(void *ctx)
+{
+    struct monitor *mon = ctx;
+
+    mon->trace->count.exits[EXIT_STEP]++;
+    vcpu_capture(mon);
+    mmu_stepped(mon->mmu);
+    leave(mon);
+}
+
+void exits_watched(void *ctx, const struct insn *insn)
+{
+    silent_about_to(ctx, insn);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* traps/monitor.c - the monitor put together. */
+#include "traps/monitor_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- what the memory side needs of the hardware --------------------------- */
+
+static void set_root(void *ctx, ma_t root)
+{
+    struct monitor *mon = ctx;
+
+    mon->root = root;
+    mon->dirty = true;
+}
+
+static void flush_all(void *ctx)
+{
+    machine_flush_tlb(((struct monitor *)ctx)->machine);
+}
+
+static void flush_page(void *ctx, uint32_t linear)
+{
+    machine_flush_page(((struct monitor *)ctx)->machine, linear);
+}
+
+static void memory_written(void *ctx, ma_t ma, uint64_t bytes)
+{
+    machine_memory_written(((struct monitor *)ctx)->machine, ma, bytes);
+}
+
+static void overlay_wanted(void *ctx)
+{
+    descriptors_place(ctx);
+}
+
+/* ---- life ------------------------------------------------------------------- */
+
+struct monitor *monitor_new(struct machine_client *client, char **error)
+{
+    struct monitor *mon = calloc(1, sizeof *mon);
+
+    if (!mon) {
+        if (asprintf(error, "out of memory") < 0)
+            *error = NULL;
+        return NULL;
+    }
+    client->exit = exits_handle;
+    client->attend = exits_attend;
+    client->stepped = exits_stepped;
+    client->watched = exits_watched;
+    client->owner = mon;
+    return mon;
+}
+
+bool monitor_start(struct monitor *mon, const struct monitor_config *config,
+                   char **error)
+{
+    struct mmu_config mmu = {
+        .memory = machine_memory(config->machine),
+        .frames = config->frames,
+        .pmap = config->pmap,
+        .vcpu = &mon->v,
+        .hardware = { .set_root = set_root,
+                      .flush_all = flush_all,
+                      .flush_page = flush_page,
+                      .memory_written = memory_written,
+                      .ctx = mon },
+        .trace = config->trace,
+        .table_limit_bytes = config->table_limit_bytes,
+        .watched = descriptors_written,
+        .overlay_wanted = overlay_wanted,
+        .ctx = mon,
+    };
+
+    mon->config = *config;
+    mon->machine = config->machine;
+    mon->trace = config->trace;
+    arch_reset(&mon->v);
+    mon->mmu = config->mmu->create(&mmu);
+    if (!mon->mmu || !descriptors_create(mon)) {
+        if (asprintf(error, "no machine memory for the monitor's tables") < 0)
+            *error = NULL;
+        return false;
+    }
+    if (!config->iopl1)
+        machine_watch(mon->machine, 1u << CLASS_FLAG);
+    return true;
+}
+
+void monitor_destroy(struct monitor *mon)
+{
+    if (!mon)
+        return;
+    mmu_destroy(mon->mmu);
+    free(mon->patches);
+    free(mon);
+}
+
+void monitor_enter(struct monitor *mon, const struct cpu_state *state)
+{
+    mon->v = *state;
+    mon->pde = MMU_PDE_NONE;
+    mmu_mode_changed(mon->mmu, CR0_PE, 0);
+    descriptors_place(mon);
+    descriptors_tables_changed(mon);
+    silent_flag_changed(mon, state->eflags | EFL_IF, state->eip, "reset");
+    vcpu_install(mon);
+}
+
+/* ---- wires -------------------------------------------------------------------- */
+
+void monitor_intr_changed(struct monitor *mon)
+{
+    if (mon->mmu)
+        exits_update_pin(mon);
+}
+
+void monitor_raise_nmi(struct monitor *mon)
+{
+    mon->nmi = true;
+    exits_update_pin(mon);
+}
+
+/* ---- looking at it -------------------------------------------------------------- */
+
+void monitor_guest_state(struct monitor *mon, struct cpu_state *out)
+{
+    if (!mon->dirty)
+        vcpu_capture(mon);
+    *out = mon->v;
+}
+
+struct mmu *monitor_mmu(struct monitor *mon)
+{
+    return mon->mmu;
+}
+
+static void undo_patches(const struct monitor *mon, gpa_t gpa, uint8_t *bytes,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (bytes[i] == 0xCC)
+            monitor_patched(mon, GPA(gpa.v + i), &bytes[i]);
+}
+
+size_t monitor_peek(struct monitor *mon, uint32_t linear, void *out,
+                    size_t bytes)
+{
+    size_t done = 0;
+
+    while (done < bytes) {
+        uint32_t at = linear + (uint32_t)done;
+        size_t part = PAGE_BYTES - (at & PAGE_MASK);
+        struct guest_walk walk;
+
+        if (part > bytes - done)
+            part = bytes - done;
+        mmu_guest_walk(mon->mmu, at, 0, false, &walk);
+        if (!walk.allowed ||
+            !pmap_read(mon->config.pmap, walk.gpa, (uint8_t *)out + done,
+                       part))
+            break;
+        if (mon->patch_count)
+            undo_patches(mon, walk.gpa, (uint8_t *)out + done, part);
+        done += part;
+    }
+    return done;
+}
+
+const struct monitor_audit *monitor_audit(const struct monitor *mon)
+{
+    return &mon->audit;
+}
+
+const struct arch_chain *monitor_triple_fault(const struct monitor *mon)
+{
+    return &mon->chain;
+}
+
+const char *monitor_message(const struct monitor *mon)
+{
+    return mon->message;
+}
+
+void monitor_observe(struct monitor *mon,
+                     void (*observer)(void *ctx, uint32_t linear,
+                                      uint32_t error,
+                                      const struct mmu_result *result),
+                     void *ctx)
+{
+    mon->observer = observer;
+    mon->observer_ctx = ctx;
+}
+
+/* ---- save and restore ------------------------------------------------------------ */
+
+/* The plain part of the monitor; then the memory side's. */
+struct saved {
+    struct cpu_state v;
+    struct segment installed[SEG_COUNT];
+    ma_t root, overlay_table;
+    bool dirty, nmi;
+    unsigned pde;
+    struct shadow_table gdt, ldt;
+    struct monitor_audit audit;
+};
+
+size_t monitor_save(const struct monitor *mon, void *buffer, size_t bytes)
+{
+    size_t memory = mmu_save(mon->mmu, NULL, 0);
+    struct saved s = { .v = mon->v,
+                       .root = mon->root,
+                       .overlay_table = mon->overlay_table,
+                       .dirty = mon->dirty,
+                       .nmi = mon->nmi,
+                       .pde = mon->pde,
+                       .gdt = mon->gdt,
+                       .ldt = mon->ldt,
+                       .audit = mon->audit };
+
+    if (!buffer)
+        return sizeof s + memory;
+    if (bytes < sizeof s + memory)
+        return 0;
+    memcpy(s.installed, mon->installed, sizeof s.installed);
+    memcpy(buffer, &s, sizeof s);
+    return sizeof s + mmu_save(mon->mmu, (uint8_t *)buffer + sizeof s, memory);
+}
+
+bool monitor_restore(struct monitor *mon, const void *buffer, size_t bytes)
+{
+    struct saved s;
+
+    if (bytes < sizeof s)
+        return false;
+    memcpy(&s, buffer, sizeof s);
+    mon->v = s.v;
+    memcpy(mon->installed, s.installed, sizeof s.installed);
+    mon->root = s.root;
+    mon->overlay_table = s.overlay_table;
+    mon->dirty = s.dirty;
+    mon->nmi = s.nmi;
+    mon->pde = s.pde;
+    mon->gdt = s.gdt;
+    mon->ldt = s.ldt;
+    mon->audit = s.audit;
+    mon->message[0] = '\0';
+    return mmu_restore(mon->mmu, (const uint8_t *)buffer + sizeof s,
+                       bytes - sizeof s);
+}

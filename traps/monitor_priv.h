@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* traps/monitor_priv.h - inside the monitor (traps/ only). */
+#ifndef TRAPS_MONITOR_PRIV_H
+#define TRAPS_MONITOR_PRIV_H
+
+#include "cpu/emulate.h"
+#include "trace/emit.h"
+#include "traps/monitor.h"
+
+/* The monitor's own linear space: one page-directory entry, 4 MiB. First the
+ * descriptor tables that the processor really uses. */
+enum {
+    TABLE_PAGES = 16, /* a full descriptor table: 64 KiB */
+    OVERLAY_GDT = 0,  /* pages from the region's start */
+    OVERLAY_LDT = TABLE_PAGES,
+    OVERLAY_PAGES = 2 * TABLE_PAGES,
+    WATCH_MAX = TABLE_PAGES + 1, /* a table need not start on a page */
+};
+
+/* A guest descriptor table and its shadow. */
+struct shadow_table {
+    ma_t frame[TABLE_PAGES];
+    gpa_t watched[WATCH_MAX];
+    unsigned watched_count;
+    uint32_t base; /* of the guest's table, when it was shadowed */
+    uint32_t bytes;
+};
+
+/* A translated site (bt-static). */
+struct patch {
+    uint32_t gpa;
+    uint8_t original;
+};
+
+struct monitor {
+    struct monitor_config config;
+    struct machine *machine;
+    struct trace *trace;
+    struct mmu *mmu;
+
+    struct cpu_state v; /* the virtual processor */
+    bool dirty;         /* v must be installed before the guest goes on */
+    struct segment installed[SEG_COUNT]; /* as put into the processor */
+    ma_t root;          /* the real CR3 */
+    bool nmi;
+
+    unsigned pde; /* where the overlay is */
+    ma_t overlay_table;
+    struct shadow_table gdt, ldt;
+
+    struct patch *patches; /* by gpa */
+    size_t patch_count;
+
+    struct monitor_audit audit;
+    struct arch_chain chain;
+    char message[160];
+    void (*observer)(void *ctx, uint32_t linear, uint32_t error,
+                     const struct mmu_result *result);
+    void *observer_ctx;
+};
+
+static inline struct event_site monitor_site(const struct monitor *mon)
+{
+    return (struct event_site){ mon->v.eip, mon->v.cpl };
+}
+
+/* vcpu.c: between the virtual processor and the real one. */
+void vcpu_capture(struct monitor *mon);
+void vcpu_install(struct monitor *mon);
+bool vcpu_runs_vm86(const struct cpu_state *v);
+
+/* descriptors.c: the descriptor tables the processor really uses. */
+bool descriptors_create(struct monitor *mon);
+void descriptors_place(struct monitor *mon);
+void descriptors_tables_changed(struct monitor *mon);
+void descriptors_remapped(struct monitor *mon);
+void descriptors_written(void *ctx, gpa_t page);
+bool descriptors_own_fault(struct monitor *mon, uint32_t linear);
+uint32_t descriptors_linear(const struct monitor *mon, unsigned page);
+
+/* exits.c */
+void exits_handle(void *ctx, const struct machine_exit *e);
+void exits_attend(void *ctx);
+void exits_stepped(void *ctx);
+void exits_watched(void *ctx, const struct insn *insn);
+void exits_update_pin(struct monitor *mon);
+void exits_stop(struct monitor *mon, enum monitor_stop why,
+                const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* inject.c */
+void inject_event(struct monitor *mon, const struct arch_event *event,
+                  const char *cause);
+void inject_fault(struct monitor *mon, const struct fault *f);
+void inject_pending(struct monitor *mon);
+
+/* emulation.c: one instruction in the guest's place. */
+void emulation_run(struct monitor *mon, const struct insn *insn,
+                   const uint8_t *bytes, bool counted);
+struct mem_ops emulation_memory(struct monitor *mon);
+
+/* silent.c */
+void silent_about_to(struct monitor *mon, const struct insn *insn);
+void silent_flag_changed(struct monitor *mon, uint32_t old_eflags,
+                         uint32_t eip, const char *by);
+
+#endif
