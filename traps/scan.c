@@ -62,11 +62,23 @@ static bool has_target(const struct insn *in)
            in->flow == FLOW_CALL;
 }
 
+/* PUSH of an immediate that is an address in the image: the return address of
+ * a hand-made frame (PUSH; IRET or RET goes there). */
+#define PUSH_IMM32 0x68
+static bool pushed_address(const uint8_t *bytes, const struct insn *in,
+                           uint32_t *address)
+{
+    if (bytes[0] != PUSH_IMM32 || in->length != 5)
+        return false;
+    memcpy(address, bytes + 1, sizeof *address);
+    return true;
+}
+
 /* One path, until it leaves, ends, or meets what is known already. */
 static bool follow(struct scan *s, uint32_t address)
 {
     size_t range;
-    uint32_t at;
+    uint32_t at, pushed;
     struct insn in;
 
     if (!find(s, address, &range, &at))
@@ -81,6 +93,9 @@ static bool follow(struct scan *s, uint32_t address)
             mark[at + i] |= MIDDLE;
         if (has_target(&in) &&
             !enqueue(s, decode_target(&in, rg->address + at)))
+            return false;
+        if (pushed_address(rg->bytes + at, &in, &pushed) &&
+            !enqueue(s, pushed))
             return false;
         if (!goes_on(&in))
             return true;

@@ -24,7 +24,12 @@ struct __attribute__((packed)) table_register {
 /* Access bytes: present, ring, type. 4 KiB granularity, 32 bits, 4 GiB. */
 #define FLAT(access) (0x00CF00000000FFFFull | (uint64_t)(access) << 40)
 
-static uint64_t gdt[GDT_ENTRIES] = {
+/* A page of its own, as real kernels give it: who virtualizes this machine
+ * watches the pages that hold descriptor tables, and other data there would
+ * make every write to it slow. */
+#define PAGE_ENTRIES (4096 / DESCRIPTOR_BYTES)
+
+static uint64_t gdt[PAGE_ENTRIES] __attribute__((aligned(4096))) = {
     [SEL_KERNEL_CODE >> 3] = FLAT(0x9A),
     [SEL_KERNEL_DATA >> 3] = FLAT(0x92),
     [SEL_USER_CODE >> 3]   = FLAT(0xFA),
@@ -48,7 +53,8 @@ void tss_set_stack(uint32_t esp0)
 
 void gdt_init(void)
 {
-    struct table_register gdtr = { sizeof gdt - 1, (uint32_t)gdt };
+    struct table_register gdtr = { GDT_ENTRIES * DESCRIPTOR_BYTES - 1,
+                                     (uint32_t)gdt };
     uint32_t base = (uint32_t)&tss;
 
     gdt[SEL_TSS >> 3] = (sizeof tss - 1)
