@@ -29,7 +29,7 @@ typedef struct {
 
 #define GVA(x) ((gva_t){(x)})
 #define GPA(x) ((gpa_t){(x)})
-#define MA(x) ((ma_t){(x)})
+#define MA(x)  ((ma_t){(x)})
 
 enum {
     PAGE_SHIFT = 12,

@@ -22,8 +22,7 @@
 
 static struct code_page *page_of(const struct machine *m, ma_t ma)
 {
-    return memory_has(&m->memory, ma, 1) ? m->pages[ma.v >> PAGE_SHIFT]
-                                         : NULL;
+    return memory_has(&m->memory, ma, 1) ? m->pages[ma.v >> PAGE_SHIFT] : NULL;
 }
 
 static void remove_translations(struct machine *m, uint64_t engine_address,
@@ -69,8 +68,8 @@ void machine_memory_written(struct machine *m, ma_t ma, uint64_t bytes)
 {
     if (!bytes || !memory_has(&m->memory, ma, bytes))
         return;
-    for (uint64_t n = ma.v >> PAGE_SHIFT;
-         n <= (ma.v + bytes - 1) >> PAGE_SHIFT; n++)
+    for (uint64_t n = ma.v >> PAGE_SHIFT; n <= (ma.v + bytes - 1) >> PAGE_SHIFT;
+         n++)
         if (m->pages[n] && m->pages[n]->code)
             code_drop(m, MA(n << PAGE_SHIFT));
 }
@@ -105,8 +104,7 @@ static bool has_bad_lock(const uint8_t *page)
 bool code_fetched(struct machine *m, uint64_t linear, ma_t ma,
                   uc_tlb_entry *result)
 {
-    struct fetch_slot *slot =
-        &m->fetch[(linear >> PAGE_SHIFT) % FETCH_SLOTS];
+    struct fetch_slot *slot = &m->fetch[(linear >> PAGE_SHIFT) % FETCH_SLOTS];
     struct code_page *p;
 
     result->perms = UC_PROT_READ | UC_PROT_EXEC;
@@ -140,7 +138,7 @@ bool code_fetched(struct machine *m, uint64_t linear, ma_t ma,
         m->refused = REFUSED_STEP;
         return false;
     }
-    *slot = (struct fetch_slot){ (linear >> PAGE_SHIFT) + 1, p, ma.v };
+    *slot = (struct fetch_slot){(linear >> PAGE_SHIFT) + 1, p, ma.v};
     if (p->twinned && !p->stepped) {
         result->paddr = twin_address(p);
         result->perms = UC_PROT_EXEC;
@@ -152,8 +150,7 @@ bool code_fetched(struct machine *m, uint64_t linear, ma_t ma,
 static struct code_page *executing(struct machine *m, uint64_t linear,
                                    ma_t *page)
 {
-    struct fetch_slot *slot =
-        &m->fetch[(linear >> PAGE_SHIFT) % FETCH_SLOTS];
+    struct fetch_slot *slot = &m->fetch[(linear >> PAGE_SHIFT) % FETCH_SLOTS];
     struct hw_walk walk;
 
     if (slot->page == (linear >> PAGE_SHIFT) + 1) {
@@ -182,8 +179,7 @@ bool code_written(struct machine *m, ma_t ma, uc_tlb_entry *result)
         return true;
     }
     if ((executing(m, m->block, &at) && at.v == ma.v) ||
-        (executing(m, m->block + m->block_bytes - 1, &at) &&
-         at.v == ma.v)) {
+        (executing(m, m->block + m->block_bytes - 1, &at) && at.v == ma.v)) {
         m->refused = REFUSED_OWN_STORE;
         return false;
     }
@@ -305,6 +301,18 @@ static bool note_instruction(struct code_page *p, unsigned offset,
     return collides;
 }
 
+/* A block that was looked at before: count it. */
+static inline bool known_block(struct machine *m, const struct code_page *p,
+                               uint64_t address, uint32_t size)
+{
+    unsigned block = p->blocks[address & PAGE_MASK];
+
+    if (block >> BLOCK_SIZE_SHIFT != block_size_key(size))
+        return false;
+    m->now += block & BLOCK_COUNT;
+    return true;
+}
+
 /* First run of a block: decode it, find sites, count. True: run it now. */
 static bool analyse(struct machine *m, uint64_t address, uint32_t size)
 {
@@ -315,17 +323,22 @@ static bool analyse(struct machine *m, uint64_t address, uint32_t size)
     uint32_t done = 0;
     unsigned count = 0;
     uint16_t *entry;
-    struct insn insn = { .ends_block = false };
+    struct insn insn = {.ends_block = false};
 
     if (!p || !p->code) {
         m->now++; /* not memory: all ones, an undefined instruction */
         return true;
     }
+    /* Two pages may share a slot; take it back. */
+    m->fetch[(address >> PAGE_SHIFT) % FETCH_SLOTS] =
+        (struct fetch_slot){(address >> PAGE_SHIFT) + 1, p, page.v};
+    if (known_block(m, p, address, size))
+        return true;
     while (done < size) {
         unsigned offset = (unsigned)((address + done) & PAGE_MASK);
         uint8_t bytes[INSN_MAX_LENGTH];
-        size_t n = code_bytes(m, (uint32_t)(address + done), bytes,
-                              sizeof bytes);
+        size_t n =
+            code_bytes(m, (uint32_t)(address + done), bytes, sizeof bytes);
         unsigned length;
 
         known = decode_flow(bytes, n, code32, &insn);
@@ -368,10 +381,8 @@ bool code_boundary_after(const struct insn *insn)
     case INSN_IN: /* a device may have raised one */
     case INSN_OUT:
     case INSN_INS:
-    case INSN_OUTS:
-        return true;
-    default:
-        return insn->ends_block || insn->rep || insn->repne;
+    case INSN_OUTS: return true;
+    default: return insn->ends_block || insn->rep || insn->repne;
     }
 }
 
@@ -414,8 +425,7 @@ static bool look_up(struct machine *m, uint64_t address)
 void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user)
 {
     struct machine *m = user;
-    struct fetch_slot *slot =
-        &m->fetch[(address >> PAGE_SHIFT) % FETCH_SLOTS];
+    struct fetch_slot *slot = &m->fetch[(address >> PAGE_SHIFT) % FETCH_SLOTS];
 
     if (m->now >= m->attention) {
         if (m->stepping || address >= LINEAR_MICROCODE)
@@ -430,12 +440,8 @@ void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user)
     m->block_bytes = size;
     m->block_start = m->now;
     if (slot->page == (address >> PAGE_SHIFT) + 1) {
-        unsigned block = slot->code->blocks[address & PAGE_MASK];
-
-        if (block >> BLOCK_SIZE_SHIFT == block_size_key(size)) {
-            m->now += block & BLOCK_COUNT;
+        if (known_block(m, slot->code, address, size))
             return;
-        }
     }
     if (!analyse(m, address, size)) {
         m->asked = true;
@@ -452,9 +458,8 @@ void code_refund(struct machine *m, uint32_t linear)
     if (!p || linear < m->block || linear >= m->block + m->block_bytes)
         return;
     count = (unsigned)(m->now - m->block_start);
-    to = (linear >> PAGE_SHIFT) == (m->block >> PAGE_SHIFT)
-             ? linear & PAGE_MASK
-             : PAGE_BYTES;
+    to = (linear >> PAGE_SHIFT) == (m->block >> PAGE_SHIFT) ? linear & PAGE_MASK
+                                                            : PAGE_BYTES;
     for (unsigned i = from; i < to && done < count; i++)
         done += bit_test(p->starts, i);
     m->now -= count - done;

@@ -17,17 +17,17 @@ enum {
 };
 
 /* Leaf 1, EDX. */
-#define FEATURE_FPU (1u << 0)
-#define FEATURE_DE (1u << 2)
-#define FEATURE_PSE (1u << 3)
-#define FEATURE_TSC (1u << 4)
-#define FEATURE_MSR (1u << 5)
-#define FEATURE_CX8 (1u << 8)
+#define FEATURE_FPU  (1u << 0)
+#define FEATURE_DE   (1u << 2)
+#define FEATURE_PSE  (1u << 3)
+#define FEATURE_TSC  (1u << 4)
+#define FEATURE_MSR  (1u << 5)
+#define FEATURE_CX8  (1u << 8)
 #define FEATURE_APIC (1u << 9)
-#define FEATURE_SEP (1u << 11)
-#define FEATURE_PGE (1u << 13)
+#define FEATURE_SEP  (1u << 11)
+#define FEATURE_PGE  (1u << 13)
 #define FEATURE_CMOV (1u << 15)
-#define FEATURE_MMX (1u << 23)
+#define FEATURE_MMX  (1u << 23)
 #define FEATURE_FXSR (1u << 24)
 
 static void text_to(uint32_t out[4], const char text[16])
@@ -54,9 +54,7 @@ void machine_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
                  FEATURE_MSR | FEATURE_CX8 | FEATURE_APIC | FEATURE_SEP |
                  FEATURE_PGE | FEATURE_CMOV | FEATURE_MMX | FEATURE_FXSR;
         break;
-    case 0x80000000:
-        out[0] = 0x80000000 + EXTENDED_MAX;
-        break;
+    case 0x80000000: out[0] = 0x80000000 + EXTENDED_MAX; break;
     case 0x80000001:
         out[0] = SIGNATURE;
         out[3] = FEATURE_FPU | FEATURE_DE | FEATURE_PSE | FEATURE_TSC |
@@ -65,11 +63,8 @@ void machine_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
         break;
     case 0x80000002:
     case 0x80000003:
-    case 0x80000004:
-        text_to(out, brand + 16 * (leaf - 0x80000002));
-        break;
-    default:
-        break;
+    case 0x80000004: text_to(out, brand + 16 * (leaf - 0x80000002)); break;
+    default: break;
     }
 }
 

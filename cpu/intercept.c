@@ -17,13 +17,13 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
     case INSN_RDTSC: /* host time */
     case INSN_RDPMC: /* the CR4.PCE test is inverted */
     case INSN_RDMSR:
-    case INSN_WRMSR: /* any number is accepted */
+    case INSN_WRMSR:     /* any number is accepted */
     case INSN_MOV_TO_CR: /* any value is accepted */
     case INSN_MOV_TO_DR:
     case INSN_MOV_FROM_DR: /* enabled breakpoints hang the engine */
     case INSN_LMSW:
     case INSN_SMSW: /* 16 bits of 32 */
-    case INSN_LTR: /* accepts a null selector */
+    case INSN_LTR:  /* accepts a null selector */
     case INSN_SYSENTER:
     case INSN_SYSEXIT:
     case INSN_SYSCALL:
@@ -31,8 +31,7 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
     case INSN_IN: /* never fault; and a device must see the exact time */
     case INSN_OUT:
     case INSN_INS:
-    case INSN_OUTS:
-        return true;
+    case INSN_OUTS: return true;
     default:
         return strict && (m->watch >> insn->cls & 1) != 0 && live_cpl(m) < 3;
     }
@@ -81,7 +80,7 @@ static void cpuid(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 
 static uint64_t tsc(void *ctx)
 {
-    return machine_now(ctx);
+    return machine_read_clock(ctx);
 }
 
 static void cr_written(void *ctx, unsigned n, uint32_t old, uint32_t value)
@@ -108,7 +107,7 @@ bool intercept_execute(struct machine *m, const struct insn *insn)
     struct emu_ops ops = connections;
     struct mem_ops mem = machine_mem_ops(m);
     struct cpu_state s;
-    struct emu e = { .state = &s, .mem = &mem, .ops = &ops };
+    struct emu e = {.state = &s, .mem = &mem, .ops = &ops};
 
     ops.ctx = m;
     if ((m->watch >> insn->cls & 1) && live_cpl(m) > 0 && live_cpl(m) < 3)
@@ -127,8 +126,7 @@ bool intercept_execute(struct machine *m, const struct insn *insn)
         machine_set_state(m, &s);
         run_emulated_event(m, &e.event);
         return false;
-    case EMU_UNHANDLED:
-        break;
+    case EMU_UNHANDLED: break;
     }
     machine_break(m, "an intercepted instruction cannot be emulated");
     return false;

@@ -59,7 +59,7 @@ static void *host_pages(uint64_t bytes)
  * there is no memory. */
 static void write_microcode(uint8_t *page)
 {
-    static const uint8_t drop_page[] = { 0x0F, 0x01, 0x38, 0xCC };
+    static const uint8_t drop_page[] = {0x0F, 0x01, 0x38, 0xCC};
 
     memcpy(page, drop_page, sizeof drop_page);
     memset(page + PAGE_BYTES, 0xFF, PAGE_BYTES);
@@ -177,9 +177,17 @@ const uint64_t *machine_clock(const struct machine *m)
     return &m->now;
 }
 
-void machine_retire(struct machine *m, uint64_t instructions)
+uint64_t machine_read_clock(struct machine *m)
 {
-    m->now += instructions;
+    uint64_t now = m->now;
+
+    m->now += RDTSC_CYCLES - 1;
+    return now;
+}
+
+void machine_retire(struct machine *m, int instructions)
+{
+    m->now += (uint64_t)(int64_t)instructions;
 }
 
 void machine_skip_to(struct machine *m, uint64_t cycles)
@@ -244,9 +252,9 @@ struct saved {
 size_t machine_save(const struct machine *m, void *buffer, size_t bytes)
 {
     size_t context = uc_context_size(m->engine.uc);
-    struct saved saved = { m->extra, m->now,    m->deadline, m->attend,
-                           m->intr,  m->nmi,    m->halted,   m->mid_block,
-                           m->step_requested };
+    struct saved saved = {m->extra,  m->now,       m->deadline,
+                          m->attend, m->intr,      m->nmi,
+                          m->halted, m->mid_block, m->step_requested};
     uc_context *c;
 
     if (!buffer)

@@ -9,8 +9,9 @@
  * delivered through any table.
  *
  * The clock counts retired instructions (an iteration of a REP counts as
- * one). One cycle is one nanosecond of virtual time. It does not depend on
- * the host, on tracing, or on single-stepping.
+ * one), RDTSC as RDTSC_CYCLES of them: it is slow on silicon too, and delay
+ * loops would never end. One cycle is one nanosecond of virtual time. It does
+ * not depend on the host, on tracing, or on single-stepping.
  *
  * Reference: SDM 3A, "Protected-Mode Memory Management", "Paging",
  * "Interrupt and Exception Handling".
@@ -25,6 +26,8 @@
 #include "trace/trace.h"
 
 struct machine;
+
+enum { RDTSC_CYCLES = 64 };
 
 /* What happened, for a client with an exit handler. */
 enum machine_exit_kind {
@@ -62,8 +65,7 @@ struct machine_client {
     int (*acknowledge)(void *ctx);
     /* The I/O space, and machine addresses without memory. */
     uint32_t (*port_read)(void *ctx, uint16_t port, unsigned size);
-    void (*port_write)(void *ctx, uint16_t port, unsigned size,
-                       uint32_t value);
+    void (*port_write)(void *ctx, uint16_t port, unsigned size, uint32_t value);
     uint32_t (*mmio_read)(void *ctx, ma_t ma, unsigned size);
     void (*mmio_write)(void *ctx, ma_t ma, unsigned size, uint32_t value);
     /* IA32_APICBASE belongs to the local APIC. False: #GP. */
@@ -92,7 +94,7 @@ enum machine_stop {
     MACHINE_FAULTED, /* machine_step(): it faulted or trapped instead */
     MACHINE_HALTED,  /* HLT: nothing to do until an interrupt */
     MACHINE_TRIPLE_FAULT,
-    MACHINE_BROKEN,  /* our own bug or the engine's: machine_broken() */
+    MACHINE_BROKEN, /* our own bug or the engine's: machine_broken() */
 };
 
 /* Run until something stops it. */
@@ -126,7 +128,10 @@ struct mem_ops machine_mem_ops(struct machine *m);
 /* Time. */
 uint64_t machine_now(const struct machine *m);
 const uint64_t *machine_clock(const struct machine *m);
-void machine_retire(struct machine *m, uint64_t instructions);
+/* Count an instruction that was done for the processor (or take it back). */
+void machine_retire(struct machine *m, int instructions);
+/* The clock for RDTSC, which takes RDTSC_CYCLES. */
+uint64_t machine_read_clock(struct machine *m);
 void machine_skip_to(struct machine *m, uint64_t cycles); /* idle time */
 void machine_set_deadline(struct machine *m, uint64_t cycles);
 void machine_attend(struct machine *m);

@@ -14,13 +14,13 @@
 #define LINEAR_MICROCODE (1ull << 33)
 /* Where the engine finds them, and the twins of code pages. */
 #define ENGINE_MICROCODE (1ull << 33)
-#define ENGINE_TWINS (1ull << 34)
+#define ENGINE_TWINS     (1ull << 34)
 
 enum {
-    BITS = PAGE_BYTES / 64,     /* a bit per byte of a page, in words */
-    FETCH_SLOTS = 512,          /* recently fetched pages */
-    TWIN_LIMIT = 1 << 16,       /* pages of twins at most */
-    OWN_STORES = 8,             /* then the page is stepped for good */
+    BITS = PAGE_BYTES / 64, /* a bit per byte of a page, in words */
+    FETCH_SLOTS = 1024,     /* recently fetched pages */
+    TWIN_LIMIT = 1 << 16,   /* pages of twins at most */
+    OWN_STORES = 8,         /* then the page is stepped for good */
 };
 
 /* What is known of a page that holds code. It is made at the first fetch and
@@ -32,10 +32,10 @@ struct code_page {
     bool stepped; /* may only run one instruction at a time */
     bool dirty;   /* stepped: written since its translations were dropped */
     uint8_t own_stores;
-    uint32_t twin;           /* number of its twin, 0: none */
-    uint64_t starts[BITS];   /* bytes that begin an instruction */
-    uint64_t interior[BITS]; /* bytes inside one */
-    uint64_t sites[BITS];    /* bytes the twin replaces by INT3 */
+    uint32_t twin;               /* number of its twin, 0: none */
+    uint64_t starts[BITS];       /* bytes that begin an instruction */
+    uint64_t interior[BITS];     /* bytes inside one */
+    uint64_t sites[BITS];        /* bytes the twin replaces by INT3 */
     uint16_t blocks[PAGE_BYTES]; /* of the block that starts here */
 };
 
@@ -94,8 +94,8 @@ struct machine {
     bool asked;   /* we stopped it (else: HLT) */
     bool stop, halted;
     bool step_requested;
-    bool stepping; /* one instruction, with the engine's trap flag */
-    bool stepped; /* the step's instruction retired */
+    bool stepping;        /* one instruction, with the engine's trap flag */
+    bool stepped;         /* the step's instruction retired */
     bool supervisor_once; /* descriptor reads at CPL 3 */
     bool mid_block;       /* stepped into a block: no interrupt here */
     enum refusal refused;

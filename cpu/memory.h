@@ -35,7 +35,8 @@ static inline uint32_t memory_read32(const struct memory *m, ma_t ma)
     return value;
 }
 
-static inline void memory_write32(const struct memory *m, ma_t ma, uint32_t value)
+static inline void memory_write32(const struct memory *m, ma_t ma,
+                                  uint32_t value)
 {
     memcpy(memory_at(m, ma), &value, sizeof value);
 }

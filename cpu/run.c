@@ -33,8 +33,8 @@ void machine_break(struct machine *m, const char *what)
 
 void machine_look(struct machine *m)
 {
-    bool now = m->attend || m->stop || m->mid_block || m->stepping ||
-               m->intr || m->nmi;
+    bool now = m->attend || m->stop || m->mid_block || m->stepping || m->intr ||
+               m->nmi;
 
     m->attention = now ? 0 : m->deadline;
 }
@@ -44,9 +44,12 @@ void machine_look(struct machine *m)
 static const char *source_name(const struct arch_event *event)
 {
     static const char *const names[] = {
-        [ARCH_EXCEPTION] = "exception", [ARCH_SOFTWARE] = "software",
-        [ARCH_ICEBP] = "icebp",         [ARCH_EXTERNAL] = "interrupt",
-        [ARCH_NMI] = "nmi",             [ARCH_INT3_INTO] = "software",
+        [ARCH_EXCEPTION] = "exception",
+        [ARCH_SOFTWARE] = "software",
+        [ARCH_ICEBP] = "icebp",
+        [ARCH_EXTERNAL] = "interrupt",
+        [ARCH_NMI] = "nmi",
+        [ARCH_INT3_INTO] = "software",
     };
 
     return names[event->source];
@@ -66,7 +69,7 @@ void machine_deliver(struct machine *m, const struct arch_event *event)
     m->trace->count.interrupts[event->vector]++;
     trace_event_delivered(
         m->trace, EV_DELIVER,
-        (struct event_site){ (uint32_t)*m->engine.live.eip, live_cpl(m) },
+        (struct event_site){(uint32_t)*m->engine.live.eip, live_cpl(m)},
         source_name(event), event->vector, event->has_error, event->error,
         event->cr2, s.seg[SEG_CS].selector, s.eip);
     machine_set_state(m, &s);
@@ -87,31 +90,30 @@ void machine_fault(struct machine *m, const struct fault *f)
         };
         m->client.exit(m->client.owner, &e);
     } else {
-        struct arch_event event = { .vector = f->vector,
-                                    .source = ARCH_EXCEPTION,
-                                    .has_error = f->has_error,
-                                    .error = f->error,
-                                    .cr2 = f->cr2 };
+        struct arch_event event = {.vector = f->vector,
+                                   .source = ARCH_EXCEPTION,
+                                   .has_error = f->has_error,
+                                   .error = f->error,
+                                   .cr2 = f->cr2};
         machine_deliver(m, &event);
     }
     machine_look(m);
 }
 
-static void software_interrupt(struct machine *m, uint8_t vector,
-                               uint32_t eip, uint32_t next, uint8_t source)
+static void software_interrupt(struct machine *m, uint8_t vector, uint32_t eip,
+                               uint32_t next, uint8_t source)
 {
     *m->engine.live.eip = eip;
     m->mid_block = false;
     if (m->client.exit) {
-        struct machine_exit e = { .kind = MX_SOFTWARE,
-                                  .source = source,
-                                  .vector = vector,
-                                  .next_eip = next };
+        struct machine_exit e = {.kind = MX_SOFTWARE,
+                                 .source = source,
+                                 .vector = vector,
+                                 .next_eip = next};
         m->client.exit(m->client.owner, &e);
     } else {
-        struct arch_event event = { .vector = vector,
-                                    .source = source,
-                                    .next_eip = next };
+        struct arch_event event = {
+            .vector = vector, .source = source, .next_eip = next};
         machine_deliver(m, &event);
     }
     machine_look(m);
@@ -131,12 +133,11 @@ static uint32_t software_start(struct machine *m, uint32_t next,
     for (uint32_t length = 1; length <= INSN_MAX_LENGTH; length++) {
         uint8_t bytes[INSN_MAX_LENGTH];
         struct insn insn;
-        uint32_t at =
-            (uint32_t)m->engine.live.seg[SEG_CS].base + next - length;
+        uint32_t at = (uint32_t)m->engine.live.seg[SEG_CS].base + next - length;
 
         if (code_bytes(m, at, bytes, length) == length &&
-            decode_flow(bytes, length,
-                        (*m->engine.live.hflags & HF_CS32) != 0, &insn) &&
+            decode_flow(bytes, length, (*m->engine.live.hflags & HF_CS32) != 0,
+                        &insn) &&
             insn.length == length &&
             (insn.id == INSN_INT || insn.id == INSN_INT3 ||
              insn.id == INSN_INTO)) {
@@ -158,7 +159,7 @@ static void step_trap(struct machine *m)
 
 void run_single_step(struct machine *m)
 {
-    struct fault f = { .vector = VEC_DB };
+    struct fault f = {.vector = VEC_DB};
 
     m->extra.dr[6] |= DR6_BS;
     machine_fault(m, &f);
@@ -166,8 +167,8 @@ void run_single_step(struct machine *m)
 
 void run_emulated_event(struct machine *m, const struct arch_event *event)
 {
-    struct fault f = { event->vector, event->has_error, event->error,
-                       event->cr2 };
+    struct fault f = {event->vector, event->has_error, event->error,
+                      event->cr2};
 
     if (event->source == ARCH_EXCEPTION)
         machine_fault(m, &f);
@@ -189,10 +190,32 @@ static void intercepted(struct machine *m, uint32_t eip)
         return;
     }
     m->trace->count.intercepts++;
-    if (!intercept_execute(m, &insn) && !m->stepping)
-        m->now--; /* its block had counted it */
-    else if (m->stepping)
-        m->now++;
+    if (m->stepping)
+        m->now++; /* otherwise its block has counted it */
+    if (!intercept_execute(m, &insn))
+        m->now--;
+}
+
+/* RDTSC is most of all intercepts (delay loops), and simple. */
+static bool quick_rdtsc(struct machine *m, uint32_t eip)
+{
+    struct live *l = &m->engine.live;
+    uint32_t linear = (uint32_t)l->seg[SEG_CS].base + eip;
+    uint64_t value = m->now + m->extra.tsc_offset;
+    uint8_t bytes[2];
+
+    if (m->stepping || ((l->cr[4] & CR4_TSD) && live_cpl(m) > 0) ||
+        (*l->eflags & (EFL_TF | EFL_RF | EFL_VM)) ||
+        code_bytes(m, linear, bytes, 2) != 2 || bytes[0] != 0x0F ||
+        bytes[1] != 0x31)
+        return false;
+    l->regs[GPR_EAX] = (uint32_t)value;
+    l->regs[GPR_EDX] = (uint32_t)(value >> 32);
+    *l->eip = eip + 2;
+    *l->hflags &= ~(uint32_t)HF_INHIBIT_IRQ;
+    m->now += RDTSC_CYCLES - 1;
+    m->trace->count.intercepts++;
+    return true;
 }
 
 /* The engine reports every exception and INT n here. */
@@ -202,7 +225,7 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
     struct live *l = &m->engine.live;
     bool software = *l->exception_is_int != 0;
     uint32_t eip = (uint32_t)*l->eip;
-    struct fault f = { .vector = (uint8_t)vector };
+    struct fault f = {.vector = (uint8_t)vector};
 
     (void)uc;
     *l->old_exception = -1; /* or the second #GP would arrive as #DF */
@@ -210,9 +233,9 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
         engine_ask(m); /* run_drops() puts everything back */
         return;
     }
-    if (vector == VEC_BP && software &&
-        code_is_site(m, live_linear(m) - 1)) {
-        intercepted(m, eip - 1);
+    if (vector == VEC_BP && software && code_is_site(m, live_linear(m) - 1)) {
+        if (!quick_rdtsc(m, eip - 1))
+            intercepted(m, eip - 1);
     } else if (software) {
         uint8_t source = ARCH_SOFTWARE;
         uint32_t start = software_start(m, eip, &source);
@@ -274,9 +297,9 @@ static void run_drops(struct machine *m)
         *l->eip = 0;
         l->seg[SEG_CS].base = LINEAR_MICROCODE;
         l->seg[SEG_DS].base = 0;
-        *l->hflags = (*l->hflags & ~(uint32_t)(HF_CPL | HF_INHIBIT_IRQ |
-                                               HF_TF)) |
-                     HF_CS32 | HF_ADDSEG | HF_PE;
+        *l->hflags =
+            (*l->hflags & ~(uint32_t)(HF_CPL | HF_INHIBIT_IRQ | HF_TF)) |
+            HF_CS32 | HF_ADDSEG | HF_PE;
         *l->eflags &= ~(uint64_t)(EFL_VM | EFL_TF);
         m->attention = UINT64_MAX;
         uc_emu_start(m->engine.uc, 0, 0, 0, 0);
@@ -348,7 +371,7 @@ static enum machine_stop step(struct machine *m)
 
     if (!decode(bytes, n, code32, &insn)) {
         if (n == sizeof bytes && decode_bad_lock(bytes, n, code32)) {
-            struct fault f = { .vector = VEC_UD };
+            struct fault f = {.vector = VEC_UD};
             machine_fault(m, &f);
             return MACHINE_FAULTED;
         }
@@ -356,10 +379,11 @@ static enum machine_stop step(struct machine *m)
     }
     if (intercept_wanted(m, &insn, live_cpl(m) > 0)) {
         m->stepping = true;
+        m->now++;
         why = intercept_execute(m, &insn) ? MACHINE_STEPPED : MACHINE_FAULTED;
         m->stepping = false;
-        if (why == MACHINE_STEPPED)
-            m->now++;
+        if (why == MACHINE_FAULTED)
+            m->now--;
     } else {
         why = trap_step(m, linear);
     }
@@ -374,7 +398,7 @@ static enum machine_stop step(struct machine *m)
 static void native_interrupts(struct machine *m)
 {
     struct live *l = &m->engine.live;
-    struct arch_event event = { .source = ARCH_EXTERNAL };
+    struct arch_event event = {.source = ARCH_EXTERNAL};
     int vector;
 
     if (*l->hflags & HF_INHIBIT_IRQ)
@@ -456,9 +480,11 @@ static void device_access(struct machine *m)
         code_refund(m, linear);
     if (decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn) &&
         emulate_knows(insn.id)) {
-        if (!intercept_execute(m, &insn))
-            return;
         m->now++;
+        if (!intercept_execute(m, &insn)) {
+            m->now--;
+            return;
+        }
         m->stepped = true;
         m->mid_block = !code_boundary_after(&insn);
         machine_look(m);
@@ -495,19 +521,12 @@ static enum machine_stop execute(struct machine *m)
     if (m->broken)
         return MACHINE_BROKEN;
     switch (m->refused) {
-    case REFUSED_FAULT:
-        page_fault(m);
-        return MACHINE_STOPPED;
-    case REFUSED_OWN_STORE:
-        code_refund(m, live_linear(m));
+    case REFUSED_FAULT: page_fault(m); return MACHINE_STOPPED;
+    case REFUSED_OWN_STORE: code_refund(m, live_linear(m)); return step(m);
+    case REFUSED_DEVICE: device_access(m); return MACHINE_STOPPED;
+    case REFUSED_STEP: /* here, or where the block runs over into */
         return step(m);
-    case REFUSED_DEVICE:
-        device_access(m);
-        return MACHINE_STOPPED;
-    case REFUSED_STEP: /* machine_run sees that the page must be stepped */
-        return MACHINE_STOPPED;
-    case REFUSED_NOT:
-        break;
+    case REFUSED_NOT: break;
     }
     if (err != UC_ERR_OK)
         return engine_failed(m, err);

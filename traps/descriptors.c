@@ -15,11 +15,11 @@
  */
 #include "traps/monitor_priv.h"
 
-#define DESC_P 0x00008000u
-#define DESC_S 0x00001000u
-#define DESC_A 0x00000100u
-#define DESC_DPL 0x00006000u
-#define DESC_DPL_SHIFT 13
+#define DESC_P          0x00008000u
+#define DESC_S          0x00001000u
+#define DESC_A          0x00000100u
+#define DESC_DPL        0x00006000u
+#define DESC_DPL_SHIFT  13
 #define DESC_TYPE_SHIFT 8
 
 uint32_t descriptors_linear(const struct monitor *mon, unsigned page)
@@ -27,12 +27,13 @@ uint32_t descriptors_linear(const struct monitor *mon, unsigned page)
     return (mon->pde << LARGE_PAGE_SHIFT) + page * PAGE_BYTES;
 }
 
-/* ---- one descriptor -------------------------------------------------------- */
+/* ---- one descriptor --------------------------------------------------------
+ */
 
 /* The second word as the processor may see it. */
 static uint32_t shadow_of(uint32_t high)
 {
-    static const uint8_t ring[4] = { 1, 2, 2, 3 };
+    static const uint8_t ring[4] = {1, 2, 2, 3};
     unsigned dpl = (high & DESC_DPL) >> DESC_DPL_SHIFT;
     unsigned type = high >> DESC_TYPE_SHIFT & 0xF;
 
@@ -64,7 +65,8 @@ static void read_guest(struct monitor *mon, uint32_t linear, uint8_t *out,
     }
 }
 
-/* ---- a table --------------------------------------------------------------- */
+/* ---- a table ---------------------------------------------------------------
+ */
 
 static void unwatch(struct monitor *mon, struct shadow_table *t)
 {
@@ -74,8 +76,8 @@ static void unwatch(struct monitor *mon, struct shadow_table *t)
 }
 
 /* The guest pages that a table lies in, as they are mapped now. */
-static unsigned table_pages(struct monitor *mon, uint32_t base,
-                            uint32_t bytes, gpa_t page[WATCH_MAX])
+static unsigned table_pages(struct monitor *mon, uint32_t base, uint32_t bytes,
+                            gpa_t page[WATCH_MAX])
 {
     unsigned n = 0;
     uint32_t end = base + bytes;
@@ -99,8 +101,7 @@ static void fill_table(struct monitor *mon, struct shadow_table *t)
     uint8_t page[PAGE_BYTES];
 
     for (uint32_t at = 0; at < t->bytes; at += PAGE_BYTES) {
-        uint32_t part = t->bytes - at < PAGE_BYTES ? t->bytes - at
-                                                   : PAGE_BYTES;
+        uint32_t part = t->bytes - at < PAGE_BYTES ? t->bytes - at : PAGE_BYTES;
 
         read_guest(mon, t->base + at, page, part);
         for (uint32_t o = 0; o + 8 <= part; o += 8) {
@@ -163,7 +164,7 @@ void descriptors_remapped(struct monitor *mon)
 void descriptors_written(void *ctx, gpa_t page)
 {
     struct monitor *mon = ctx;
-    struct shadow_table *tables[2] = { &mon->gdt, &mon->ldt };
+    struct shadow_table *tables[2] = {&mon->gdt, &mon->ldt};
 
     for (unsigned k = 0; k < 2; k++)
         for (unsigned i = 0; i < tables[k]->watched_count; i++)
@@ -173,12 +174,13 @@ void descriptors_written(void *ctx, gpa_t page)
             }
 }
 
-/* ---- the overlay ----------------------------------------------------------- */
+/* ---- the overlay -----------------------------------------------------------
+ */
 
 bool descriptors_create(struct monitor *mon)
 {
     const struct memory *memory = machine_memory(mon->machine);
-    struct shadow_table *tables[2] = { &mon->gdt, &mon->ldt };
+    struct shadow_table *tables[2] = {&mon->gdt, &mon->ldt};
 
     if (!frames_take(mon->config.frames, &mon->overlay_table))
         return false;

@@ -9,7 +9,8 @@
 #include "cpu/msr.h"
 #include "traps/monitor_priv.h"
 
-/* ---- memory ---------------------------------------------------------------- */
+/* ---- memory ----------------------------------------------------------------
+ */
 
 static gpa_t device_address(struct monitor *mon, uint32_t linear,
                             unsigned access)
@@ -70,13 +71,14 @@ static void switch_cr3(void *ctx, uint32_t cr3)
 
 struct mem_ops emulation_memory(struct monitor *mon)
 {
-    return (struct mem_ops){ .read = memory_read,
-                             .write = memory_write,
-                             .switch_cr3 = switch_cr3,
-                             .ctx = mon };
+    return (struct mem_ops){.read = memory_read,
+                            .write = memory_write,
+                            .switch_cr3 = switch_cr3,
+                            .ctx = mon};
 }
 
-/* ---- ports and registers ---------------------------------------------------- */
+/* ---- ports and registers ----------------------------------------------------
+ */
 
 static uint32_t port_in(void *ctx, uint16_t port, unsigned size)
 {
@@ -128,10 +130,11 @@ static void cpuid(void *ctx, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 
 static uint64_t tsc(void *ctx)
 {
-    return machine_now(((struct monitor *)ctx)->machine);
+    return machine_read_clock(((struct monitor *)ctx)->machine);
 }
 
-/* ---- news ------------------------------------------------------------------- */
+/* ---- news -------------------------------------------------------------------
+ */
 
 static void cr_written(void *ctx, unsigned n, uint32_t old, uint32_t value)
 {
@@ -175,7 +178,8 @@ static void halt(void *ctx)
     machine_set_halted(mon->machine, true);
 }
 
-/* ---- one instruction -------------------------------------------------------- */
+/* ---- one instruction --------------------------------------------------------
+ */
 
 static void emulated(struct monitor *mon, const struct insn *insn,
                      const uint8_t *bytes, struct event_site site)
@@ -206,25 +210,27 @@ void emulation_run(struct monitor *mon, const struct insn *insn,
     };
     struct emu_ops ops = connections;
     struct mem_ops memory = emulation_memory(mon);
-    struct emu e = { .state = &mon->v, .mem = &memory, .ops = &ops };
+    struct emu e = {.state = &mon->v, .mem = &memory, .ops = &ops};
     struct event_site site = monitor_site(mon);
     uint32_t before = mon->v.eflags;
 
     ops.ctx = mon;
     mon->dirty = true;
+    if (!counted)
+        machine_retire(mon->machine, 1); /* devices see it counted */
     switch (emulate(&e, insn)) {
     case EMU_DONE:
-        if (!counted)
-            machine_retire(mon->machine, 1);
         emulated(mon, insn, bytes, site);
         silent_flag_changed(mon, before, site.eip, insn_name(insn->id));
         if (e.single_step) {
-            struct fault f = { .vector = VEC_DB };
+            struct fault f = {.vector = VEC_DB};
             mon->v.dr[6] |= DR6_BS;
             inject_fault(mon, &f);
         }
         break;
     case EMU_FAULT:
+        if (e.event.source == ARCH_EXCEPTION)
+            machine_retire(mon->machine, -1);
         inject_event(mon, &e.event,
                      e.event.source == ARCH_EXCEPTION ? "fault" : "software");
         break;

@@ -9,8 +9,8 @@
 
 #include "traps/monitor_priv.h"
 
-void exits_stop(struct monitor *mon, enum monitor_stop why,
-                const char *format, ...)
+void exits_stop(struct monitor *mon, enum monitor_stop why, const char *format,
+                ...)
 {
     va_list args;
 
@@ -35,17 +35,17 @@ static bool current(struct monitor *mon, struct insn *insn,
                     uint8_t bytes[INSN_MAX_LENGTH])
 {
     const struct segment *cs = &mon->v.seg[SEG_CS];
-    size_t n = monitor_peek(mon, cs->base + mon->v.eip, bytes,
-                            INSN_MAX_LENGTH);
+    size_t n = monitor_peek(mon, cs->base + mon->v.eip, bytes, INSN_MAX_LENGTH);
 
     return decode(bytes, n, (cs->attr & SEG_D) != 0, insn);
 }
 
-/* ---- exceptions -------------------------------------------------------------- */
+/* ---- exceptions
+ * -------------------------------------------------------------- */
 
 static void reflect(struct monitor *mon, const struct machine_exit *e)
 {
-    struct fault f = { e->vector, e->has_error, e->error, 0 };
+    struct fault f = {e->vector, e->has_error, e->error, 0};
 
     count_exit(mon, EXIT_EXCEPTION, e);
     if (e->vector == VEC_DB)
@@ -68,9 +68,9 @@ static void emulate_or_reflect(struct monitor *mon,
         return;
     }
     count_exit(mon,
-               insn.cls == CLASS_IO  ? EXIT_IO
-               : mon->v.cpl == 3     ? EXIT_EXCEPTION
-                                     : EXIT_PRIVILEGED,
+               insn.cls == CLASS_IO ? EXIT_IO
+               : mon->v.cpl == 3    ? EXIT_EXCEPTION
+                                    : EXIT_PRIVILEGED,
                e);
     emulation_run(mon, &insn, bytes, false);
 }
@@ -83,16 +83,16 @@ struct trap_entry {
 
 /* SDM 3A, "Exception and Interrupt Reference". Others are reflected. */
 static const struct trap_entry trap_table[VEC_EXCEPTIONS] = {
-    [VEC_DE] = { "#DE", "SDM 3A, Interrupt 0", reflect },
-    [VEC_DB] = { "#DB", "SDM 3A, Interrupt 1", reflect },
-    [VEC_UD] = { "#UD", "SDM 3A, Interrupt 6", emulate_or_reflect },
-    [VEC_NM] = { "#NM", "SDM 3A, Interrupt 7", reflect },
-    [VEC_TS] = { "#TS", "SDM 3A, Interrupt 10", emulate_or_reflect },
-    [VEC_NP] = { "#NP", "SDM 3A, Interrupt 11", emulate_or_reflect },
-    [VEC_SS] = { "#SS", "SDM 3A, Interrupt 12", emulate_or_reflect },
-    [VEC_GP] = { "#GP", "SDM 3A, Interrupt 13", emulate_or_reflect },
-    [VEC_MF] = { "#MF", "SDM 3A, Interrupt 16", reflect },
-    [VEC_XM] = { "#XM", "SDM 3A, Interrupt 19", reflect },
+    [VEC_DE] = {"#DE", "SDM 3A, Interrupt 0", reflect},
+    [VEC_DB] = {"#DB", "SDM 3A, Interrupt 1", reflect},
+    [VEC_UD] = {"#UD", "SDM 3A, Interrupt 6", emulate_or_reflect},
+    [VEC_NM] = {"#NM", "SDM 3A, Interrupt 7", reflect},
+    [VEC_TS] = {"#TS", "SDM 3A, Interrupt 10", emulate_or_reflect},
+    [VEC_NP] = {"#NP", "SDM 3A, Interrupt 11", emulate_or_reflect},
+    [VEC_SS] = {"#SS", "SDM 3A, Interrupt 12", emulate_or_reflect},
+    [VEC_GP] = {"#GP", "SDM 3A, Interrupt 13", emulate_or_reflect},
+    [VEC_MF] = {"#MF", "SDM 3A, Interrupt 16", reflect},
+    [VEC_XM] = {"#XM", "SDM 3A, Interrupt 19", reflect},
 };
 
 static void exception(struct monitor *mon, const struct machine_exit *e)
@@ -106,7 +106,8 @@ static void exception(struct monitor *mon, const struct machine_exit *e)
         reflect(mon, e);
 }
 
-/* ---- software interrupts ------------------------------------------------------ */
+/* ---- software interrupts
+ * ------------------------------------------------------ */
 
 static bool translated_site(struct monitor *mon)
 {
@@ -122,9 +123,8 @@ static bool translated_site(struct monitor *mon)
 
 static void software(struct monitor *mon, const struct machine_exit *e)
 {
-    struct arch_event event = { .vector = e->vector,
-                                .source = e->source,
-                                .next_eip = e->next_eip };
+    struct arch_event event = {
+        .vector = e->vector, .source = e->source, .next_eip = e->next_eip};
     uint8_t bytes[INSN_MAX_LENGTH];
     struct insn insn;
 
@@ -138,7 +138,8 @@ static void software(struct monitor *mon, const struct machine_exit *e)
     inject_event(mon, &event, "software");
 }
 
-/* ---- page faults --------------------------------------------------------------- */
+/* ---- page faults
+ * --------------------------------------------------------------- */
 
 static void device_access(struct monitor *mon, uint32_t linear)
 {
@@ -176,7 +177,8 @@ static void page_fault(struct monitor *mon, const struct machine_exit *e)
     }
 }
 
-/* ---- entry points of the machine ------------------------------------------------ */
+/* ---- entry points of the machine
+ * ------------------------------------------------ */
 
 void exits_update_pin(struct monitor *mon)
 {

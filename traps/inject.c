@@ -30,11 +30,11 @@ void inject_event(struct monitor *mon, const struct arch_event *event,
 
 void inject_fault(struct monitor *mon, const struct fault *f)
 {
-    struct arch_event event = { .vector = f->vector,
-                                .source = ARCH_EXCEPTION,
-                                .has_error = f->has_error,
-                                .error = f->error,
-                                .cr2 = f->cr2 };
+    struct arch_event event = {.vector = f->vector,
+                               .source = ARCH_EXCEPTION,
+                               .has_error = f->has_error,
+                               .error = f->error,
+                               .cr2 = f->cr2};
 
     inject_event(mon, &event, "fault");
 }
@@ -42,7 +42,7 @@ void inject_fault(struct monitor *mon, const struct fault *f)
 /* At an instruction boundary: an interrupt that the guest may take. */
 void inject_pending(struct monitor *mon)
 {
-    struct arch_event event = { .source = ARCH_EXTERNAL };
+    struct arch_event event = {.source = ARCH_EXTERNAL};
     int vector;
 
     if (mon->v.interrupt_shadow)

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- what the memory side needs of the hardware --------------------------- */
+/* ---- what the memory side needs of the hardware ---------------------------
+ */
 
 static void set_root(void *ctx, ma_t root)
 {
@@ -35,7 +36,8 @@ static void overlay_wanted(void *ctx)
     descriptors_place(ctx);
 }
 
-/* ---- life ------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------
+ */
 
 struct monitor *monitor_new(struct machine_client *client, char **error)
 {
@@ -62,11 +64,11 @@ bool monitor_start(struct monitor *mon, const struct monitor_config *config,
         .frames = config->frames,
         .pmap = config->pmap,
         .vcpu = &mon->v,
-        .hardware = { .set_root = set_root,
-                      .flush_all = flush_all,
-                      .flush_page = flush_page,
-                      .memory_written = memory_written,
-                      .ctx = mon },
+        .hardware = {.set_root = set_root,
+                     .flush_all = flush_all,
+                     .flush_page = flush_page,
+                     .memory_written = memory_written,
+                     .ctx = mon},
         .trace = config->trace,
         .table_limit_bytes = config->table_limit_bytes,
         .watched = descriptors_written,
@@ -109,7 +111,8 @@ void monitor_enter(struct monitor *mon, const struct cpu_state *state)
     vcpu_install(mon);
 }
 
-/* ---- wires -------------------------------------------------------------------- */
+/* ---- wires
+ * -------------------------------------------------------------------- */
 
 void monitor_intr_changed(struct monitor *mon)
 {
@@ -123,7 +126,8 @@ void monitor_raise_nmi(struct monitor *mon)
     exits_update_pin(mon);
 }
 
-/* ---- looking at it -------------------------------------------------------------- */
+/* ---- looking at it
+ * -------------------------------------------------------------- */
 
 void monitor_guest_state(struct monitor *mon, struct cpu_state *out)
 {
@@ -159,8 +163,7 @@ size_t monitor_peek(struct monitor *mon, uint32_t linear, void *out,
             part = bytes - done;
         mmu_guest_walk(mon->mmu, at, 0, false, &walk);
         if (!walk.allowed ||
-            !pmap_read(mon->config.pmap, walk.gpa, (uint8_t *)out + done,
-                       part))
+            !pmap_read(mon->config.pmap, walk.gpa, (uint8_t *)out + done, part))
             break;
         if (mon->patch_count)
             undo_patches(mon, walk.gpa, (uint8_t *)out + done, part);
@@ -194,7 +197,8 @@ void monitor_observe(struct monitor *mon,
     mon->observer_ctx = ctx;
 }
 
-/* ---- save and restore ------------------------------------------------------------ */
+/* ---- save and restore
+ * ------------------------------------------------------------ */
 
 /* The plain part of the monitor; then the memory side's. */
 struct saved {
@@ -210,15 +214,15 @@ struct saved {
 size_t monitor_save(const struct monitor *mon, void *buffer, size_t bytes)
 {
     size_t memory = mmu_save(mon->mmu, NULL, 0);
-    struct saved s = { .v = mon->v,
-                       .root = mon->root,
-                       .overlay_table = mon->overlay_table,
-                       .dirty = mon->dirty,
-                       .nmi = mon->nmi,
-                       .pde = mon->pde,
-                       .gdt = mon->gdt,
-                       .ldt = mon->ldt,
-                       .audit = mon->audit };
+    struct saved s = {.v = mon->v,
+                      .root = mon->root,
+                      .overlay_table = mon->overlay_table,
+                      .dirty = mon->dirty,
+                      .nmi = mon->nmi,
+                      .pde = mon->pde,
+                      .gdt = mon->gdt,
+                      .ldt = mon->ldt,
+                      .audit = mon->audit};
 
     if (!buffer)
         return sizeof s + memory;

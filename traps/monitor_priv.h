@@ -41,7 +41,7 @@ struct monitor {
     struct cpu_state v; /* the virtual processor */
     bool dirty;         /* v must be installed before the guest goes on */
     struct segment installed[SEG_COUNT]; /* as put into the processor */
-    ma_t root;          /* the real CR3 */
+    ma_t root;                           /* the real CR3 */
     bool nmi;
 
     unsigned pde; /* where the overlay is */
@@ -61,7 +61,7 @@ struct monitor {
 
 static inline struct event_site monitor_site(const struct monitor *mon)
 {
-    return (struct event_site){ mon->v.eip, mon->v.cpl };
+    return (struct event_site){mon->v.eip, mon->v.cpl};
 }
 
 /* vcpu.c: between the virtual processor and the real one. */
@@ -84,9 +84,8 @@ void exits_attend(void *ctx);
 void exits_stepped(void *ctx);
 void exits_watched(void *ctx, const struct insn *insn);
 void exits_update_pin(struct monitor *mon);
-void exits_stop(struct monitor *mon, enum monitor_stop why,
-                const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void exits_stop(struct monitor *mon, enum monitor_stop why, const char *format,
+                ...) __attribute__((format(printf, 3, 4)));
 
 /* inject.c */
 void inject_event(struct monitor *mon, const struct arch_event *event,
@@ -101,7 +100,7 @@ struct mem_ops emulation_memory(struct monitor *mon);
 
 /* silent.c */
 void silent_about_to(struct monitor *mon, const struct insn *insn);
-void silent_flag_changed(struct monitor *mon, uint32_t old_eflags,
-                         uint32_t eip, const char *by);
+void silent_flag_changed(struct monitor *mon, uint32_t old_eflags, uint32_t eip,
+                         const char *by);
 
 #endif

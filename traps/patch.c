@@ -49,7 +49,7 @@ static void apply(struct monitor *mon, const struct scan_result *found,
             continue;
         for (unsigned k = 0; k < count; k++) {
             uint32_t offset = s->address - code[k].linear;
-            struct patch p = { code[k].gpa + offset, s->bytes[0] };
+            struct patch p = {code[k].gpa + offset, s->bytes[0]};
 
             if (offset >= code[k].size)
                 continue;
@@ -67,12 +67,12 @@ void monitor_patch(struct monitor *mon, const struct monitor_code *code,
                    uint32_t entry)
 {
     struct scan_range *ranges = calloc(count + 1, sizeof *ranges);
-    struct scan_input input = { .ranges = ranges,
-                                .range_count = count,
-                                .entry = entry,
-                                .starts = starts,
-                                .start_count = start_count,
-                                .code32 = true };
+    struct scan_input input = {.ranges = ranges,
+                               .range_count = count,
+                               .entry = entry,
+                               .starts = starts,
+                               .start_count = start_count,
+                               .code32 = true};
     struct scan_result found;
     uint8_t **bytes = calloc(count + 1, sizeof *bytes);
 
@@ -81,8 +81,7 @@ void monitor_patch(struct monitor *mon, const struct monitor_code *code,
         if (!bytes[i] || !pmap_read(mon->config.pmap, GPA(code[i].gpa),
                                     bytes[i], code[i].size))
             continue;
-        ranges[i] = (struct scan_range){ code[i].linear, code[i].size,
-                                         bytes[i] };
+        ranges[i] = (struct scan_range){code[i].linear, code[i].size, bytes[i]};
     }
     if (ranges && bytes && scan_image(&input, &found)) {
         apply(mon, &found, code, count);
@@ -96,11 +95,11 @@ void monitor_patch(struct monitor *mon, const struct monitor_code *code,
 
 bool monitor_patched(const struct monitor *mon, gpa_t gpa, uint8_t *original)
 {
-    struct patch key = { .gpa = (uint32_t)gpa.v };
+    struct patch key = {.gpa = (uint32_t)gpa.v};
     const struct patch *p =
-        mon->patch_count ? bsearch(&key, mon->patches, mon->patch_count,
-                                   sizeof key, by_gpa)
-                         : NULL;
+        mon->patch_count
+            ? bsearch(&key, mon->patches, mon->patch_count, sizeof key, by_gpa)
+            : NULL;
 
     if (p)
         *original = p->original;

@@ -94,8 +94,7 @@ static bool follow(struct scan *s, uint32_t address)
         if (has_target(&in) &&
             !enqueue(s, decode_target(&in, rg->address + at)))
             return false;
-        if (pushed_address(rg->bytes + at, &in, &pushed) &&
-            !enqueue(s, pushed))
+        if (pushed_address(rg->bytes + at, &in, &pushed) && !enqueue(s, pushed))
             return false;
         if (!goes_on(&in))
             return true;

@@ -22,8 +22,7 @@ static bool read_stack(struct monitor *mon, uint32_t offset, unsigned size,
 
     if (!(ss->attr & SEG_D))
         esp &= 0xFFFF;
-    return mmu_read(mon->mmu, ss->base + esp, size, false, value, &f,
-                    &device);
+    return mmu_read(mon->mmu, ss->base + esp, size, false, value, &f, &device);
 }
 
 static void lost(struct monitor *mon, unsigned which, const struct insn *insn,
@@ -74,8 +73,8 @@ void silent_about_to(struct monitor *mon, const struct insn *insn)
 }
 
 /* Since when, and by what, interrupts are off. */
-void silent_flag_changed(struct monitor *mon, uint32_t old_eflags,
-                         uint32_t eip, const char *by)
+void silent_flag_changed(struct monitor *mon, uint32_t old_eflags, uint32_t eip,
+                         const char *by)
 {
     struct monitor_audit *a = &mon->audit;
 

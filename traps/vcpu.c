@@ -13,8 +13,8 @@
 
 /* EFLAGS bits that the guest's processor has for itself. */
 #define VIRTUAL_FLAGS (EFL_IF | EFL_IOPL | EFL_VM | EFL_VIF | EFL_VIP)
-#define ATTR_VM86 (SEG_P | 3 << SEG_DPL_SHIFT | SEG_S | SEG_WRITABLE | \
-                   SEG_ACCESSED)
+#define ATTR_VM86                                                              \
+    (SEG_P | 3 << SEG_DPL_SHIFT | SEG_S | SEG_WRITABLE | SEG_ACCESSED)
 
 bool vcpu_runs_vm86(const struct cpu_state *v)
 {
@@ -23,7 +23,7 @@ bool vcpu_runs_vm86(const struct cpu_state *v)
 
 static unsigned real_ring(unsigned ring)
 {
-    static const uint8_t rings[4] = { 1, 2, 2, 3 };
+    static const uint8_t rings[4] = {1, 2, 2, 3};
 
     return rings[ring];
 }
@@ -38,7 +38,8 @@ static unsigned dpl_of(uint16_t attr)
     return (attr & SEG_DPL) >> SEG_DPL_SHIFT;
 }
 
-/* ---- real to virtual ------------------------------------------------------ */
+/* ---- real to virtual ------------------------------------------------------
+ */
 
 /* A segment register that the guest loaded natively since the last install. */
 static struct segment segment_captured(const struct monitor *mon, unsigned i,
@@ -94,7 +95,8 @@ void vcpu_capture(struct monitor *mon)
     }
 }
 
-/* ---- virtual to real ------------------------------------------------------ */
+/* ---- virtual to real ------------------------------------------------------
+ */
 
 static struct segment segment_installed(const struct cpu_state *v, unsigned i)
 {
@@ -113,8 +115,7 @@ static struct segment segment_installed(const struct cpu_state *v, unsigned i)
     if (i == SEG_CS && (s.attr & SEG_CONFORM) && (s.attr & SEG_CODE))
         s.attr = with_dpl(s.attr, dpl_of(v->seg[i].attr));
     if (i == SEG_CS || (i == SEG_SS && !SEL_NULL(s.selector)))
-        s.selector =
-            (uint16_t)((s.selector & ~SEL_RPL) | real_ring(v->cpl));
+        s.selector = (uint16_t)((s.selector & ~SEL_RPL) | real_ring(v->cpl));
     return s;
 }
 
@@ -131,18 +132,18 @@ void vcpu_install(struct monitor *mon)
     if (vm86)
         r.eflags |= EFL_VM;
     else if (mon->config.iopl1)
-        r.eflags = (r.eflags & ~EFL_IF) | (v->eflags & EFL_IF) |
-                   1u << EFL_IOPL_SHIFT;
+        r.eflags =
+            (r.eflags & ~EFL_IF) | (v->eflags & EFL_IF) | 1u << EFL_IOPL_SHIFT;
     r.cr0 = CR0_PE | CR0_PG | CR0_WP | CR0_NE | CR0_ET |
             (v->cr0 & (CR0_MP | CR0_EM | CR0_TS));
     r.cr3 = (uint32_t)mon->root.v;
     r.cr4 = CR4_TSD | (v->cr4 & (CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT));
-    r.gdtr = (struct table_reg){ descriptors_linear(mon, OVERLAY_GDT),
-                                 v->gdtr.limit };
-    r.idtr = (struct table_reg){ 0, 0 };
+    r.gdtr =
+        (struct table_reg){descriptors_linear(mon, OVERLAY_GDT), v->gdtr.limit};
+    r.idtr = (struct table_reg){0, 0};
     if (v->ldtr.attr & SEG_P)
         r.ldtr.base = descriptors_linear(mon, OVERLAY_LDT);
-    r.tr = (struct segment){ .attr = SEG_P | SYS_TSS32_BUSY };
+    r.tr = (struct segment){.attr = SEG_P | SYS_TSS32_BUSY};
     r.sysenter_cs = 0; /* SYSENTER traps */
     r.nmi_blocked = false;
     memset(r.dr, 0, sizeof r.dr);

@@ -19,6 +19,8 @@ struct target_ops {
     /* Linear address of the next instruction; virtual time. */
     uint32_t (*here)(void *ctx);
     uint64_t (*cycles)(void *ctx);
+    /* The address of a name of the guest's kernel; false: no such name. */
+    bool (*find)(void *ctx, const char *name, uint32_t *address);
     /* A byte typed to the guest. False: the queue is full. */
     bool (*type)(void *ctx, uint8_t byte);
     /* While live, a guest that idles may let the host sleep. */

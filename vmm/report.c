@@ -20,9 +20,9 @@ static const char *place(struct vm *vm, uint32_t eip, char *buffer,
 
 static void report_triple_fault(struct vm *vm)
 {
-    const struct arch_chain *chain =
-        vm->monitor ? monitor_triple_fault(vm->monitor)
-                    : machine_triple_fault(vm->machine);
+    const struct arch_chain *chain = vm->monitor
+                                         ? monitor_triple_fault(vm->monitor)
+                                         : machine_triple_fault(vm->machine);
     struct cpu_state s;
     char where[96];
 
@@ -37,13 +37,13 @@ static void report_triple_fault(struct vm *vm)
             vm_say(vm, "  %u. vector 14 (#PF), error %x, address %08x", i + 1,
                    f->error, f->cr2);
         else if (f->has_error)
-            vm_say(vm, "  %u. vector %u, error %x", i + 1, f->vector,
-                   f->error);
+            vm_say(vm, "  %u. vector %u, error %x", i + 1, f->vector, f->error);
         else
             vm_say(vm, "  %u. vector %u", i + 1, f->vector);
     }
-    vm_say(vm, "  IDT at %08x, limit %x; CS:EIP %04x:%08x, SS:ESP %04x:%08x, "
-               "CR0 %08x, CR3 %08x",
+    vm_say(vm,
+           "  IDT at %08x, limit %x; CS:EIP %04x:%08x, SS:ESP %04x:%08x, "
+           "CR0 %08x, CR3 %08x",
            s.idtr.base, s.idtr.limit, s.seg[SEG_CS].selector, s.eip,
            s.seg[SEG_SS].selector, s.gpr[GPR_ESP], s.cr0, s.cr3);
 }
@@ -98,9 +98,7 @@ void vm_write_report(struct vm *vm)
     switch (vm->stop) {
     case VM_TRIPLE_FAULT: report_triple_fault(vm); break;
     case VM_DEAD: report_dead(vm); break;
-    case VM_UNSUPPORTED:
-        vm_say(vm, "%s", monitor_message(vm->monitor));
-        break;
+    case VM_UNSUPPORTED: vm_say(vm, "%s", monitor_message(vm->monitor)); break;
     case VM_INTERNAL:
         vm_say(vm, "internal error: %s",
                *machine_broken(vm->machine) ? machine_broken(vm->machine)

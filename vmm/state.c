@@ -145,11 +145,19 @@ void vm_observe_faults(struct vm *vm, vm_fault_observer *observer, void *ctx)
         monitor_observe(vm->monitor, observer, ctx);
 }
 
-/* ---- save and restore ----------------------------------------------------- */
+/* ---- save and restore -----------------------------------------------------
+ */
 
 /* Parts in this order, each with its length. */
-enum { PART_MEMORY, PART_MACHINE, PART_DEVICES, PART_FRAMES, PART_PMAP,
-       PART_MONITOR, PARTS };
+enum {
+    PART_MEMORY,
+    PART_MACHINE,
+    PART_DEVICES,
+    PART_FRAMES,
+    PART_PMAP,
+    PART_MONITOR,
+    PARTS
+};
 
 struct vm_saved {
     void *part[PARTS];
@@ -208,9 +216,8 @@ struct vm_saved *vm_save(struct vm *vm)
         if (!saved->bytes[i])
             continue;
         saved->part[i] = malloc(saved->bytes[i]);
-        if (!saved->part[i] ||
-            part_bytes(vm, i, saved->part[i], saved->bytes[i]) !=
-                saved->bytes[i]) {
+        if (!saved->part[i] || part_bytes(vm, i, saved->part[i],
+                                          saved->bytes[i]) != saved->bytes[i]) {
             vm_saved_free(saved);
             return NULL;
         }

@@ -7,11 +7,11 @@
 static const struct {
     const char *name, *blurb;
 } techniques[CPU_TECHNIQUES] = {
-    [CPU_BARE] = { "bare", "no monitor: the guest owns the machine" },
-    [CPU_TRAP] = { "trap", "trap and emulate at ring 1; what does not trap "
-                           "stays broken" },
-    [CPU_BT_STATIC] = { "bt-static", "trap and emulate, the image's silent "
-                                     "instructions translated ahead" },
+    [CPU_BARE] = {"bare", "no monitor: the guest owns the machine"},
+    [CPU_TRAP] = {"trap", "trap and emulate at ring 1; what does not trap "
+                          "stays broken"},
+    [CPU_BT_STATIC] = {"bt-static", "trap and emulate, the image's silent "
+                                    "instructions translated ahead"},
 };
 
 const char *cpu_technique_name(enum cpu_technique t)

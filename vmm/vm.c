@@ -13,7 +13,7 @@ enum {
     STATUS_USAGE = 2,
     STATUS_TRIPLE_FAULT = 4,
     STATUS_INTERNAL = 70,
-    INPUT_GAP = 50000, /* cycles between two bytes of serial input */
+    INPUT_GAP = 50000,    /* cycles between two bytes of serial input */
     VMM_EXTRA = 32 << 20, /* machine memory for the VMM's own tables */
     MEMORY_MIN = 1 << 20,
 };
@@ -54,7 +54,7 @@ static struct event_site site_of(struct vm *vm)
     struct cpu_state s;
 
     vm_guest_state(vm, &s);
-    return (struct event_site){ s.eip, s.cpl };
+    return (struct event_site){s.eip, s.cpl};
 }
 
 static uint64_t now_ns(void *ctx)
@@ -125,14 +125,9 @@ static void platform_stop(void *ctx, enum pc_stop why, uint32_t value)
     case PC_DEBUG_EXIT:
         vm_finish(vm, VM_DEBUG_EXIT, (int)(value << 1 | 1) & 0xFF);
         break;
-    case PC_POWER_OFF:
-        vm_finish(vm, VM_POWER_OFF, 0);
-        break;
-    case PC_RESET:
-        vm_finish(vm, VM_RESET, 0);
-        break;
-    case PC_RUNNING:
-        break;
+    case PC_POWER_OFF: vm_finish(vm, VM_POWER_OFF, 0); break;
+    case PC_RESET: vm_finish(vm, VM_RESET, 0); break;
+    case PC_RUNNING: break;
     }
 }
 
@@ -188,9 +183,8 @@ static uint32_t port_read(void *ctx, uint16_t port, unsigned size)
 
     vm->trace.count.io_reads++;
     if (vm->trace.sinks)
-        trace_io(&vm->trace, site_of(vm),
-                 bus_port_name(pc_bus(vm->pc), port), port, size, value,
-                 false);
+        trace_io(&vm->trace, site_of(vm), bus_port_name(pc_bus(vm->pc), port),
+                 port, size, value, false);
     else
         vm->trace.seq++;
     return value;
@@ -202,9 +196,8 @@ static void port_write(void *ctx, uint16_t port, unsigned size, uint32_t value)
 
     vm->trace.count.io_writes++;
     if (vm->trace.sinks)
-        trace_io(&vm->trace, site_of(vm),
-                 bus_port_name(pc_bus(vm->pc), port), port, size, value,
-                 true);
+        trace_io(&vm->trace, site_of(vm), bus_port_name(pc_bus(vm->pc), port),
+                 port, size, value, true);
     else
         vm->trace.seq++;
     bus_port_write(pc_bus(vm->pc), port, size, value);
@@ -271,7 +264,7 @@ static bool create_platform(struct vm *vm, char **error)
         .stop = platform_stop,
         .ctx = vm,
     };
-    struct bus_owner owner = { now_ns, deadline_changed, unclaimed, vm };
+    struct bus_owner owner = {now_ns, deadline_changed, unclaimed, vm};
 
     vm->pc = pc_create(&platform, &owner, error);
     return vm->pc != NULL;
@@ -281,18 +274,19 @@ static bool create_machine(struct vm *vm, char **error)
 {
     struct machine_config config = {
         .memory_bytes = vm->config.memory_bytes,
-        .client = {
-            .attend = bare_attend,
-            .acknowledge = bare_acknowledge,
-            .port_read = port_read,
-            .port_write = port_write,
-            .mmio_read = mmio_read,
-            .mmio_write = mmio_write,
-            .apicbase = apicbase,
-            .set_apicbase = set_apicbase,
-            .owner = vm,
-            .ctx = vm,
-        },
+        .client =
+            {
+                .attend = bare_attend,
+                .acknowledge = bare_acknowledge,
+                .port_read = port_read,
+                .port_write = port_write,
+                .mmio_read = mmio_read,
+                .mmio_write = mmio_write,
+                .apicbase = apicbase,
+                .set_apicbase = set_apicbase,
+                .owner = vm,
+                .ctx = vm,
+            },
         .trace = &vm->trace,
     };
 
@@ -325,9 +319,7 @@ static void monitor_stops(void *ctx, enum monitor_stop why)
         vm_finish(vm, VM_UNSUPPORTED, STATUS_USAGE);
         break;
     case MONITOR_NO_MEMORY:
-    case MONITOR_BROKEN:
-        vm_finish(vm, VM_INTERNAL, STATUS_INTERNAL);
-        break;
+    case MONITOR_BROKEN: vm_finish(vm, VM_INTERNAL, STATUS_INTERNAL); break;
     }
 }
 
@@ -338,8 +330,8 @@ static bool create_monitor(struct vm *vm, char **error)
     struct monitor_config config;
 
     /* Frame 0 stays out: a wild zero must not look like a frame. */
-    vm->frames = frames_create(memory, MA(PAGE_BYTES),
-                               memory->bytes - PAGE_BYTES);
+    vm->frames =
+        frames_create(memory, MA(PAGE_BYTES), memory->bytes - PAGE_BYTES);
     vm->pmap = vm->frames ? pmap_create(memory, vm->frames) : NULL;
     if (!vm->pmap ||
         !pmap_add(vm->pmap, GPA(0), vm->config.memory_bytes, PMAP_RAM)) {
@@ -382,9 +374,9 @@ static void translate_ahead(struct vm *vm)
 
     for (unsigned i = 0; i < vm->image.range_count; i++)
         if (vm->image.range[i].executable)
-            code[n++] = (struct monitor_code){ vm->image.range[i].linear,
-                                               vm->image.range[i].gpa,
-                                               vm->image.range[i].size };
+            code[n++] = (struct monitor_code){vm->image.range[i].linear,
+                                              vm->image.range[i].gpa,
+                                              vm->image.range[i].size};
     {
         size_t count = symbols_count(vm->symbols), starts = 0;
         uint32_t *start = calloc(count + 1, sizeof *start);
@@ -401,10 +393,9 @@ static void translate_ahead(struct vm *vm)
 
 static bool load(struct vm *vm, char **error)
 {
-    struct load_memory memory = { load_write, vm, vm->config.memory_bytes };
-    struct load_request request = { vm->config.kernel, vm->config.append,
-                                    vm->config.initrd,
-                                    vm->config.initrd_count };
+    struct load_memory memory = {load_write, vm, vm->config.memory_bytes};
+    struct load_request request = {vm->config.kernel, vm->config.append,
+                                   vm->config.initrd, vm->config.initrd_count};
 
     if (!firmware_install(&memory, (unsigned)vm->config.disk_count)) {
         if (asprintf(error, "not enough memory for a PC's low 1 MiB") < 0)
@@ -435,7 +426,8 @@ struct vm *vm_create(const struct vm_config *config, char **error, int *status)
     vm->config = *config;
     trace_init(&vm->trace, NULL);
     if (config->memory_bytes < MEMORY_MIN ||
-        config->memory_bytes > MEMORY_MAX || config->memory_bytes % PAGE_BYTES) {
+        config->memory_bytes > MEMORY_MAX ||
+        config->memory_bytes % PAGE_BYTES) {
         *status = STATUS_USAGE;
         if (asprintf(error, "guest memory must be 1 to 3072 MiB") < 0)
             *error = NULL;
@@ -472,7 +464,8 @@ void vm_destroy(struct vm *vm)
     free(vm);
 }
 
-/* ---- running -------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------
+ */
 
 /* HLT: let virtual time pass until something happens. */
 static void idle(struct vm *vm)
@@ -538,12 +531,8 @@ static void machine_ended(struct vm *vm, enum machine_stop why)
     case MACHINE_TRIPLE_FAULT:
         vm_finish(vm, VM_TRIPLE_FAULT, STATUS_TRIPLE_FAULT);
         break;
-    case MACHINE_BROKEN:
-        vm_finish(vm, VM_INTERNAL, STATUS_INTERNAL);
-        break;
-    case MACHINE_HALTED:
-        idle(vm);
-        break;
+    case MACHINE_BROKEN: vm_finish(vm, VM_INTERNAL, STATUS_INTERNAL); break;
+    case MACHINE_HALTED: idle(vm); break;
     case MACHINE_STOPPED:
     case MACHINE_STEPPED:
     case MACHINE_FAULTED: break;
@@ -553,8 +542,8 @@ static void machine_ended(struct vm *vm, enum machine_stop why)
 enum vm_stop vm_run(struct vm *vm, const struct vm_limit *limit)
 {
     uint64_t before = vm->trace.seq;
-    struct event_limit events = { .sink = { limit_event, &events, NULL },
-                                  .vm = vm };
+    struct event_limit events = {.sink = {limit_event, &events, NULL},
+                                 .vm = vm};
     bool watch = limit && (limit->event_mask || limit->events);
 
     if (vm->stop != VM_RUNNING)

@@ -60,8 +60,8 @@ struct vm_config {
 };
 
 enum vm_stop {
-    VM_RUNNING,     /* a limit of this call was reached; run on */
-    VM_DEBUG_EXIT,  /* value: the status (V << 1) | 1 */
+    VM_RUNNING,    /* a limit of this call was reached; run on */
+    VM_DEBUG_EXIT, /* value: the status (V << 1) | 1 */
     VM_POWER_OFF,
     VM_RESET,
     VM_TRIPLE_FAULT,
@@ -72,8 +72,8 @@ enum vm_stop {
 
 /* What ends one call of vm_run(). */
 struct vm_limit {
-    uint64_t cycles;   /* stop at this absolute virtual time; 0: none */
-    uint64_t events;   /* stop when the event sequence number reaches it; 0 */
+    uint64_t cycles;     /* stop at this absolute virtual time; 0: none */
+    uint64_t events;     /* stop when the event sequence number reaches it; 0 */
     uint32_t event_mask; /* stop after an event of these kinds (1 << kind) */
     bool one_instruction;
     const volatile bool *interrupted; /* looked at now and then; may be NULL */
