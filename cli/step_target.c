@@ -119,6 +119,12 @@ static uint64_t step_cycles(void *ctx)
     return vm_cycles(((struct step_target *)ctx)->vm);
 }
 
+static bool step_find(void *ctx, const char *name, uint32_t *address)
+{
+    return inspector_find(((struct step_target *)ctx)->inspector, name,
+                          address);
+}
+
 static bool step_type(void *ctx, uint8_t byte)
 {
     struct step_target *s = ctx;
@@ -199,6 +205,7 @@ static const struct target_ops step_ops = {
     .latest = step_latest,
     .here = step_here,
     .cycles = step_cycles,
+    .find = step_find,
     .type = step_type,
     .live = step_live,
     .report = step_report,

@@ -127,10 +127,9 @@ static bool build_runner(const struct build *b, struct lab_report *r)
 static bool build_code(const struct build *b, struct lab_report *r)
 {
     const char *const arguments[] = {
-        "-std=c17", "-Wall", "-g",         "-O1",
-        "-fPIC",    "-shared", "-Wl,-z,defs", "-Wl,-z,now",
-        "-o",       "student.so",          r->lab->file,
-        "glue.c",   NULL};
+        "-std=c17",   "-Wall",       "-g",         "-O1", "-fPIC",
+        "-shared",    "-Wl,-z,defs", "-Wl,-z,now", "-o",  "student.so",
+        r->lab->file, "glue.c",      NULL};
     struct process_result cc;
 
     process_run(&cc, b->folder, "CC", "cc", arguments, SECONDS);
@@ -145,8 +144,8 @@ static bool build_code(const struct build *b, struct lab_report *r)
         snprintf(r->build.message, sizeof r->build.message,
                  "%s does not compile", r->lab->file);
     else
-        snprintf(r->build.message, sizeof r->build.message,
-                 "%s (%u warning%s)", r->lab->file, r->build.warnings,
+        snprintf(r->build.message, sizeof r->build.message, "%s (%u warning%s)",
+                 r->lab->file, r->build.warnings,
                  r->build.warnings == 1 ? "" : "s");
     return cc.status == 0;
 }
@@ -154,6 +153,7 @@ static bool build_code(const struct build *b, struct lab_report *r)
 bool build_make(struct build *b, const char *folder, struct lab_report *report)
 {
     const char *temporary = getenv("TMPDIR");
+    char path[300];
     int length = snprintf(b->folder, sizeof b->folder, "%s/umbra-lab-XXXXXX",
                           temporary && *temporary ? temporary : "/tmp");
 
@@ -168,6 +168,11 @@ bool build_make(struct build *b, const char *folder, struct lab_report *report)
     if (!fill_folder(b, folder, report) || !build_runner(b, report) ||
         !build_code(b, report))
         return false;
+    /* Whatever the umask is. */
+    snprintf(path, sizeof path, "%s/%s", b->folder, BUILD_RUNNER);
+    chmod(path, 0755);
+    snprintf(path, sizeof path, "%s/%s", b->folder, BUILD_CODE);
+    chmod(path, 0755);
     return true;
 }
 

@@ -62,8 +62,8 @@ const char *lab_file_below(const struct lab_file *file, const char *lab,
 static int write_file(int directory, const char *name,
                       const struct lab_file *file)
 {
-    int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-                    0666);
+    int fd =
+        openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     size_t done = 0;
     int error = 0;
 

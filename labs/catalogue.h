@@ -19,20 +19,21 @@ struct lab_run {
     uint64_t seed;
 };
 
+/* Ask the child, judge, and set the outcome's status, points and message. */
+typedef void lab_test_fn(const struct lab_run *run, const struct lab_test *test,
+                         struct lab_outcome *outcome);
+
 struct lab_test {
     const char *name, *title;
     unsigned points;
-    /* Ask the child, judge, and set the outcome's status, points, message. */
-    void (*run)(const struct lab_run *run, const struct lab_test *test,
-                struct lab_outcome *outcome);
+    lab_test_fn *run;
     const void *data;
 };
 
 struct lab {
-    const char *name;  /* "05-hidden-faults": the folder of its files */
+    const char *name; /* "05-hidden-faults": the folder of its files */
     const char *title;
-    const char *file;  /* what the student writes: "decide.c" */
-    const char *function;
+    const char *file; /* what the student writes: "decide.c" */
     const struct lab_test *tests;
     size_t test_count;
 };

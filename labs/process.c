@@ -18,6 +18,25 @@
 
 enum { WORDS = 64, KEPT = 32 << 10, FILE_BYTES = 64 << 20 };
 
+volatile bool process_interrupted;
+
+static void interrupt(int number)
+{
+    (void)number;
+    process_interrupted = true;
+}
+
+void process_catch_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = interrupt}, old;
+
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            sigaction(numbers[i], &action, NULL);
+}
+
 double process_clock(void)
 {
     struct timespec t;
@@ -75,8 +94,8 @@ static void gather(struct process_result *r, int output, double end)
     for (;;) {
         struct pollfd p = {.fd = output, .events = POLLIN};
         double left = end - process_clock();
-        if (left <= 0) {
-            r->timed_out = 1;
+        if (left <= 0 || process_interrupted) {
+            r->timed_out = true;
             break;
         }
         int ready = poll(&p, 1, (int)(left * 1000) + 1);

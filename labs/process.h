@@ -3,11 +3,12 @@
 #ifndef LABS_PROCESS_H
 #define LABS_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct process_result {
     int status; /* its exit status; -1: could not be started, or was killed */
-    int timed_out;
+    bool timed_out;
     char *output; /* both streams, as far as kept; made harmless; may be NULL */
 };
 
@@ -16,6 +17,11 @@ struct process_result {
 void process_run(struct process_result *r, const char *folder,
                  const char *variable, const char *fallback,
                  const char *const *arguments, unsigned seconds);
+
+/* Somebody wants us to stop (SIGINT, SIGTERM, SIGHUP): whatever waits gives
+ * up. */
+extern volatile bool process_interrupted;
+void process_catch_signals(void);
 
 /* Close every descriptor from first on. After fork. */
 void process_close_from(int first);

@@ -28,11 +28,11 @@ static json_t *event_json(const struct lab_outcome *o)
 
 static json_t *test_json(const struct lab_outcome *o)
 {
-    json_t *test = json_pack(
-        "{s:s, s:s, s:s, s:i, s:i, s:s, s:I}", "name", o->test->name, "title",
-        o->test->title, "status", lab_status_name(o->status), "points",
-        (int)o->points, "max_points", (int)o->test->points, "message",
-        o->message, "questions", (json_int_t)o->questions);
+    json_t *test =
+        json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:I}", "name", o->test->name,
+                  "title", o->test->title, "status", lab_status_name(o->status),
+                  "points", (int)o->points, "max_points", (int)o->test->points,
+                  "message", o->message, "questions", (json_int_t)o->questions);
     if (test && o->fields)
         json_object_set_new(test, "event", event_json(o));
     if (test && o->printed && o->printed[0])

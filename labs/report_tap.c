@@ -55,8 +55,7 @@ void report_tap_test(const struct lab_report *r, size_t index, FILE *out)
     const struct lab_outcome *o = &r->outcomes[index];
     bool ok = o->status == LAB_PASSED || o->status == LAB_SKIPPED;
 
-    fprintf(out, "%s %zu - %s", ok ? "ok" : "not ok", index + 2,
-            o->test->name);
+    fprintf(out, "%s %zu - %s", ok ? "ok" : "not ok", index + 2, o->test->name);
     if (o->status == LAB_SKIPPED)
         fprintf(out, " # SKIP %s", o->message);
     fputc('\n', out);

@@ -55,7 +55,8 @@ static const int allowed[] = {
 static const struct {
     int call, error;
 } refused[] = {
-    {SCMP_SYS(ioctl), ENOTTY},    {SCMP_SYS(lseek), ESPIPE},
+    {SCMP_SYS(ioctl), ENOTTY},
+    {SCMP_SYS(lseek), ESPIPE},
     {SCMP_SYS(_llseek), ESPIPE},
 };
 
@@ -122,8 +123,8 @@ static int add_rules(scmp_filter_ctx f, enum sandbox_stage stage, pid_t pid)
     bad |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)pid));
     bad |= allow_channels(f);
-    return bad | (stage == SANDBOX_LOADING ? allow_loading(f)
-                                           : allow_running(f));
+    return bad |
+           (stage == SANDBOX_LOADING ? allow_loading(f) : allow_running(f));
 }
 
 /* Everything else is a SIGSYS, of which the runner says the number. */
@@ -205,8 +206,8 @@ void sandbox_describe(const uint32_t *hello, char *text, size_t bytes)
 {
     int used = snprintf(text, bytes, "own session, rlimits");
     if (hello[1])
-        used += snprintf(text + used, bytes - (size_t)used,
-                         ", no new privileges");
+        used +=
+            snprintf(text + used, bytes - (size_t)used, ", no new privileges");
     if (hello[0])
         used += snprintf(text + used, bytes - (size_t)used, ", seccomp");
     else

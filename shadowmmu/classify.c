@@ -83,12 +83,10 @@ static bool act(struct mmu *m, uint32_t linear, unsigned access,
         }
         if (!mmu_guarded(m, gfn))
             break;
-        if (!step_open(m, linear, access, &r->walk, r->ma, fill)) {
-            r->action = MMU_NO_MEMORY;
-            return false;
-        }
-        r->action = MMU_STEP;
-        return true;
+        m->step.wanted_linear = linear;
+        m->step.wanted_access = access;
+        r->action = MMU_WRITE;
+        return false;
     default: break;
     }
     if (mmu_fill(m, linear, access, &r->walk, kind, r->ma, false, fill))

@@ -35,10 +35,11 @@ struct guest_walk {
 
 /* What the run loop has to do about a fault. */
 enum mmu_action {
-    MMU_RESUME,  /* filled (or nothing to do): run on */
-    MMU_INJECT,  /* true fault: deliver result.fault to the guest */
-    MMU_EMULATE, /* device memory: emulate the instruction */
-    MMU_STEP, /* a traced write: run this one instruction, then mmu_stepped */
+    MMU_RESUME,    /* filled (or nothing to do): run on */
+    MMU_INJECT,    /* true fault: deliver result.fault to the guest */
+    MMU_EMULATE,   /* device memory: emulate the instruction */
+    MMU_WRITE,     /* a traced write: emulate the instruction (mmu_write sees to
+                      the tables), or mmu_open, run it alone, mmu_stepped */
     MMU_NO_MEMORY, /* the machine is out of frames */
 };
 
@@ -99,7 +100,11 @@ const struct mmu_technique *mmu_technique(const struct mmu *m);
 void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
                struct mmu_result *result);
 
-/* After MMU_STEP the one instruction ran (or faulted): protect the page again,
+/* After MMU_WRITE: open the page for the one instruction that wants to write
+ * there. False: no machine frame is left. */
+bool mmu_open(struct mmu *m);
+
+/* After mmu_open the one instruction ran (or faulted): protect the page again,
  * bring the table into line with what was written. */
 void mmu_stepped(struct mmu *m);
 

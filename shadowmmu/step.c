@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* shadowmmu/step.c - a traced write: let one instruction through, look after.
  *
- * Emulating the write would need every instruction that can write memory.
- * Instead the page is made writable, the guest runs that one instruction, and
- * the page's words are compared with what they were.
+ * Where the write is not emulated (that would need every instruction that can
+ * write memory), the page is made writable, the guest runs that one
+ * instruction, and the page's words are compared with what they were.
  */
 #include "shadowmmu/technique.h"
 
@@ -85,6 +85,19 @@ bool step_open(struct mmu *m, uint32_t linear, unsigned access,
     open_last(m, linear, access);
     m->step.last_eip = m->eip;
     return open_page(m, linear, access, w, ma, fill);
+}
+
+bool mmu_open(struct mmu *m)
+{
+    struct guest_walk w;
+    struct fill fill;
+    ma_t ma;
+
+    walk_tables(m, m->step.wanted_linear, m->step.wanted_access, &w);
+    if (!w.allowed || pmap_lookup(m->c.pmap, w.gpa, &ma) != PMAP_RAM)
+        return true; /* the next fault says why */
+    return step_open(m, m->step.wanted_linear, m->step.wanted_access, &w, ma,
+                     &fill);
 }
 
 /* The entry may be another one by now; whatever it is, it must not be a

@@ -49,6 +49,8 @@ struct step_page {
 enum { STEP_PAGES = 4 };
 
 struct mmu_step {
+    uint32_t wanted_linear; /* the write that mmu_open() is for */
+    unsigned wanted_access;
     unsigned count; /* pages that are open now */
     struct step_page page[STEP_PAGES];
     /* The step before. An instruction that writes two watched pages faults on

@@ -156,6 +156,24 @@ static void device_access(struct monitor *mon, uint32_t linear)
     emulation_run(mon, &insn, bytes, false);
 }
 
+/* A write to a page that is watched: do it in the guest's place, or, where that
+ * is not known, open the page and let the processor do it alone. */
+static void watched_write(struct monitor *mon)
+{
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+
+    if (current(mon, &insn, bytes) && insn.cls == CLASS_NONE &&
+        emulate_knows(insn.id)) {
+        emulation_run(mon, &insn, bytes, false);
+        return;
+    }
+    if (mmu_open(mon->mmu))
+        machine_request_step(mon->machine);
+    else
+        exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");
+}
+
 static void page_fault(struct monitor *mon, const struct machine_exit *e)
 {
     struct mmu_result result;
@@ -170,7 +188,7 @@ static void page_fault(struct monitor *mon, const struct machine_exit *e)
     case MMU_RESUME: break;
     case MMU_INJECT: inject_fault(mon, &result.fault); break;
     case MMU_EMULATE: device_access(mon, e->linear); break;
-    case MMU_STEP: machine_request_step(mon->machine); break;
+    case MMU_WRITE: watched_write(mon); break;
     case MMU_NO_MEMORY:
         exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");
         break;

@@ -137,7 +137,9 @@ void vcpu_install(struct monitor *mon)
     r.cr0 = CR0_PE | CR0_PG | CR0_WP | CR0_NE | CR0_ET |
             (v->cr0 & (CR0_MP | CR0_EM | CR0_TS));
     r.cr3 = (uint32_t)mon->root.v;
-    r.cr4 = CR4_TSD | (v->cr4 & (CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT));
+    /* The machine's time stamp is the guest's until the guest sets its own. */
+    r.cr4 = (v->tsc_offset ? CR4_TSD : v->cr4 & CR4_TSD) |
+            (v->cr4 & (CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT));
     r.gdtr =
         (struct table_reg){descriptors_linear(mon, OVERLAY_GDT), v->gdtr.limit};
     r.idtr = (struct table_reg){0, 0};
@@ -145,6 +147,7 @@ void vcpu_install(struct monitor *mon)
         r.ldtr.base = descriptors_linear(mon, OVERLAY_LDT);
     r.tr = (struct segment){.attr = SEG_P | SYS_TSS32_BUSY};
     r.sysenter_cs = 0; /* SYSENTER traps */
+    r.tsc_offset = 0;
     r.nmi_blocked = false;
     memset(r.dr, 0, sizeof r.dr);
     machine_set_state(mon->machine, &r);

@@ -29,15 +29,18 @@ static bool parse_number(const char *text, int base, uint64_t *value)
     return *end == '\0';
 }
 
+/* Hexadecimal, or a name of the guest's kernel. */
 static bool parse_address(struct session *s, const char *text, uint32_t *value)
 {
     uint64_t number;
-    if (!parse_number(text, 16, &number) || number > UINT32_MAX) {
-        session_say(s, "\"%s\" is no address (hexadecimal, 32 bits).", text);
-        return false;
+    if (parse_number(text, 16, &number) && number <= UINT32_MAX) {
+        *value = (uint32_t)number;
+        return true;
     }
-    *value = (uint32_t)number;
-    return true;
+    if (s->target->ops->find(s->target->ctx, text, value))
+        return true;
+    session_say(s, "\"%s\" is no address (hexadecimal) and no name.", text);
+    return false;
 }
 
 /* "": 1. 0: no number. */
@@ -309,9 +312,10 @@ static const struct command commands[] = {
     {"step-back", "[N]", "one instruction back, or N", cmd_step_back},
     {"trap-back", "[N]", "back to the trap before", cmd_trap_back},
     {"continue", "[CYCLES]", "run on, for so many cycles", cmd_continue},
-    {"until", "ADDRESS", "run to an instruction", cmd_until},
+    {"until", "ADDRESS", "run to an instruction, or a function's name",
+     cmd_until},
     {"break", "ADDRESS", "breakpoint there, on or off", cmd_break},
-    {"goto", "ADDRESS|#EVENT", "translate an address; go to an event",
+    {"goto", "ADDRESS|#EVENT", "translate an address or name; go to an event",
      session_goto},
     {"access", "WORDS", "what to translate: \"user write\"", cmd_access},
     {"filter", "[LETTERS]", "show and stop at these classes only", cmd_filter},

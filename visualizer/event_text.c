@@ -70,6 +70,8 @@ static void fields_detail(const struct event *e, char *buffer, size_t bytes)
         if (!f->name || f->format == FIELD_NONE ||
             strcmp(f->name, "bytes") == 0)
             continue;
+        if (e->kind == EV_EMULATE && e->arg[i] == 0)
+            continue;
         used += (size_t)snprintf(buffer + used, bytes - used,
                                  f->format == FIELD_HEX ? "%s %X " : "%s %u ",
                                  f->name, e->arg[i]);

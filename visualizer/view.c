@@ -64,7 +64,7 @@ const char *const prompt_text[PROMPT_COUNT] = {
     [PROMPT_NONE] = "",
     [PROMPT_COMMAND] = ":",
     [PROMPT_SEARCH] = "search the log for: ",
-    [PROMPT_GOTO] = "go to (address, or #event): ",
+    [PROMPT_GOTO] = "go to (address, name or #event): ",
     [PROMPT_FILTER] = "show only the classes (letters; empty: all): ",
     [PROMPT_EXPORT] = "write this screen to the file: ",
 };

@@ -212,7 +212,7 @@ static void draw_log_row(struct canvas *c, struct rect r, int row,
     char text[300];
     event_row(e, text, sizeof text);
     int column = r.column + 1;
-    canvas_text(c, row, column + 1, r.width - 4, STYLE_TEXT, text);
+    canvas_text(c, row, column + 1, r.width - 3, STYLE_TEXT, text);
     /* The letter and its word: after the numbers, see event_row(). */
     canvas_style(c, row, column + 33, 11, style_of_letter(event_letter(e)));
     if (selected) {

@@ -206,6 +206,14 @@ static struct answer pmap_answer(const struct inspection *in)
     return a;
 }
 
+/* Was it the last fault that put the entry there? */
+static bool filled_by_last(const struct inspection *in)
+{
+    const struct event *e = &in->last_fault;
+    return in->has_fault && e->kind == EV_FAULT && e->cls != FC_TRUE &&
+           (e->arg[0] ^ in->gva) <= PAGE_MASK;
+}
+
 static struct answer vmm_answer(const struct inspection *in)
 {
     static const char *const text[FC_COUNT] = {
@@ -220,6 +228,13 @@ static struct answer vmm_answer(const struct inspection *in)
     enum fault_class would = in->view.would;
     if (is_bare(in))
         return (struct answer){"it walks this very table: no trap", 0};
+    if (would >= FC_COUNT && filled_by_last(in)) {
+        struct answer a = {"", 0};
+        snprintf(a.text, sizeof a.text, "yes, since #%llu: %c %s -> no trap",
+                 (unsigned long long)in->last_fault.seq,
+                 event_letter(&in->last_fault), event_word(&in->last_fault));
+        return a;
+    }
     if (would >= FC_COUNT)
         return (struct answer){"yes -> no trap, the CPU finishes alone", 0};
     struct answer a = {"", fault_class_letter(would)};
@@ -231,8 +246,8 @@ static void draw_question(struct canvas *c, int row, int column, int width,
                           const char *question, const struct answer *a)
 {
     int at =
-        canvas_printf(c, row, column, width, STYLE_TEXT, "%-29s", question);
-    canvas_text(c, row, at, width - 29,
+        canvas_printf(c, row, column, width, STYLE_TEXT, "%-28s ", question);
+    canvas_text(c, row, at, column + width - at,
                 a->letter ? style_of_letter(a->letter) : STYLE_TEXT, a->text);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmm/inspect_parts.h"
+#include "vmm/vm_priv.h"
 
 enum { KEPT_EVENTS = 256, TAB_COLUMNS = 8 };
 
@@ -90,6 +91,13 @@ size_t inspector_events(const struct inspector *i, struct event *out, size_t n)
     for (size_t k = 0; k < n; k++)
         out[k] = i->events[(i->event_total - n + k) % KEPT_EVENTS];
     return n;
+}
+
+bool inspector_find(const struct inspector *i, const char *name,
+                    uint32_t *address)
+{
+    return i->vm && i->vm->symbols &&
+           symbols_address(i->vm->symbols, name, address);
 }
 
 /* ---- The console ----------------------------------------------------------*/

@@ -100,6 +100,10 @@ void inspector_console(struct inspector *i, uint8_t byte);
 /* The newest n events, oldest of them first; returns how many. */
 size_t inspector_events(const struct inspector *i, struct event *out, size_t n);
 
+/* The address of a name of the guest's kernel; false: no such name. */
+bool inspector_find(const struct inspector *i, const char *name,
+                    uint32_t *address);
+
 /* What the inspector itself keeps, to go back together with the machine. The
  * copy watches nothing; destroy it. NULL: no memory. */
 struct inspector *inspector_copy(const struct inspector *i);

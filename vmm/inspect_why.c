@@ -205,7 +205,7 @@ static void add_number(struct text *t, unsigned value)
 static const char *short_name(const struct insn *insn,
                               const struct inspection *in, char buffer[24])
 {
-    if (insn->id != INSN_OTHER)
+    if (insn->id != INSN_OTHER && insn->cls != CLASS_NONE)
         return insn_name((enum insn_id)insn->id);
     const char *text = in->code[in->current].text;
     snprintf(buffer, 24, "%.*s", (int)strcspn(text, " "), text);
@@ -260,7 +260,27 @@ static const char *sentence_of(enum why why, enum code_mark mark,
     return row->runs ? row->runs : plain->runs;
 }
 
-/* A fault that happened just now explains itself. */
+/* Was the last fault the last thing that happened? Other events belong to it:
+ * its exit, its fill, its delivery. */
+static bool fault_just_now(const struct inspection *in)
+{
+    const struct event *f = &in->last_fault;
+    const unsigned later = 1u << EV_EMULATE | 1u << EV_SILENT | 1u << EV_IO;
+
+    if (!in->has_fault || f->kind != EV_FAULT || f->cls >= FC_COUNT ||
+        f->cycles + 1 < in->cycles)
+        return false;
+    for (unsigned i = in->event_count; i > 0; i--) {
+        const struct event *e = &in->events[i - 1];
+        if (e->seq <= f->seq)
+            break;
+        if (f->cls != FC_MMIO && later >> e->kind & 1)
+            return false;
+    }
+    return true;
+}
+
+/* It explains itself. */
 static void add_last_fault(struct text *t, const struct inspection *in)
 {
     static const char *const reason[FC_COUNT] = {
@@ -277,11 +297,10 @@ static void add_last_fault(struct text *t, const struct inspection *in)
     const struct event *e = &in->last_fault;
     char text[200];
 
-    if (!in->has_fault || e->kind != EV_FAULT || e->cls >= FC_COUNT ||
-        e->cycles + 100 < in->cycles || e->seq + 6 < in->seq)
+    if (!fault_just_now(in))
         return;
-    snprintf(text, sizeof text, " Just now, #%llu, %s fault: %s.",
-             (unsigned long long)e->seq,
+    snprintf(text, sizeof text, "%sJust now, #%llu, %s fault: %s.",
+             t->used ? " " : "", (unsigned long long)e->seq,
              fault_class_name((enum fault_class)e->cls), reason[e->cls]);
     add(t, text);
 }
@@ -325,12 +344,15 @@ void inspect_why(const struct insn *insn, enum cpu_technique technique,
     enum code_mark mark = out->code[out->current].mark;
     enum why why = why_of(insn);
     const struct why_row *row = &table[why];
+    const char *sentence = sentence_of(why, mark, out, technique);
+    if (sentence == table[WHY_ORDINARY].runs && fault_just_now(out)) {
+        add_last_fault(&t, out); /* more to the point */
+        return;
+    }
     if (mark == MARK_PATCHED)
-        add(&t, "As written: ");
-    fill_in(&t, sentence_of(why, mark, out, technique), insn, out);
-    if (mark == MARK_PATCHED)
-        add(&t, " But it was found ahead of time and replaced by one that "
-                "traps: the VMM does it instead.");
+        add(&t, "It was found ahead of time and replaced by an instruction "
+                "that traps: the VMM does it instead. As written: ");
+    fill_in(&t, sentence, insn, out);
     if (row->cite && !(mark == MARK_NONE && !row->traps)) {
         add(&t, " [");
         add(&t, row->cite);

@@ -118,8 +118,8 @@ static int use_filter(const struct filter *f)
         (unsigned short)((size_t)f->size / sizeof(struct sock_filter)),
         (struct sock_filter *)(void *)f->bytes,
     };
-    return f->size > 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program,
-                                0, 0) == 0;
+    return f->size > 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
 }
 
 /* ---- The student's code -------------------------------------------------- */

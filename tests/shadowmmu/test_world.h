@@ -168,7 +168,10 @@ static inline struct outcome_of world_translate(struct world *w,
         w->faults++;
         switch (r.action) {
         case MMU_RESUME: break;
-        case MMU_STEP: *step = true; break;
+        case MMU_WRITE:
+            cr_assert(mmu_open(w->mmu));
+            *step = true;
+            break;
         case MMU_INJECT:
             cr_assert_eq(r.fault.vector, VEC_PF);
             cr_assert_eq(r.fault.cr2, linear);

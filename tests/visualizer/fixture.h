@@ -290,6 +290,14 @@ static inline uint64_t pretended_cycles(void *ctx)
     return ((struct pretended *)ctx)->cycles;
 }
 
+static inline bool pretended_find(void *ctx, const char *name,
+                                  uint32_t *address)
+{
+    (void)ctx;
+    *address = 0x1020;
+    return strcmp(name, "irq_save") == 0;
+}
+
 static inline bool pretended_type(void *ctx, uint8_t byte)
 {
     struct pretended *p = ctx;
@@ -346,6 +354,7 @@ static const struct target_ops pretended_ops = {
     .latest = pretended_latest,
     .here = pretended_here,
     .cycles = pretended_cycles,
+    .find = pretended_find,
     .type = pretended_type,
     .live = pretended_live,
     .report = pretended_report,

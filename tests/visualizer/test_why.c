@@ -158,13 +158,29 @@ Test(vmm_inspect_why, an_ordinary_one_runs_natively)
                              "as on the bare machine.");
 }
 
-Test(vmm_inspect_why, a_fault_of_just_now_is_explained)
+static void after_the_fault(unsigned event_count, uint64_t cycles)
 {
     struct insn insn;
     GIVEN(ADD, CPU_TRAP);
     in.has_fault = true;
+    in.event_count = event_count;
+    in.cycles = cycles;
     in.why[0] = '\0';
     cr_assert(decode((const uint8_t *)ADD, 2, true, &insn));
     inspect_why(&insn, CPU_TRAP, &in);
+}
+
+Test(vmm_inspect_why, a_fault_of_just_now_is_explained)
+{
+    after_the_fault(5, 48211); /* #422 is the last event */
     says("Just now, #422, hidden fault: the guest's tables allow the access");
+    cr_assert(!strstr(in.why, "not sensitive"), "%s", in.why);
+}
+
+Test(vmm_inspect_why, a_fault_of_before_is_not)
+{
+    after_the_fault(8, 48211); /* an instruction was emulated since */
+    says("add is not sensitive");
+    after_the_fault(5, 48300); /* the guest ran on */
+    says("add is not sensitive");
 }

@@ -13,14 +13,14 @@
 
 /* A page-fault exit, and what of the guest's registers matters. */
 struct fault_info {
-    uint32_t address;   /* guest virtual address of the access (CR2) */
-    bool write;         /* it was a write; else a read or a fetch */
-    bool user;          /* by the guest's user code; else by its kernel */
+    uint32_t address;    /* guest virtual address of the access (CR2) */
+    bool write;          /* it was a write; else a read or a fetch */
+    bool user;           /* by the guest's user code; else by its kernel */
     uint32_t real_error; /* the processor's error code: it walked the VMM's
                             table and knows nothing of the guest's */
-    uint32_t cr3;       /* the guest's CR3: guest-physical */
-    bool write_protect; /* the guest's CR0.WP */
-    bool large_pages;   /* the guest's CR4.PSE */
+    uint32_t cr3;        /* the guest's CR3: guest-physical */
+    bool write_protect;  /* the guest's CR0.WP */
+    bool large_pages;    /* the guest's CR4.PSE */
 };
 
 enum verdict {

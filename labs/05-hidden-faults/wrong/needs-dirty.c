@@ -13,7 +13,8 @@ static struct decision reflect(const struct fault_info *fault, uint32_t why)
 static struct decision check(const struct fault_info *fault, uint32_t page,
                              uint32_t rights)
 {
-    bool writable = (rights & PTE_W) && (rights & PTE_D), user = (rights & PTE_U) != 0;
+    bool writable = (rights & PTE_W) && (rights & PTE_D),
+         user = (rights & PTE_U) != 0;
     if (fault->user && !user)
         return reflect(fault, PF_PRESENT);
     /* The kernel may write anywhere, unless CR0.WP protects it from that. */
