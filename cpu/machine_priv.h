@@ -20,44 +20,42 @@ enum {
     BITS = PAGE_BYTES / 64, /* a bit per byte of a page, in words */
     FETCH_SLOTS = 1024,     /* recently fetched pages */
     TWIN_LIMIT = 1 << 16,   /* pages of twins at most */
-    OWN_STORES = 8,         /* then the page is stepped for good */
+    OWN_STORES = 8,         /* then the page is stepped */
+    CALM_STEPS = 64,        /* stepped without one: tried again as it was */
 };
 
 /* What is known of a page that holds code. It is made at the first fetch and
  * kept; code false means the page is data at present (and may be written). */
 struct code_page {
     bool code;
-    bool strict;  /* executed above CPL 0: watched instructions are sites */
-    bool twinned; /* its twin is up to date: fetch from there */
-    bool stepped; /* may only run one instruction at a time */
-    bool dirty;   /* stepped: written since its translations were dropped */
+    bool strict;   /* executed above CPL 0: watched instructions are sites */
+    bool twinned;  /* its twin is up to date: fetch from there */
+    bool stepped;  /* may only run one instruction at a time */
+    bool forced;   /* stepped for another reason than its own stores */
+    bool overlaps; /* decoded in two ways around a site */
+    uint16_t cut;  /* where a LOCK form begins that its end cuts, or its size */
     uint8_t own_stores;
+    uint8_t calm;                /* steps since the last own store */
+    uint32_t frame;              /* where it is in machine memory */
     uint32_t twin;               /* number of its twin, 0: none */
     uint64_t starts[BITS];       /* bytes that begin an instruction */
     uint64_t interior[BITS];     /* bytes inside one */
     uint64_t sites[BITS];        /* bytes the twin replaces by INT3 */
-    uint16_t blocks[PAGE_BYTES]; /* of the block that starts here */
+    uint32_t blocks[PAGE_BYTES]; /* of the block that starts here */
 };
 
-/* What is kept of a block: its instructions (0: not looked at yet), whether
- * the engine cut it for its own reasons, and its size, saturated; the same
- * address can start blocks of different lengths. */
+/* What is kept of a block: its instructions, whether the engine cut it for its
+ * own reasons, and its size (0: not looked at yet); the same address can start
+ * blocks of different lengths. */
 enum {
-    BLOCK_COUNT = 0x7F,
-    BLOCK_SPLIT = 0x80,
-    BLOCK_SIZE_SHIFT = 8,
-    BLOCK_SIZE_MAX = 0xFF,
+    BLOCK_COUNT = 0x7FFF,
+    BLOCK_SPLIT = 0x8000,
+    BLOCK_SIZE_SHIFT = 16,
 };
-
-static inline unsigned block_size_key(uint32_t bytes)
-{
-    return bytes < BLOCK_SIZE_MAX ? bytes : BLOCK_SIZE_MAX;
-}
 
 struct fetch_slot {
     uint64_t page; /* linear page number + 1; 0: empty */
     struct code_page *code;
-    uint64_t ma; /* of the page */
 };
 
 /* Why the TLB-fill hook refused an access. */
@@ -101,8 +99,9 @@ struct machine {
     enum refusal refused;
     struct fault refused_fault;
     bool refused_fetch;
-    bool device_once; /* one instruction may reach devices by itself */
-    bool flush_after; /* the intercepted instruction wrote CR3 */
+    bool stepped_fetch; /* the engine may fetch from a stepped page */
+    bool device_once;   /* one instruction may reach devices by itself */
+    bool flush_after;   /* the intercepted instruction wrote CR3 */
     const char *broken;
     bool triple;
     struct arch_chain chain;
@@ -112,6 +111,8 @@ struct machine {
     struct fetch_slot fetch[FETCH_SLOTS];
     uint8_t *twins;
     uint32_t twin_count;
+    struct code_page *dirty[8]; /* written by the instruction being stepped */
+    unsigned dirty_count;
     uint8_t *microcode;
     unsigned watch;
 
@@ -131,23 +132,39 @@ bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
                uc_tlb_entry *result, void *user);
 
 /* code.c */
-void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user);
 bool code_fetched(struct machine *m, uint64_t linear, ma_t ma,
                   uc_tlb_entry *result);
 bool code_written(struct machine *m, ma_t ma, uc_tlb_entry *result);
 void code_drop(struct machine *m, ma_t page);
-/* A store by the stepped instruction went to a stepped page or to its own. */
 void code_stepped(struct machine *m, uint32_t linear);
 bool code_is_site(struct machine *m, uint32_t linear);
-/* Retired instructions between the running block's start and linear: take
- * back what was counted ahead for those behind it. */
-void code_refund(struct machine *m, uint32_t linear);
 bool code_needs_step(struct machine *m, uint32_t linear);
+/* The page of a linear address that is being executed. */
+struct code_page *code_executing(struct machine *m, uint64_t linear,
+                                 ma_t *page);
+/* Replace the first byte of the instruction at an offset where it is fetched:
+ * by INT3, or by a prefix that makes a plain NOP of PAUSE, for which the engine
+ * would leave its loop each time. */
+enum { OP_INT3 = 0xCC, OP_NOP = 0x90 };
+enum { PREFIX_OPERAND_SIZE = 0x66, PREFIX_REP = 0xF3 };
+void code_make_site(struct machine *m, struct code_page *p, unsigned offset,
+                    uint8_t byte);
+static inline bool code_is_pause(const uint8_t *bytes, const struct insn *insn)
+{
+    return insn->length == 2 && bytes[0] == PREFIX_REP && bytes[1] == OP_NOP;
+}
+/* It cannot be replaced: other instructions overlap it. */
+void code_overlaps(struct machine *m, struct code_page *p);
 /* Bytes at a linear address as the processor would fetch them (no side
  * effects); how many could be had. */
 size_t code_bytes(struct machine *m, uint32_t linear, uint8_t *out,
                   size_t bytes);
 
+/* block.c */
+void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user);
+/* Retired instructions between the running block's start and linear: take
+ * back what was counted ahead for those behind it. */
+void code_refund(struct machine *m, uint32_t linear);
 /* May an interrupt be taken after this instruction, wherever the engine cuts
  * its blocks? */
 bool code_boundary_after(const struct insn *insn);
@@ -171,6 +188,11 @@ void machine_look(struct machine *m); /* recompute attention */
 
 /* cpuid.c */
 int cpuid_hook(uc_engine *uc, void *user);
+
+static inline struct fetch_slot *fetch_slot(struct machine *m, uint64_t linear)
+{
+    return &m->fetch[(linear >> PAGE_SHIFT) % FETCH_SLOTS];
+}
 
 static inline uint32_t live_linear(const struct machine *m)
 {

@@ -377,7 +377,8 @@ static enum machine_stop step(struct machine *m)
         }
         return trap_step(m, linear);
     }
-    if (intercept_wanted(m, &insn, live_cpl(m) > 0)) {
+    if (intercept_wanted(m, &insn, live_cpl(m) > 0) ||
+        code_is_pause(bytes, &insn)) {
         m->stepping = true;
         m->now++;
         why = intercept_execute(m, &insn) ? MACHINE_STEPPED : MACHINE_FAULTED;
@@ -513,6 +514,10 @@ static enum machine_stop execute(struct machine *m)
 
     if (m->drop_count)
         run_drops(m);
+    if (m->stepped_fetch && !m->stepping) {
+        m->stepped_fetch = false; /* it was for one instruction only */
+        uc_ctl_flush_tlb(m->engine.uc);
+    }
     m->refused = REFUSED_NOT;
     m->asked = false;
     m->running = true;

@@ -58,7 +58,8 @@ static int copy_source(const char *folder, int directory, const char *name)
 static bool broken(struct lab_report *r, const char *what, const char *why)
 {
     r->build.status = LAB_ERROR;
-    snprintf(r->build.message, sizeof r->build.message, "%s: %s", what, why);
+    snprintf(r->build.message, sizeof r->build.message, "%.140s: %.50s", what,
+             why);
     return false;
 }
 

@@ -15,6 +15,9 @@ enum {
     TABLE_BYTES = 256 << 10,
 };
 
+/* What a processor without PSE-36 keeps reserved in a 4 MiB entry. */
+#define LARGE_RESERVED 0x003FE000u
+
 struct world {
     struct memory memory;
     struct frames *frames;
@@ -131,7 +134,8 @@ static uint32_t with_frame(uint32_t entry, uint32_t frame)
     return (entry & ~PTE_FRAME) | frame << PAGE_SHIFT;
 }
 
-static void make_tables(struct world *w, unsigned vary, uint32_t address)
+static void make_tables(struct world *w, unsigned vary,
+                        const struct fault_case *c)
 {
     uint32_t directory = 1 + next(w) % (GUEST_FRAMES - 1);
     uint32_t table = 1 + next(w) % (GUEST_FRAMES - 1);
@@ -143,18 +147,18 @@ static void make_tables(struct world *w, unsigned vary, uint32_t address)
         pte = with_frame(pte, next(w) % GUEST_FRAMES);
     if (vary & TABLES_WILD && one_in(w, 16))
         table = GUEST_FRAMES + next(w) % GUEST_FRAMES;
-    if (vary & TABLES_LARGE && one_in(w, 2)) {
+    if (vary & TABLES_LARGE && one_in(w, 2))
         pde |= PTE_PS;
-        if (!one_in(w, 4))
-            pde &= ~0x003FE000u;
-    } else {
+    if (!(pde & PTE_PS) || !c->large_pages)
         pde = with_frame(pde, table);
-    }
+    else if (!one_in(w, 4))
+        pde &= ~LARGE_RESERVED;
     w->vcpu.cr3 = directory << PAGE_SHIFT | (next(w) & (PTE_PWT | PTE_PCD));
-    pmap_write(w->pmap, GPA((directory << PAGE_SHIFT) + (address >> 22) * 4),
+    pmap_write(w->pmap, GPA((directory << PAGE_SHIFT) + (c->address >> 22) * 4),
                &pde, sizeof pde);
-    pmap_write(w->pmap, GPA((table << PAGE_SHIFT) + (address >> 12 & 1023) * 4),
-               &pte, sizeof pte);
+    pmap_write(w->pmap,
+               GPA((table << PAGE_SHIFT) + (c->address >> 12 & 1023) * 4), &pte,
+               sizeof pte);
 }
 
 static void make_case(struct world *w, unsigned vary, struct fault_case *c,
@@ -167,7 +171,7 @@ static void make_case(struct world *w, unsigned vary, struct fault_case *c,
                     (one_in(w, 2) ? PF_PRESENT : 0);
     c->write_protect = !(vary & TABLES_WP) || one_in(w, 2);
     c->large_pages = vary & TABLES_LARGE && !one_in(w, 4);
-    make_tables(w, vary, c->address);
+    make_tables(w, vary, c);
     c->cr3 = w->vcpu.cr3;
     c->walk = walk;
     w->vcpu.cr0 = CR0_PE | CR0_PG | (c->write_protect ? CR0_WP : 0);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { NAME_WIDTH = 22 };
+enum { NAME_WIDTH = 22, QUOTED_LINES = 16 };
 
 /* "  name ....... status   " */
 static void head(FILE *out, const char *name, const char *status)
@@ -19,7 +19,11 @@ static void head(FILE *out, const char *name, const char *status)
 /* Somebody else's text, each line behind a bar so that none passes for ours. */
 static void quote(FILE *out, const char *who, const char *text)
 {
-    while (text && *text) {
+    for (int lines = 0; text && *text; lines++) {
+        if (lines == QUOTED_LINES) {
+            fprintf(out, "      %s| (and more)\n", who);
+            break;
+        }
         int length = (int)strcspn(text, "\n");
         fprintf(out, "      %s| %.*s\n", who, length, text);
         text += length;

@@ -37,6 +37,7 @@ static const int allowed[] = {
     SCMP_SYS(exit_group),
     SCMP_SYS(futex),
     SCMP_SYS(getpid),
+    SCMP_SYS(getppid),
     SCMP_SYS(getrandom),
     SCMP_SYS(gettid),
     SCMP_SYS(madvise),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ignores-wp.c - wrong: the kernel may always write, CR0.WP or not. */
+/* ignores-wp.c - wrong: the kernel may not write what is read-only, though it
+ * has CR0.WP off. */
 #include "decide.h"
 
 static struct decision reflect(const struct fault_info *fault, uint32_t why)
@@ -16,8 +17,7 @@ static struct decision check(const struct fault_info *fault, uint32_t page,
     bool writable = (rights & PTE_W) != 0, user = (rights & PTE_U) != 0;
     if (fault->user && !user)
         return reflect(fault, PF_PRESENT);
-    /* The kernel may write anywhere, unless CR0.WP protects it from that. */
-    if (fault->write && !writable && fault->user)
+    if (fault->write && !writable)
         return reflect(fault, PF_PRESENT);
     return (struct decision){
         .verdict = FILL, .page = page, .writable = writable, .user = user};
