@@ -151,19 +151,34 @@ static inline void begin_block(struct machine *m, uint64_t address,
     m->block_start = m->now;
 }
 
-/* A block that is new, or that has to look up first. Kept apart so that the
- * function below saves no registers. */
+/* Count a block that was looked at before; false: it was not. */
+static inline bool count_known(struct machine *m, uint64_t address,
+                               uint32_t size)
+{
+    const struct fetch_slot *slot = fetch_slot(m, address);
+    uint32_t block;
+
+    if (slot->page != (address >> PAGE_SHIFT) + 1)
+        return false;
+    block = slot->code->blocks[address & PAGE_MASK];
+    if (block >> BLOCK_SIZE_SHIFT != size)
+        return false;
+    begin_block(m, address, size);
+    m->now += block & BLOCK_COUNT;
+    return true;
+}
+
+/* The functions below are kept apart so that the usual case saves no
+ * registers. First: a block that is new, or may have to stop. */
 __attribute__((noinline)) static void
 block_slow(struct machine *m, uint64_t address, uint32_t size)
 {
-    if (m->now >= m->attention) {
-        if (m->stepping || address >= LINEAR_MICROCODE)
-            return;
-        if (!look_up(m, address)) {
-            m->asked = true;
-            uc_emu_stop(m->engine.uc);
-            return;
-        }
+    if (m->stepping || address >= LINEAR_MICROCODE)
+        return;
+    if (m->now >= m->attention && !look_up(m, address)) {
+        m->asked = true;
+        uc_emu_stop(m->engine.uc);
+        return;
     }
     begin_block(m, address, size);
     if (!analyse(m, address, size)) {
@@ -172,24 +187,29 @@ block_slow(struct machine *m, uint64_t address, uint32_t size)
     }
 }
 
+/* Often an interrupt waits for IF only; then there is nothing to do either. */
+__attribute__((noinline)) static void
+block_waiting(struct machine *m, uint64_t address, uint32_t size)
+{
+    bool quiet =
+        !(m->stepping || m->mid_block || m->stop || m->attend || m->nmi ||
+          m->now >= m->deadline || (*m->engine.live.eflags & EFL_IF));
+
+    if (!quiet || !count_known(m, address, size))
+        block_slow(m, address, size);
+}
+
 /* Called by the engine before every block: the most executed function of the
  * project. */
 void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user)
 {
     struct machine *m = user;
-    const struct fetch_slot *slot = fetch_slot(m, address);
 
     (void)uc;
-    if (m->now < m->attention && slot->page == (address >> PAGE_SHIFT) + 1) {
-        uint32_t block = slot->code->blocks[address & PAGE_MASK];
-
-        if (block >> BLOCK_SIZE_SHIFT == size) {
-            begin_block(m, address, size);
-            m->now += block & BLOCK_COUNT;
-            return;
-        }
-    }
-    block_slow(m, address, size);
+    if (m->now >= m->attention)
+        block_waiting(m, address, size);
+    else if (!count_known(m, address, size))
+        block_slow(m, address, size);
 }
 
 void code_refund(struct machine *m, uint32_t linear)

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-    PROBE_BYTES = 1 << 16, /* memory of the calibration's small programs */
+    PROBE_BYTES = 1 << 16,  /* memory of the calibration's small programs */
     SEARCH_BYTES = 1 << 18, /* how far behind a pointer the state may lie */
     STATE_BYTES = 5000,     /* at least this much of the state is there */
     CC_OP_EFLAGS = 1,       /* the engine's "flags are in cc_src" */
@@ -58,11 +58,25 @@ const char *engine_version(void)
 /* Read memory that may not be there. */
 static size_t read_safely(void *to, const void *from, size_t bytes)
 {
-    struct iovec local = { to, bytes };
-    struct iovec remote = { (void *)(uintptr_t)from, bytes };
+    struct iovec local = {to, bytes};
+    struct iovec remote = {(void *)(uintptr_t)from, bytes};
     ssize_t n = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
 
     return n < 0 ? 0 : (size_t)n;
+}
+
+/* Is this the state itself? Copies with the same values lie about: in the
+ * buffer of the search, in memory that an earlier engine gave back. A write
+ * shows at once in the state only. */
+static bool is_live(uc_engine *uc, const uint8_t *state, uint32_t ebx)
+{
+    uint32_t value = 0x600DF00D;
+    bool live;
+
+    uc_reg_write(uc, UC_X86_REG_EBX, &value);
+    live = memcmp(state + 8 * GPR_EBX, &value, sizeof value) == 0;
+    uc_reg_write(uc, UC_X86_REG_EBX, &ebx);
+    return live;
 }
 
 /* Find the live CPU state: the block of memory, reachable from the engine's
@@ -87,7 +101,8 @@ static uint8_t *find_state(uc_engine *uc)
         for (size_t o = 0; o + STATE_BYTES <= n; o += 8) {
             uint8_t *here = (uint8_t *)words[i] + o;
 
-            if (memcmp(buffer + o, magic, sizeof magic) != 0)
+            if (memcmp(buffer + o, magic, sizeof magic) != 0 ||
+                !is_live(uc, here, (uint32_t)magic[GPR_EBX]))
                 continue;
             if (found && found != here) { /* ambiguous: not understood */
                 free(buffer);
@@ -97,13 +112,6 @@ static uint8_t *find_state(uc_engine *uc)
         }
     }
     free(buffer);
-    /* It must be the state itself and not a copy: writes show at once. */
-    if (found) {
-        uint32_t value = 0x600DF00D;
-        uc_reg_write(uc, UC_X86_REG_EBX, &value);
-        if (memcmp(found + 8 * GPR_EBX, &value, sizeof value) != 0)
-            found = NULL;
-    }
     return found;
 }
 
@@ -174,7 +182,7 @@ static size_t find_register(struct probe *p, int id, uint32_t va, uint32_t vb,
         return SIZE_MAX;
     for (int i = 0; i < 2; i++) {
         uint32_t value = i ? vb : va;
-        uc_x86_mmr mmr = { .selector = 0, .base = value, .limit = 0xFFFF };
+        uc_x86_mmr mmr = {.selector = 0, .base = value, .limit = 0xFFFF};
 
         uc_reg_write(uc, id, mmr_base ? (void *)&mmr : (void *)&value);
         memcpy(i ? b : a, p->state, p->bytes);
@@ -204,8 +212,7 @@ static bool calibrate_registers(struct probe *p, struct live *l)
     l->hflags = l->cc_op + 2;
     l->hflags2 = l->cc_op + 3;
     uc_reg_write(uc, UC_X86_REG_EFLAGS, &flags);
-    if ((*l->eflags & ~(uint64_t)(EFL_ARITH | EFL_DF)) !=
-        (EFL_FIXED | EFL_IF))
+    if ((*l->eflags & ~(uint64_t)(EFL_ARITH | EFL_DF)) != (EFL_FIXED | EFL_IF))
         return false;
     if (*l->cc_src != (EFL_CF | EFL_ZF) || *l->cc_op != CC_OP_EFLAGS ||
         *l->df != -1)
@@ -221,15 +228,15 @@ static bool calibrate_registers(struct probe *p, struct live *l)
 static bool calibrate_system(struct probe *p, struct live *l)
 {
     uint8_t *s = (uint8_t *)(uintptr_t)p->state;
-    static const int ids[4] = { UC_X86_REG_LDTR, UC_X86_REG_TR,
-                                UC_X86_REG_GDTR, UC_X86_REG_IDTR };
-    struct live_segment **to[4] = { &l->ldt, &l->tr, &l->gdt, &l->idt };
+    static const int ids[4] = {UC_X86_REG_LDTR, UC_X86_REG_TR, UC_X86_REG_GDTR,
+                               UC_X86_REG_IDTR};
+    struct live_segment **to[4] = {&l->ldt, &l->tr, &l->gdt, &l->idt};
     const size_t base = offsetof(struct live_segment, base);
     uc_engine *uc = p->engine->uc;
-    const uint8_t load_fs[] = { 0xB8, 8, 0, 0, 0, 0x8E, 0xE0, 0xCC };
-    const uint8_t descriptor[8] = { 0xFF, 0xFF, 0x34, 0x12,
-                                    0x56, 0x92, 0x40, 0x78 };
-    uc_x86_mmr gdtr = { .base = 0x7000, .limit = 15 };
+    const uint8_t load_fs[] = {0xB8, 8, 0, 0, 0, 0x8E, 0xE0, 0xCC};
+    const uint8_t descriptor[8] = {0xFF, 0xFF, 0x34, 0x12,
+                                   0x56, 0x92, 0x40, 0x78};
+    uc_x86_mmr gdtr = {.base = 0x7000, .limit = 15};
     uint32_t cr3;
 
     for (size_t i = 0; i < 4; i++) {
@@ -249,8 +256,7 @@ static bool calibrate_system(struct probe *p, struct live *l)
     uc_reg_write(uc, UC_X86_REG_GDTR, &gdtr);
     return l->cr[3] == cr3 && (l->cr[0] & CR0_PE) &&
            probe_run(p, load_fs, sizeof load_fs) &&
-           l->seg[SEG_FS].base == 0x78561234 &&
-           l->seg[SEG_FS].selector == 8 &&
+           l->seg[SEG_FS].base == 0x78561234 && l->seg[SEG_FS].selector == 8 &&
            (l->seg[SEG_FS].flags & SEG_D << 8) != 0;
 }
 
@@ -258,11 +264,11 @@ static bool calibrate_system(struct probe *p, struct live *l)
 static bool calibrate_exceptions(struct probe *p, struct live *l)
 {
     uint8_t *s = (uint8_t *)(uintptr_t)p->state;
-    const uint8_t int21[] = { 0xCD, 0x21 };
-    const uint8_t bad_selector[] = { 0xB8, 0x78, 0x56, 0, 0, 0x8E, 0xD8 };
-    const uint8_t bad_selector2[] = { 0xB8, 0x40, 0x23, 0, 0, 0x8E, 0xD8 };
+    const uint8_t int21[] = {0xCD, 0x21};
+    const uint8_t bad_selector[] = {0xB8, 0x78, 0x56, 0, 0, 0x8E, 0xD8};
+    const uint8_t bad_selector2[] = {0xB8, 0x40, 0x23, 0, 0, 0x8E, 0xD8};
     uint8_t *a = malloc(p->bytes), *b = malloc(p->bytes);
-    uc_x86_mmr gdt = { .base = 0x7000, .limit = 7 };
+    uc_x86_mmr gdt = {.base = 0x7000, .limit = 7};
     size_t from = (size_t)((uint8_t *)(l->cr + 5) - s), code;
     bool good = false;
 
@@ -270,8 +276,7 @@ static bool calibrate_exceptions(struct probe *p, struct live *l)
     if (!a || !b || !probe_run(p, int21, sizeof int21) || p->vector != 0x21)
         goto out;
     memcpy(a, p->copy, p->bytes);
-    if (!probe_run(p, bad_selector, sizeof bad_selector) ||
-        p->vector != VEC_GP)
+    if (!probe_run(p, bad_selector, sizeof bad_selector) || p->vector != VEC_GP)
         goto out;
     memcpy(b, p->copy, p->bytes);
     code = find_pair(a, 0, b, 0x5678, from, p->bytes);
@@ -311,6 +316,9 @@ out:
  * structure that follows it through six faults. */
 static bool calibrate_address(struct probe *p, struct live *l)
 {
+    /* Read again after the run: were the address in a register meanwhile, the
+     * engine's jmp_buf would hold it, too. */
+    static volatile uint32_t base = 0x00903000u;
     uc_engine *uc = p->engine->uc;
     size_t words = malloc_usable_size(uc) / 8;
     uint8_t *possible = malloc(words);
@@ -321,11 +329,12 @@ static bool calibrate_address(struct probe *p, struct live *l)
         return false;
     memset(possible, 1, words);
     for (uint32_t i = 0; i < 6; i++) {
-        uint32_t address = 0x00903000u + i * 0x11111u + i;
-        uint8_t load[] = { 0xA0, 0, 0, 0, 0 };
+        uint32_t address = base + i * 0x11112u;
+        uint8_t load[] = {0xA0, 0, 0, 0, 0};
 
         memcpy(load + 1, &address, 4);
         probe_run(p, load, sizeof load);
+        address = base + i * 0x11112u;
         left = 0;
         for (size_t w = 0; w < words; w++) {
             possible[w] &= ((const uint64_t *)uc)[w] == address;
@@ -342,7 +351,7 @@ static bool calibrate_address(struct probe *p, struct live *l)
 
 static bool calibrate(struct engine *e, uint8_t *memory, char **error)
 {
-    struct probe p = { .engine = e, .memory = memory };
+    struct probe p = {.engine = e, .memory = memory};
     uc_hook fill, interrupt;
     size_t context = uc_context_size(e->uc);
     bool good = false;
@@ -469,10 +478,10 @@ void engine_load(const struct engine *e, struct cpu_state *s)
         s->seg[i] = segment_from(&l->seg[i]);
     s->ldtr = segment_from(l->ldt);
     s->tr = segment_from(l->tr);
-    s->gdtr = (struct table_reg){ (uint32_t)l->gdt->base,
-                                  (uint16_t)l->gdt->limit };
-    s->idtr = (struct table_reg){ (uint32_t)l->idt->base,
-                                  (uint16_t)l->idt->limit };
+    s->gdtr =
+        (struct table_reg){(uint32_t)l->gdt->base, (uint16_t)l->gdt->limit};
+    s->idtr =
+        (struct table_reg){(uint32_t)l->idt->base, (uint16_t)l->idt->limit};
     s->cr0 = (uint32_t)l->cr[0];
     s->cr2 = (uint32_t)l->cr[2];
     s->cr3 = (uint32_t)l->cr[3];
@@ -486,8 +495,9 @@ void engine_load(const struct engine *e, struct cpu_state *s)
  * RF, VM and AC must stay out: the engine adds them from EFLAGS itself. */
 static uint32_t derive_hflags(uint32_t old, const struct cpu_state *s)
 {
-    uint32_t h = old & ~(uint32_t)(HF_CPL | HF_INHIBIT_IRQ | HF_CS32 | HF_SS32 |
-                         HF_ADDSEG | HF_PE | HF_MP | HF_EM | HF_TS | HF_TF);
+    uint32_t h =
+        old & ~(uint32_t)(HF_CPL | HF_INHIBIT_IRQ | HF_CS32 | HF_SS32 |
+                          HF_ADDSEG | HF_PE | HF_MP | HF_EM | HF_TS | HF_TF);
     bool real = !(s->cr0 & CR0_PE) || (s->eflags & EFL_VM);
 
     h |= s->cpl;
@@ -498,8 +508,8 @@ static uint32_t derive_hflags(uint32_t old, const struct cpu_state *s)
         h |= HF_CS32;
     if (s->seg[SEG_SS].attr & SEG_D)
         h |= HF_SS32;
-    if (real || !(h & HF_CS32) || s->seg[SEG_DS].base ||
-        s->seg[SEG_ES].base || s->seg[SEG_SS].base)
+    if (real || !(h & HF_CS32) || s->seg[SEG_DS].base || s->seg[SEG_ES].base ||
+        s->seg[SEG_SS].base)
         h |= HF_ADDSEG;
     if (s->interrupt_shadow)
         h |= HF_INHIBIT_IRQ;

@@ -28,7 +28,7 @@ static void entry_write(struct machine *m, ma_t at, uint32_t value)
 
 static bool refuse(struct fault *f, uint32_t linear, uint32_t error)
 {
-    *f = (struct fault){ VEC_PF, true, error, linear };
+    *f = (struct fault){VEC_PF, true, error, linear};
     return false;
 }
 
@@ -90,13 +90,12 @@ bool walk_access(struct machine *m, uint32_t linear, bool write, bool user,
     return true;
 }
 
-void machine_walk(const struct machine *m, uint32_t linear,
-                  struct hw_walk *w)
+void machine_walk(const struct machine *m, uint32_t linear, struct hw_walk *w)
 {
     const uint64_t *cr = m->engine.live.cr;
     uint32_t rights;
 
-    *w = (struct hw_walk){ .present = false };
+    *w = (struct hw_walk){.present = false};
     if (!(cr[0] & CR0_PG)) {
         w->present = w->writable = w->user = true;
         w->ma = MA(linear);
@@ -109,8 +108,8 @@ void machine_walk(const struct machine *m, uint32_t linear,
     w->large = (w->pde & PTE_PS) && (cr[4] & CR4_PSE);
     rights = w->pde;
     if (w->large) {
-        w->ma = MA((w->pde & PDE_LARGE_FRAME) |
-                   (linear & (LARGE_PAGE_BYTES - 1)));
+        w->ma =
+            MA((w->pde & PDE_LARGE_FRAME) | (linear & (LARGE_PAGE_BYTES - 1)));
     } else {
         w->pte_ma = MA((w->pde & PTE_FRAME) + (linear >> 12 & 0x3FF) * 4);
         w->pte = entry_read(m, w->pte_ma);
@@ -264,8 +263,8 @@ static void linear_switch(void *ctx, uint32_t cr3)
 
 struct mem_ops machine_mem_ops(struct machine *m)
 {
-    return (struct mem_ops){ .read = linear_read,
-                             .write = linear_write,
-                             .switch_cr3 = linear_switch,
-                             .ctx = m };
+    return (struct mem_ops){.read = linear_read,
+                            .write = linear_write,
+                            .switch_cr3 = linear_switch,
+                            .ctx = m};
 }

@@ -19,7 +19,8 @@ enum { FILTERS = 16, SEED = 0x5eed, STATUS_SIGNAL = 128 };
 
 struct options {
     const struct lab *lab;
-    const char *folder, *json;
+    const char *json;
+    char folder[4096];
     bool tap;
     uint64_t seed;
     const char *filter[FILTERS];
@@ -69,6 +70,26 @@ static bool wanted(const struct options *o, const struct lab_test *test)
     return o->filters == 0;
 }
 
+/* The lab's file stands for its folder: prove(1) wants files. */
+static bool set_folder(struct options *o, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    int length = (int)strlen(path);
+
+    for (size_t i = 0; i < lab_count; i++)
+        if (strcmp(name, lab_all[i]->file) == 0)
+            length = (int)(name - path);
+    if (length >= (int)sizeof o->folder) {
+        lab_complain("%.40s...: %s", path, strerror(ENAMETOOLONG));
+        return false;
+    }
+    snprintf(o->folder, sizeof o->folder, "%.*s", length, path);
+    if (!length)
+        strcpy(o->folder, ".");
+    return true;
+}
+
 static bool check(struct options *o)
 {
     const struct lab *there = lab_in_folder(o->folder);
@@ -111,19 +132,17 @@ static bool parse(struct options *o, int argc, char **argv)
     };
     int key;
 
-    *o = (struct options){.folder = ".", .seed = SEED};
+    *o = (struct options){.seed = SEED};
     opterr = 0;
     optind = 1;
     while ((key = getopt_long(argc, argv, "t:", names, NULL)) != -1)
         if (!parse_one(o, key, argv))
             return false;
-    if (optind < argc)
-        o->folder = argv[optind++];
-    if (optind < argc) {
+    if (argc > optind + 1) {
         lab_complain("test takes one folder");
         return false;
     }
-    return check(o);
+    return set_folder(o, optind < argc ? argv[optind] : ".") && check(o);
 }
 
 /* ---- Output -------------------------------------------------------------- */
@@ -228,15 +247,18 @@ static int test(const struct options *o, const struct lab_host *host,
                 struct lab_report *r)
 {
     struct build b;
-    bool built = build_make(&b, o->folder, r), saved;
+    bool built = build_make(&b, o->folder, r);
+    bool saved = save(o, r, false); /* before there is more than one line */
 
-    show_start(o, r);
-    saved = save(o, r, false) && run_all(o, host, &b, r, built);
+    if (saved) {
+        show_start(o, r);
+        saved = run_all(o, host, &b, r, built);
+    }
     build_remove(&b);
-    show_end(o, r);
-    if (!saved || !save(o, r, true))
+    if (!saved)
         return LAB_USAGE;
-    return exit_status(r);
+    show_end(o, r);
+    return save(o, r, true) ? exit_status(r) : LAB_USAGE;
 }
 
 int lab_test(int argc, char **argv, const struct lab_host *host)

@@ -216,8 +216,9 @@ void descriptors_place(struct monitor *mon)
 }
 
 /* The processor wants to set the accessed bit of a shadow descriptor, which is
- * read-only: set it in the guest's and in the shadow. True: it was that. */
-bool descriptors_own_fault(struct monitor *mon, uint32_t linear)
+ * read-only: set it in the guest's and in the shadow, a right withheld to see
+ * the first use. True: it was that. */
+bool descriptors_own_fault(struct monitor *mon, uint32_t linear, uint32_t error)
 {
     const struct memory *memory = machine_memory(mon->machine);
     uint32_t offset = linear - descriptors_linear(mon, 0), at;
@@ -241,5 +242,8 @@ bool descriptors_own_fault(struct monitor *mon, uint32_t linear)
     at = t->base + offset + 4;
     if (mmu_read(mon->mmu, at, 4, false, &high, &f, &device))
         mmu_write(mon->mmu, at, 4, false, high | DESC_A, &f, &device);
+    mon->trace->count.page_faults[FC_DIRTY]++;
+    trace_fault(mon->trace, monitor_site(mon), FC_DIRTY, linear, 0,
+                (uint32_t)entry.v, error, 0, 0);
     return true;
 }

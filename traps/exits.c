@@ -179,7 +179,7 @@ static void page_fault(struct monitor *mon, const struct machine_exit *e)
     struct mmu_result result;
 
     count_exit(mon, EXIT_PAGE_FAULT, e);
-    if (descriptors_own_fault(mon, e->linear))
+    if (descriptors_own_fault(mon, e->linear, e->error))
         return;
     mmu_fault(mon->mmu, e->linear, e->error, mon->v.eip, &result);
     if (mon->observer)

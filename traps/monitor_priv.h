@@ -75,7 +75,8 @@ void descriptors_place(struct monitor *mon);
 void descriptors_tables_changed(struct monitor *mon);
 void descriptors_remapped(struct monitor *mon);
 void descriptors_written(void *ctx, gpa_t page);
-bool descriptors_own_fault(struct monitor *mon, uint32_t linear);
+bool descriptors_own_fault(struct monitor *mon, uint32_t linear,
+                           uint32_t error);
 uint32_t descriptors_linear(const struct monitor *mon, unsigned page);
 
 /* exits.c */

@@ -60,7 +60,7 @@ static void draw_guest_result(struct canvas *c, struct rect r, int row,
     if (v->walk.paging && (!translated || !(v->walk.pde & PTE_P) ||
                            (v->walk.pte_valid && !(v->walk.pte & PTE_P)))) {
         canvas_text(c, r.row + row, column, width, STYLE_TEXT,
-                    "gPA  none: the guest maps nothing here");
+                    "gPA  none: nothing is mapped here");
         return;
     }
     canvas_printf(c, r.row + row, column, width, STYLE_TEXT, "gPA  %08llX",

@@ -291,7 +291,9 @@ static bool create_machine(struct vm *vm, char **error)
     };
 
     if (vm->config.cpu != CPU_BARE) {
-        config.memory_bytes += VMM_EXTRA + vm->config.table_limit_bytes;
+        config.memory_bytes +=
+            VMM_EXTRA +
+            ((vm->config.table_limit_bytes + PAGE_MASK) & ~(uint64_t)PAGE_MASK);
         vm->monitor = monitor_new(&config.client, error);
         if (!vm->monitor)
             return false;

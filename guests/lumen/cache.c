@@ -17,7 +17,7 @@ struct buffer {
 
 static struct buffer buffers[BUFFERS];
 static uint32_t uses;
-static bool busy;                /* a process is in here, perhaps asleep    */
+static bool busy; /* a process is in here, perhaps asleep    */
 
 static void lock(void)
 {

@@ -12,32 +12,32 @@
 #include "proc.h"
 #include "x86.h"
 
-#define COM1           0x3F8
-#define DATA           (COM1 + 0)    /* divisor, low byte, when DLAB is set */
-#define INTERRUPTS     (COM1 + 1)    /* divisor, high byte, likewise        */
-#define LINE_CONTROL   (COM1 + 3)
-#define MODEM_CONTROL  (COM1 + 4)
-#define LINE_STATUS    (COM1 + 5)
+#define COM1          0x3F8
+#define DATA          (COM1 + 0) /* divisor, low byte, when DLAB is set */
+#define INTERRUPTS    (COM1 + 1) /* divisor, high byte, likewise        */
+#define LINE_CONTROL  (COM1 + 3)
+#define MODEM_CONTROL (COM1 + 4)
+#define LINE_STATUS   (COM1 + 5)
 
-#define ON_RECEIVE     0x01
-#define DLAB           0x80
-#define EIGHT_N_ONE    0x03
-#define DTR_RTS_OUT2   0x0B          /* OUT2 connects the UART to IRQ 4     */
-#define DATA_READY     0x01
-#define THR_EMPTY      0x20
+#define ON_RECEIVE   0x01
+#define DLAB         0x80
+#define EIGHT_N_ONE  0x03
+#define DTR_RTS_OUT2 0x0B /* OUT2 connects the UART to IRQ 4     */
+#define DATA_READY   0x01
+#define THR_EMPTY    0x20
 
-#define POLLS          100000u
-#define RING_BYTES     256u
-#define LINE_BYTES     120u
+#define POLLS      100000u
+#define RING_BYTES 256u
+#define LINE_BYTES 120u
 
-#define CTRL_D         4
-#define CTRL_U         21
-#define DELETE         127
+#define CTRL_D 4
+#define CTRL_U 21
+#define DELETE 127
 
 static char ring[RING_BYTES];
 static volatile uint32_t ring_read, ring_written;
 
-static char line[LINE_BYTES];        /* the line being handed out           */
+static char line[LINE_BYTES]; /* the line being handed out           */
 static uint32_t line_used, line_taken;
 static bool has_reader;
 
@@ -47,7 +47,7 @@ void console_init(void)
 {
     port_out8(INTERRUPTS, 0);
     port_out8(LINE_CONTROL, DLAB);
-    port_out8(DATA, 1);              /* 115,200 bits a second               */
+    port_out8(DATA, 1); /* 115,200 bits a second               */
     port_out8(INTERRUPTS, 0);
     port_out8(LINE_CONTROL, EIGHT_N_ONE);
     port_out8(MODEM_CONTROL, DTR_RTS_OUT2);

@@ -11,30 +11,30 @@
 #include "proc.h"
 #include "x86.h"
 
-#define DATA          0x1F0
-#define SECTOR_COUNT  0x1F2
-#define LBA_LOW       0x1F3
-#define LBA_MIDDLE    0x1F4
-#define LBA_HIGH      0x1F5
-#define DRIVE         0x1F6      /* and sector number bits 24-27            */
-#define COMMAND       0x1F7
-#define STATUS        0x1F7      /* reading it ends the interrupt request   */
+#define DATA         0x1F0
+#define SECTOR_COUNT 0x1F2
+#define LBA_LOW      0x1F3
+#define LBA_MIDDLE   0x1F4
+#define LBA_HIGH     0x1F5
+#define DRIVE        0x1F6 /* and sector number bits 24-27            */
+#define COMMAND      0x1F7
+#define STATUS       0x1F7 /* reading it ends the interrupt request   */
 
-#define DRIVE_MASTER  0xE0       /* sector numbers, not cylinders and heads */
-#define CMD_READ      0x20
-#define CMD_WRITE     0x30
-#define CMD_IDENTIFY  0xEC
+#define DRIVE_MASTER 0xE0 /* sector numbers, not cylinders and heads */
+#define CMD_READ     0x20
+#define CMD_WRITE    0x30
+#define CMD_IDENTIFY 0xEC
 
-#define ST_ERROR      0x01
-#define ST_DATA       0x08
-#define ST_FAULT      0x20
-#define ST_BUSY       0x80
-#define FLOATING      0xFF       /* nobody drives the bus                   */
+#define ST_ERROR 0x01
+#define ST_DATA  0x08
+#define ST_FAULT 0x20
+#define ST_BUSY  0x80
+#define FLOATING 0xFF /* nobody drives the bus                   */
 
 #define POLLS         100000u
 #define TIMEOUT_TICKS 300u
 #define SECTOR_WORDS  (SECTOR_BYTES / 2)
-#define MAX_SECTORS   0x3FFFFFu  /* offsets within a program's int          */
+#define MAX_SECTORS   0x3FFFFFu /* offsets within a program's int          */
 
 static uint32_t sectors;
 static volatile bool interrupted;
@@ -61,8 +61,8 @@ static bool succeeded(uint8_t wanted_bits)
 {
     uint8_t status;
 
-    return wait_not_busy(&status) && !(status & (ST_ERROR | ST_FAULT))
-           && (status & wanted_bits) == wanted_bits;
+    return wait_not_busy(&status) && !(status & (ST_ERROR | ST_FAULT)) &&
+           (status & wanted_bits) == wanted_bits;
 }
 
 void disk_init(void)
@@ -123,7 +123,7 @@ bool disk_transfer(uint32_t sector, void *buffer, bool write)
     port_out8(LBA_HIGH, (uint8_t)(sector >> 16));
     port_out8(COMMAND, write ? CMD_WRITE : CMD_READ);
 
-    if (write) {                 /* data first, then the interrupt: done    */
+    if (write) { /* data first, then the interrupt: done    */
         if (!succeeded(ST_DATA))
             return false;
         port_out_words(DATA, buffer, SECTOR_WORDS);

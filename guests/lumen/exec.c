@@ -10,15 +10,15 @@
 #include "proc.h"
 #include "x86.h"
 
-#define ELF_MAGIC      0x464C457Fu
-#define ELF_I386       3
-#define PT_LOAD        1u
-#define PF_WRITABLE    2u
-#define USER_BOTTOM    0x00400000u
+#define ELF_MAGIC   0x464C457Fu
+#define ELF_I386    3
+#define PT_LOAD     1u
+#define PF_WRITABLE 2u
+#define USER_BOTTOM 0x00400000u
 
 struct elf_header {
     uint32_t magic;
-    uint8_t  ident[12];
+    uint8_t ident[12];
     uint16_t type, machine;
     uint32_t version, entry, phoff, shoff, flags;
     uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
@@ -55,13 +55,13 @@ static bool load_segment(struct space *space, const struct stored_file *file,
     uint32_t end = seg->vaddr + seg->memsz;
     struct region *heap = &space->regions[REGION_HEAP];
 
-    if (seg->vaddr < USER_BOTTOM || end < seg->vaddr || end > HEAP_LIMIT
-        || seg->filesz > seg->memsz || seg->offset > size
-        || seg->filesz > size - seg->offset)
+    if (seg->vaddr < USER_BOTTOM || end < seg->vaddr || end > HEAP_LIMIT ||
+        seg->filesz > seg->memsz || seg->offset > size ||
+        seg->filesz > size - seg->offset)
         return false;
 
-    *region = (struct region){ seg->vaddr & PAGE_MASK, end,
-                               (seg->flags & PF_WRITABLE) != 0 };
+    *region = (struct region){seg->vaddr & PAGE_MASK, end,
+                              (seg->flags & PF_WRITABLE) != 0};
     for (uint32_t va = region->start; va < seg->vaddr + seg->filesz;
          va += PAGE_SIZE) {
         if (!load_page(space, file->data, seg, va))
@@ -83,17 +83,16 @@ static bool load_file(struct space *space, const struct stored_file *file,
     const struct elf_segment *segments;
     uint32_t used = 0;
 
-    if (file->end - file->data < (int32_t)sizeof *elf
-        || elf->magic != ELF_MAGIC || elf->machine != ELF_I386)
+    if (file->end - file->data < (int32_t)sizeof *elf ||
+        elf->magic != ELF_MAGIC || elf->machine != ELF_I386)
         return false;
 
     segments = (const void *)(file->data + elf->phoff);
     for (uint32_t i = 0; i < elf->phnum; i++) {
         if (segments[i].type != PT_LOAD || segments[i].memsz == 0)
             continue;
-        if (used == REGION_HEAP
-            || !load_segment(space, file, &segments[i],
-                             &space->regions[used++]))
+        if (used == REGION_HEAP ||
+            !load_segment(space, file, &segments[i], &space->regions[used++]))
             return false;
     }
     *entry = elf->entry;
@@ -111,8 +110,8 @@ static uint32_t build_stack(struct space *space, char *const argv[],
 
     for (uint32_t i = 0; i < argc; i++)
         bytes += strlen(argv[i]) + 1;
-    if (frame == 0 || bytes > PAGE_SIZE
-        || !space_add_page(space, va, frame, true)) {
+    if (frame == 0 || bytes > PAGE_SIZE ||
+        !space_add_page(space, va, frame, true)) {
         if (frame != 0)
             frame_free(frame);
         return 0;
@@ -177,8 +176,8 @@ static int32_t copy_arguments(uint32_t user_argv, char *page,
             return (int32_t)argc;
         argv[argc] = page + used;
         do {
-            if (used == PAGE_SIZE
-                || !space_allows(&current->space, (uint32_t)text, 1, false))
+            if (used == PAGE_SIZE ||
+                !space_allows(&current->space, (uint32_t)text, 1, false))
                 return -1;
             page[used++] = *text;
         } while (*text++ != '\0');

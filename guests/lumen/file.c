@@ -10,7 +10,11 @@
 #define FILES 128
 
 enum file_kind {
-    FILE_FREE, FILE_CONSOLE, FILE_STORED, FILE_PIPE_READ, FILE_PIPE_WRITE,
+    FILE_FREE,
+    FILE_CONSOLE,
+    FILE_STORED,
+    FILE_PIPE_READ,
+    FILE_PIPE_WRITE,
     FILE_DISK
 };
 
@@ -39,7 +43,7 @@ static struct file *file_create(enum file_kind kind)
 {
     for (struct file *f = files; f < files + FILES; f++) {
         if (f->kind == FILE_FREE) {
-            *f = (struct file){ .kind = kind };
+            *f = (struct file){.kind = kind};
             return f;
         }
     }
@@ -227,11 +231,11 @@ int32_t file_read(uint32_t fd, void *buffer, uint32_t bytes)
     struct file *file = get(fd);
 
     switch (file ? file->kind : FILE_FREE) {
-    case FILE_CONSOLE:   return console_read(buffer, bytes);
-    case FILE_STORED:    return stored_read(file, buffer, bytes);
+    case FILE_CONSOLE: return console_read(buffer, bytes);
+    case FILE_STORED: return stored_read(file, buffer, bytes);
     case FILE_PIPE_READ: return pipe_read(file->pipe, buffer, bytes);
-    case FILE_DISK:      return disk_bytes(file, buffer, bytes, false);
-    default:             return -1;
+    case FILE_DISK: return disk_bytes(file, buffer, bytes, false);
+    default: return -1;
     }
 }
 
@@ -245,12 +249,10 @@ int32_t file_write(uint32_t fd, const void *buffer, uint32_t bytes)
         for (uint32_t i = 0; i < bytes; i++)
             console_put(text[i]);
         return (int32_t)bytes;
-    case FILE_PIPE_WRITE:
-        return pipe_write(file->pipe, buffer, bytes);
-    case FILE_DISK:             /* only read from when writing              */
+    case FILE_PIPE_WRITE: return pipe_write(file->pipe, buffer, bytes);
+    case FILE_DISK: /* only read from when writing              */
         return disk_bytes(file, (uint8_t *)(uint32_t)buffer, bytes, true);
-    default:
-        return -1;
+    default: return -1;
     }
 }
 
@@ -262,8 +264,8 @@ int32_t file_seek(uint32_t fd, int32_t offset, uint32_t whence)
     if (!file || (file->kind != FILE_STORED && file->kind != FILE_DISK))
         return -1;
     size = file->kind == FILE_DISK
-           ? disk_sectors() * SECTOR_BYTES
-           : (uint32_t)(file->stored->end - file->stored->data);
+               ? disk_sectors() * SECTOR_BYTES
+               : (uint32_t)(file->stored->end - file->stored->data);
     target = (whence == SEEK_END ? size : 0) + (uint32_t)offset;
     if (target > size)
         return -1;

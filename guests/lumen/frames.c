@@ -11,15 +11,15 @@
 
 struct frame {
     uint16_t references;
-    uint16_t next_free;          /* frame number; 0 ends the list           */
+    uint16_t next_free; /* frame number; 0 ends the list           */
 };
 
-extern char kernel_end[];        /* lumen.ld                                */
+extern char kernel_end[]; /* lumen.ld                                */
 
-static struct frame *frames;     /* indexed by frame number                 */
+static struct frame *frames; /* indexed by frame number                 */
 static uint32_t frame_count, free_count;
 static uint16_t first_free;
-static uint32_t early_next;      /* virtual; 0 once early_alloc has ended   */
+static uint32_t early_next; /* virtual; 0 once early_alloc has ended   */
 
 /* Only the first 4 MiB are mapped while this is in use. At most 64 page
  * tables and 256 KiB for the frame table: there is room. */

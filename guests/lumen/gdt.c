@@ -32,13 +32,13 @@ struct __attribute__((packed)) table_register {
 static uint64_t gdt[PAGE_ENTRIES] __attribute__((aligned(4096))) = {
     [SEL_KERNEL_CODE >> 3] = FLAT(0x9A),
     [SEL_KERNEL_DATA >> 3] = FLAT(0x92),
-    [SEL_USER_CODE >> 3]   = FLAT(0xFA),
-    [SEL_USER_DATA >> 3]   = FLAT(0xF2),
+    [SEL_USER_CODE >> 3] = FLAT(0xFA),
+    [SEL_USER_DATA >> 3] = FLAT(0xF2),
 };
 
 static struct tss tss = {
     .ss0 = SEL_KERNEL_DATA,
-    .io_map = sizeof(struct tss),   /* none: IN and OUT need CPL <= IOPL   */
+    .io_map = sizeof(struct tss), /* none: IN and OUT need CPL <= IOPL   */
 };
 
 uint32_t gdt_address(void)
@@ -53,27 +53,27 @@ void tss_set_stack(uint32_t esp0)
 
 void gdt_init(void)
 {
-    struct table_register gdtr = { GDT_ENTRIES * DESCRIPTOR_BYTES - 1,
-                                     (uint32_t)gdt };
+    struct table_register gdtr = {GDT_ENTRIES * DESCRIPTOR_BYTES - 1,
+                                  (uint32_t)gdt};
     uint32_t base = (uint32_t)&tss;
 
-    gdt[SEL_TSS >> 3] = (sizeof tss - 1)
-                      | (uint64_t)(base & 0xFFFFFF) << 16
-                      | (uint64_t)0x89 << 40      /* 32-bit TSS, available  */
-                      | (uint64_t)(base >> 24) << 56;
+    gdt[SEL_TSS >> 3] = (sizeof tss - 1) | (uint64_t)(base & 0xFFFFFF) << 16 |
+                        (uint64_t)0x89 << 40 /* 32-bit TSS, available  */
+                        | (uint64_t)(base >> 24) << 56;
 
     /* Segment registers keep the loader's descriptors until loaded anew; CS
      * only a far transfer can load. */
-    __asm__ volatile ("lgdt %0\n\t"
-                      "ljmp %1, $1f\n"
-                      "1:\tmovl %2, %%ds\n\t"
-                      "movl %2, %%es\n\t"
-                      "movl %2, %%ss\n\t"
-                      "movl %3, %%fs\n\t"
-                      "movl %3, %%gs\n\t"
-                      "ltr %w4\n\t"
-                      "lldt %w3"
-                      : : "m"(gdtr), "i"(SEL_KERNEL_CODE),
-                          "r"(SEL_KERNEL_DATA), "r"(0), "r"(SEL_TSS)
-                      : "memory");
+    __asm__ volatile("lgdt %0\n\t"
+                     "ljmp %1, $1f\n"
+                     "1:\tmovl %2, %%ds\n\t"
+                     "movl %2, %%es\n\t"
+                     "movl %2, %%ss\n\t"
+                     "movl %3, %%fs\n\t"
+                     "movl %3, %%gs\n\t"
+                     "ltr %w4\n\t"
+                     "lldt %w3"
+                     :
+                     : "m"(gdtr), "i"(SEL_KERNEL_CODE), "r"(SEL_KERNEL_DATA),
+                       "r"(0), "r"(SEL_TSS)
+                     : "memory");
 }

@@ -7,10 +7,10 @@
 #include "kernel.h"
 #include "trap.h"
 
-#define GATE_INTERRUPT 0x8E00u      /* clears IF; present, DPL 0            */
-#define GATE_TRAP      0x8F00u      /* leaves IF                            */
-#define GATE_DPL3      0x6000u      /* INT n allowed to programs            */
-#define STUB_BYTES     16           /* each stub in trap.S                  */
+#define GATE_INTERRUPT 0x8E00u /* clears IF; present, DPL 0            */
+#define GATE_TRAP      0x8F00u /* leaves IF                            */
+#define GATE_DPL3      0x6000u /* INT n allowed to programs            */
+#define STUB_BYTES     16      /* each stub in trap.S                  */
 
 struct gate {
     uint16_t offset_low, selector, flags, offset_high;
@@ -21,12 +21,12 @@ struct __attribute__((packed)) table_register {
     uint32_t base;
 };
 
-static struct gate idt[256];        /* a gate of zeros raises #GP           */
+static struct gate idt[256]; /* a gate of zeros raises #GP           */
 
 extern const char trap_stubs[], trap_stub_syscall[];
 
 #ifdef LUMEN_TRAP
-bool irq_on;                        /* see irq.h                            */
+bool irq_on; /* see irq.h                            */
 #endif
 
 uint32_t idt_address(void)
@@ -48,7 +48,7 @@ static void set_gate(uint32_t vector, const char *stub, uint32_t flags)
 
 void idt_init(void)
 {
-    struct table_register idtr = { sizeof idt - 1, (uint32_t)idt };
+    struct table_register idtr = {sizeof idt - 1, (uint32_t)idt};
 
     /* Interrupt gates for exceptions too: a page fault's CR2 must be read
      * before anything else can fault. */
@@ -59,5 +59,5 @@ void idt_init(void)
              GATE_INTERRUPT | GATE_DPL3);
     set_gate(VEC_SYSCALL, trap_stub_syscall, GATE_TRAP | GATE_DPL3);
 
-    __asm__ volatile ("lidt %0" : : "m"(idtr) : "memory");
+    __asm__ volatile("lidt %0" : : "m"(idtr) : "memory");
 }

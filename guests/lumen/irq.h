@@ -25,20 +25,20 @@
 /* The last instruction of every return to a program. */
 .macro RETURN_TO_USER
 #ifdef LUMEN_TRAP
-    sti                     /* traps; an interrupt can come after IRET only */
+    sti /* traps; an interrupt can come after IRET only */
 #endif
-    iret                    /* in lumen this restores IF, in ring 0         */
-.endm
+        iret /* in lumen this restores IF, in ring 0         */
+            .endm
 
 #else
 
+#include "x86.h"
 #include <stdbool.h>
 #include <stdint.h>
-#include "x86.h"
 
 #ifdef LUMEN_TRAP
 
-extern bool irq_on;         /* what IF should be; kept in idt.c             */
+extern bool irq_on; /* what IF should be; kept in idt.c             */
 
 static inline bool irq_enabled(void)
 {
@@ -59,14 +59,14 @@ static inline void irq_gate_leaving(uint32_t eflags)
 
 static inline void irq_disable(void)
 {
-    __asm__ volatile ("cli" : : : "memory");
+    __asm__ volatile("cli" : : : "memory");
     irq_on = false;
 }
 
 static inline void irq_enable(void)
 {
-    irq_on = true;          /* before STI: a tick may come right after it   */
-    __asm__ volatile ("sti" : : : "memory");
+    irq_on = true; /* before STI: a tick may come right after it   */
+    __asm__ volatile("sti" : : : "memory");
 }
 
 /* An interrupt between the read and the CLI is harmless: it leaves irq_on
@@ -90,14 +90,12 @@ static inline void irq_restore(uint32_t was_on)
 static inline void irq_enable_and_halt(void)
 {
     irq_on = true;
-    __asm__ volatile ("sti; hlt" : : : "memory");
+    __asm__ volatile("sti; hlt" : : : "memory");
 }
 
-#else  /* lumen, the ordinary kernel */
+#else /* lumen, the ordinary kernel */
 
-static inline void irq_gate_entered(void)
-{
-}
+static inline void irq_gate_entered(void) {}
 
 static inline void irq_gate_leaving(uint32_t eflags)
 {
@@ -108,38 +106,38 @@ static inline bool irq_enabled(void)
 {
     uint32_t flags;
 
-    __asm__ volatile ("pushfl; popl %0" : "=r"(flags) : : "memory");
+    __asm__ volatile("pushfl; popl %0" : "=r"(flags) : : "memory");
     return (flags & EFLAGS_IF) != 0;
 }
 
 static inline void irq_disable(void)
 {
-    __asm__ volatile ("cli" : : : "memory");
+    __asm__ volatile("cli" : : : "memory");
 }
 
 static inline void irq_enable(void)
 {
-    __asm__ volatile ("sti" : : : "memory");
+    __asm__ volatile("sti" : : : "memory");
 }
 
 static inline uint32_t irq_save(void)
 {
     uint32_t flags;
 
-    __asm__ volatile ("pushfl; popl %0; cli" : "=r"(flags) : : "memory");
+    __asm__ volatile("pushfl; popl %0; cli" : "=r"(flags) : : "memory");
     return flags;
 }
 
 static inline void irq_restore(uint32_t flags)
 {
-    __asm__ volatile ("pushl %0; popfl" : : "r"(flags) : "memory", "cc");
+    __asm__ volatile("pushl %0; popfl" : : "r"(flags) : "memory", "cc");
 }
 
 /* STI holds interrupts back for one instruction, so no wakeup can slip in
  * between the caller's last look at the run queue and the HLT. */
 static inline void irq_enable_and_halt(void)
 {
-    __asm__ volatile ("sti; hlt" : : : "memory");
+    __asm__ volatile("sti; hlt" : : : "memory");
 }
 
 #endif /* LUMEN_TRAP */

@@ -19,9 +19,9 @@
 
 struct multiboot_info {
     uint32_t flags;
-    uint32_t lower_kib, upper_kib;      /* below 640 KiB, above 1 MiB       */
+    uint32_t lower_kib, upper_kib; /* below 640 KiB, above 1 MiB       */
     uint32_t boot_device;
-    uint32_t cmdline;                   /* physical address of a string     */
+    uint32_t cmdline; /* physical address of a string     */
 };
 
 _Noreturn void kernel_main(uint32_t magic, phys_t info);
@@ -87,7 +87,7 @@ static void start_first_process(const struct test_score *score)
 {
     static char shell[] = "sh", test[] = "selftest";
     static char words[128], passed[12], failed[12];
-    char *argv[ARGUMENTS] = { shell };
+    char *argv[ARGUMENTS] = {shell};
     const char *run = cmdline_value("run=");
     uint32_t argc = 1;
 
@@ -113,7 +113,7 @@ static void start_first_process(const struct test_score *score)
 
 void kernel_main(uint32_t magic, phys_t info)
 {
-    struct test_score score = { 0, 0 };
+    struct test_score score = {0, 0};
     uint32_t memory_bytes;
 
     console_init();

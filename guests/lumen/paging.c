@@ -12,10 +12,10 @@
 #include "trap.h"
 #include "x86.h"
 
-#define ENTRIES        1024u
-#define KERNEL_ENTRY   ((uint32_t)KERNEL_BASE >> 22)
+#define ENTRIES      1024u
+#define KERNEL_ENTRY ((uint32_t)KERNEL_BASE >> 22)
 
-extern pte_t boot_directory[];           /* boot.S                          */
+extern pte_t boot_directory[]; /* boot.S                          */
 
 pte_t *kernel_directory = boot_directory;
 
@@ -47,8 +47,8 @@ static pte_t make_table(phys_t from, uint32_t memory_bytes, pte_t flags)
  * The first table replaces boot.S's, with the same addresses in it. */
 void paging_init(uint32_t memory_bytes)
 {
-    uint32_t features = cmdline_has("pse") || cmdline_has("pge")
-                        ? cpu_features() : 0;
+    uint32_t features =
+        cmdline_has("pse") || cmdline_has("pge") ? cpu_features() : 0;
     bool big = cmdline_has("pse") && (features & CPUID_PSE);
     bool global = cmdline_has("pge") && (features & CPUID_PGE);
     pte_t flags = PTE_P | PTE_W | (global ? PTE_G : 0u);
@@ -94,6 +94,5 @@ pte_t *directory_entry(phys_t directory, uint32_t va, bool create)
             return NULL;
         *pde = table | PTE_P | PTE_W | PTE_U;
     }
-    return (pte_t *)phys_to_virt(*pde & PAGE_MASK)
-           + (va / PAGE_SIZE) % ENTRIES;
+    return (pte_t *)phys_to_virt(*pde & PAGE_MASK) + (va / PAGE_SIZE) % ENTRIES;
 }

@@ -9,16 +9,16 @@
 #include "trap.h"
 #include "x86.h"
 
-#define MASTER      0x20
-#define SLAVE       0xA0
-#define DATA        1            /* offset of the mask register             */
+#define MASTER 0x20
+#define SLAVE  0xA0
+#define DATA   1 /* offset of the mask register             */
 
-#define ICW1        0x11         /* start, ICW4 follows                     */
-#define ICW4_8086   0x01
-#define OCW2_EOI    0x20
-#define OCW3_IRR    0x0A
-#define OCW3_ISR    0x0B
-#define CASCADE     2            /* the slave is on the master's IRQ 2      */
+#define ICW1      0x11 /* start, ICW4 follows                     */
+#define ICW4_8086 0x01
+#define OCW2_EOI  0x20
+#define OCW3_IRR  0x0A
+#define OCW3_ISR  0x0B
+#define CASCADE   2 /* the slave is on the master's IRQ 2      */
 
 static void init_one(uint16_t pic, uint8_t vector, uint8_t cascade)
 {
@@ -40,7 +40,7 @@ void pic_unmask(uint32_t irq)
 {
     uint16_t port = (uint16_t)((irq < 8 ? MASTER : SLAVE) + DATA);
 
-    port_out8(port, port_in8(port) & (uint8_t)~(1u << (irq & 7)));
+    port_out8(port, port_in8(port) & (uint8_t) ~(1u << (irq & 7)));
 }
 
 /* IRQ 7 and 15 also mean "the line dropped before I could say which": then

@@ -8,10 +8,10 @@
 #include "kernel.h"
 #include "proc.h"
 
-#define PIPE_BYTES 2048u         /* a power of two                          */
+#define PIPE_BYTES 2048u /* a power of two                          */
 
 struct pipe {
-    uint32_t read, written;      /* bytes so far; they may wrap             */
+    uint32_t read, written; /* bytes so far; they may wrap             */
     bool has_reader, has_writer;
     uint8_t ring[PIPE_BYTES];
 };
@@ -65,7 +65,7 @@ int32_t pipe_write(struct pipe *pipe, const void *buffer, uint32_t bytes)
 {
     const uint8_t *from = buffer;
 
-    for (uint32_t done = 0; done < bytes; ) {
+    for (uint32_t done = 0; done < bytes;) {
         if (!pipe->has_reader)
             return -1;
         if (pipe->written - pipe->read == PIPE_BYTES)

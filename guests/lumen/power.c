@@ -4,18 +4,18 @@
 #include "kernel.h"
 #include "x86.h"
 
-#define PORT_DEBUG_EXIT  0xF4     /* QEMU's isa-debug-exit, Umbra's too     */
-#define PORT_PM_QEMU     0x604    /* PIIX4 power management, PM1a control   */
-#define PORT_PM_BOCHS    0xB004   /* the same on older machines             */
-#define PM_SOFT_OFF      0x2000
-#define PORT_KEYBOARD    0x64
-#define PULSE_RESET      0xFE
+#define PORT_DEBUG_EXIT 0xF4   /* QEMU's isa-debug-exit, Umbra's too     */
+#define PORT_PM_QEMU    0x604  /* PIIX4 power management, PM1a control   */
+#define PORT_PM_BOCHS   0xB004 /* the same on older machines             */
+#define PM_SOFT_OFF     0x2000
+#define PORT_KEYBOARD   0x64
+#define PULSE_RESET     0xFE
 
 void machine_stop(void)
 {
     irq_disable();
     for (;;)
-        __asm__ volatile ("hlt");
+        __asm__ volatile("hlt");
 }
 
 void machine_power_off(void)

@@ -58,7 +58,7 @@ void vkprintf(const char *f, va_list list)
         case 'u': put_number(va_arg(list, uint32_t), 10, width, pad); break;
         case 'x': put_number(va_arg(list, uint32_t), 16, width, pad); break;
         case '\0': return;
-        default:  console_put(*f); break;
+        default: console_put(*f); break;
         }
     }
 }

@@ -5,13 +5,13 @@
  * stood when it ended, until its parent has asked for its status. The idle
  * loop adopts the children of the dead.
  */
+#include "proc.h"
 #include "irq.h"
 #include "kernel.h"
-#include "proc.h"
 
-#define IDLE       (&procs[0])
-#define FIRST_PID  1
-#define KILLED_V   0x40          /* debug-exit value: this + the exception  */
+#define IDLE      (&procs[0])
+#define FIRST_PID 1
+#define KILLED_V  0x40 /* debug-exit value: this + the exception  */
 
 struct proc procs[PROCS];
 
@@ -66,7 +66,7 @@ static void start(struct proc *proc, struct proc *parent)
     uint32_t *esp = (uint32_t *)frame_of(proc);
 
     *--esp = (uint32_t)trap_return;
-    esp -= 4;                       /* EBP, EBX, ESI, EDI: whatever         */
+    esp -= 4; /* EBP, EBX, ESI, EDI: whatever         */
     proc->saved_esp = (uint32_t)esp;
     proc->parent = parent;
     proc->pid = next_pid++;
@@ -79,8 +79,8 @@ struct proc *proc_spawn(char *const argv[], uint32_t argc)
 
     if (!proc)
         return NULL;
-    if (exec_image(&proc->space, argv[0], argv, argc, frame_of(proc)) < 0
-        || !files_open_console(proc))
+    if (exec_image(&proc->space, argv[0], argv, argc, frame_of(proc)) < 0 ||
+        !files_open_console(proc))
         return NULL;
     name_copy(proc->name, argv[0]);
     start(proc, IDLE);
@@ -100,7 +100,7 @@ int32_t proc_fork(const struct trap_frame *frame)
     }
     copy = frame_of(child);
     *copy = *frame;
-    copy->eax = 0;                  /* what fork() returns in the child     */
+    copy->eax = 0; /* what fork() returns in the child     */
     name_copy(child->name, current->name);
     files_share(child, current);
     start(child, current);
@@ -116,8 +116,8 @@ int32_t proc_wait(int32_t pid, int32_t *status, bool nohang)
         struct proc *child = NULL, *p;
 
         for (p = procs + 1; p < procs + PROCS; p++) {
-            if (p->state == PROC_UNUSED || p->parent != current
-                || (pid != -1 && p->pid != pid))
+            if (p->state == PROC_UNUSED || p->parent != current ||
+                (pid != -1 && p->pid != pid))
                 continue;
             child = p;
             if (p->state == PROC_ZOMBIE)
@@ -181,7 +181,7 @@ void proc_exit(int32_t status)
 bool proc_info(uint32_t slot, struct ps_info *info)
 {
     static const char letters[] = {
-        [PROC_UNUSED] = '-', [PROC_READY] = 'r', [PROC_RUNNING] = 'R',
+        [PROC_UNUSED] = '-',   [PROC_READY] = 'r',  [PROC_RUNNING] = 'R',
         [PROC_SLEEPING] = 'S', [PROC_ZOMBIE] = 'Z',
     };
     const struct proc *p = &procs[slot];

@@ -9,7 +9,7 @@
 #include "kernel.h"
 #include "proc.h"
 
-#define CANARY 0x4C554D45u       /* at the bottom of each kernel stack      */
+#define CANARY 0x4C554D45u /* at the bottom of each kernel stack      */
 
 struct proc *current = &procs[0];
 volatile bool sched_wanted;
@@ -119,8 +119,8 @@ void sched_tick(bool from_user)
     uint32_t now = timer_ticks();
 
     for (struct proc *p = procs; p < procs + PROCS; p++) {
-        if (p->state == PROC_SLEEPING && p->has_deadline
-            && (int32_t)(now - p->deadline) >= 0)
+        if (p->state == PROC_SLEEPING && p->has_deadline &&
+            (int32_t)(now - p->deadline) >= 0)
             queue_push(p);
     }
     if (queue_head) {

@@ -8,8 +8,8 @@
  * frames, its own values in CR0 and CR3, accessed and dirty bits in its own
  * page tables. Every loop ends.
  */
-#include "kernel.h"
 #include "selftest.h"
+#include "kernel.h"
 
 uint32_t fault_at;
 

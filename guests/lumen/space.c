@@ -12,15 +12,15 @@
 #include "memory.h"
 #include "x86.h"
 
-#define ENTRIES       1024u
-#define USER_ENTRIES  ((uint32_t)KERNEL_BASE >> 22)
+#define ENTRIES      1024u
+#define USER_ENTRIES ((uint32_t)KERNEL_BASE >> 22)
 
 bool space_create(struct space *space)
 {
     memset(space, 0, sizeof *space);
     space->regions[REGION_HEAP].writable = true;
     space->regions[REGION_STACK] =
-        (struct region){ STACK_BOTTOM, STACK_TOP, true };
+        (struct region){STACK_BOTTOM, STACK_TOP, true};
     space->directory = directory_create();
     return space->directory != 0;
 }
@@ -148,7 +148,7 @@ enum fault_result space_fault(struct space *space, uint32_t va, uint32_t error)
         pte = directory_entry(space->directory, va, false);
         if (!pte || !(error & PF_W))
             return FAULT_ILLEGAL;
-        if (*pte & PTE_W)               /* a stale TLB entry: look again    */
+        if (*pte & PTE_W) /* a stale TLB entry: look again    */
             return FAULT_FIXED;
         return *pte & PTE_COW ? copy_on_write(va, pte) : FAULT_ILLEGAL;
     }
@@ -186,7 +186,7 @@ static void unmap_range(struct space *space, uint32_t from, uint32_t to)
     for (uint32_t va = from; va < to; va += PAGE_SIZE) {
         pte_t *pte = directory_entry(space->directory, va, false);
 
-        if (!pte) {                     /* on to the next 4 MiB             */
+        if (!pte) { /* on to the next 4 MiB             */
             va = (va | (BIG_PAGE - 1)) + 1 - PAGE_SIZE;
             continue;
         }

@@ -8,10 +8,11 @@ void *memset(void *to, int byte, size_t bytes)
     uint32_t words = bytes / 4, rest = bytes % 4;
     void *p = to;
 
-    __asm__ volatile ("cld; rep stosl"
-                      : "+D"(p), "+c"(words) : "a"(four) : "memory");
-    __asm__ volatile ("rep stosb"
-                      : "+D"(p), "+c"(rest) : "a"(four) : "memory");
+    __asm__ volatile("cld; rep stosl"
+                     : "+D"(p), "+c"(words)
+                     : "a"(four)
+                     : "memory");
+    __asm__ volatile("rep stosb" : "+D"(p), "+c"(rest) : "a"(four) : "memory");
     return to;
 }
 
@@ -20,10 +21,14 @@ void *memcpy(void *to, const void *from, size_t bytes)
     uint32_t words = bytes / 4, rest = bytes % 4;
     void *p = to;
 
-    __asm__ volatile ("cld; rep movsl"
-                      : "+D"(p), "+S"(from), "+c"(words) : : "memory");
-    __asm__ volatile ("rep movsb"
-                      : "+D"(p), "+S"(from), "+c"(rest) : : "memory");
+    __asm__ volatile("cld; rep movsl"
+                     : "+D"(p), "+S"(from), "+c"(words)
+                     :
+                     : "memory");
+    __asm__ volatile("rep movsb"
+                     : "+D"(p), "+S"(from), "+c"(rest)
+                     :
+                     : "memory");
     return to;
 }
 
@@ -46,7 +51,7 @@ size_t strlen(const char *s)
     /* The barrier keeps compilers from making this a call of strlen. */
     while (s[n] != '\0') {
         n++;
-        __asm__ volatile ("");
+        __asm__ volatile("");
     }
     return n;
 }

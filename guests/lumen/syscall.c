@@ -141,8 +141,8 @@ static int32_t sys_sbrk(struct trap_frame *frame)
 
 static int32_t sys_psinfo(struct trap_frame *frame)
 {
-    if (!writable(frame->ecx, sizeof(struct ps_info))
-        || !proc_info(frame->ebx, (struct ps_info *)frame->ecx))
+    if (!writable(frame->ecx, sizeof(struct ps_info)) ||
+        !proc_info(frame->ebx, (struct ps_info *)frame->ecx))
         return -1;
     return ((struct ps_info *)frame->ecx)->pid < 0;
 }
@@ -182,5 +182,6 @@ void syscall_dispatch(struct trap_frame *frame)
     uint32_t number = frame->eax;
 
     frame->eax = number < sizeof handlers / sizeof *handlers
-                 ? (uint32_t)handlers[number](frame) : (uint32_t)-1;
+                     ? (uint32_t)handlers[number](frame)
+                     : (uint32_t)-1;
 }

@@ -11,12 +11,12 @@
 
 /* How long to wait for a tick, which comes each 10 ms: SPINS take 25 ms on
  * the fastest machine, and 100 million instructions on any. */
-#define SPINS       4000000u
-#define POLLS       400000u
-#define POLL_SPINS  8u
+#define SPINS      4000000u
+#define POLLS      400000u
+#define POLL_SPINS 8u
 
-#define NO_GATE     0x30             /* a vector without a gate             */
-#define BAD_SEL     0x58             /* beyond the limit of the GDT         */
+#define NO_GATE 0x30 /* a vector without a gate             */
+#define BAD_SEL 0x58 /* beyond the limit of the GDT         */
 
 /* -------- interrupts -------- */
 
@@ -29,7 +29,7 @@ static void spin(void)
 
     for (uint32_t i = 0; i < 8; i++) {
         n = n * 1664525u + 1013904223u;
-        __asm__ volatile ("" : "+r"(n));
+        __asm__ volatile("" : "+r"(n));
     }
     number = n;
 }
@@ -50,7 +50,8 @@ static bool tick_arrives(void)
 static const char *test_timer(void)
 {
     return tick_arrives() && tick_arrives()
-           ? NULL : "interrupts are on, but no tick arrives";
+               ? NULL
+               : "interrupts are on, but no tick arrives";
 }
 
 static const char *test_irq_save(void)
@@ -163,14 +164,14 @@ static const char *test_control_registers(void)
 }
 
 const struct self_test cpu_tests[] = {
-    { "irq_save and irq_restore",  test_irq_save          },
-    { "a pending interrupt waits", test_irq_pending       },
-    { "timer ticks",               test_timer             },
-    { "breakpoint frame",          test_breakpoint        },
-    { "divide error frame",        test_divide            },
-    { "invalid opcode frame",      test_invalid_opcode    },
-    { "selector beyond the GDT",   test_bad_selector      },
-    { "INT without a gate",        test_no_gate           },
-    { "control registers",         test_control_registers },
-    { NULL, NULL },
+    {"irq_save and irq_restore", test_irq_save},
+    {"a pending interrupt waits", test_irq_pending},
+    {"timer ticks", test_timer},
+    {"breakpoint frame", test_breakpoint},
+    {"divide error frame", test_divide},
+    {"invalid opcode frame", test_invalid_opcode},
+    {"selector beyond the GDT", test_bad_selector},
+    {"INT without a gate", test_no_gate},
+    {"control registers", test_control_registers},
+    {NULL, NULL},
 };

@@ -12,7 +12,7 @@
 #include "selftest.h"
 #include "x86.h"
 
-#define BIG_WINDOW  (WINDOW + BIG_PAGE)
+#define BIG_WINDOW (WINDOW + BIG_PAGE)
 
 /* Map a frame at WINDOW, with nothing stale in the TLB. */
 static pte_t *map_window(phys_t frame, pte_t flags)
@@ -29,7 +29,7 @@ static volatile uint32_t *window(void)
     return (volatile uint32_t *)WINDOW;
 }
 
-static phys_t scratch[2];            /* frames holding 1 and 2              */
+static phys_t scratch[2]; /* frames holding 1 and 2              */
 
 /* The first test: it leaves the scratch frames to the others. */
 static const char *test_frames(void)
@@ -197,9 +197,10 @@ static const char *test_string_restart(void)
     why = check_page_fault(WINDOW + PAGE_SIZE, PF_W);
     if (why)
         return why;
-    return trap_probe.seen.ecx == 10
-           && trap_probe.seen.edi == WINDOW + PAGE_SIZE
-           ? NULL : "ECX and EDI do not tell how far it came";
+    return trap_probe.seen.ecx == 10 &&
+                   trap_probe.seen.edi == WINDOW + PAGE_SIZE
+               ? NULL
+               : "ECX and EDI do not tell how far it came";
 }
 
 /* With "pse" on the command line only. */
@@ -227,16 +228,16 @@ static const char *test_big_page(void)
 }
 
 const struct self_test paging_tests[] = {
-    { "frame allocator",           test_frames            },
-    { "fault: page not present",   test_fault_not_present },
-    { "fault: write to read-only", test_write_protect     },
-    { "CR0.WP off and on",         test_write_protect_off },
-    { "read-only directory entry", test_directory_protect },
-    { "accessed and dirty bits",   test_accessed_dirty    },
-    { "INVLPG",                    test_invlpg            },
-    { "TLB flush by CR3",          test_flush_by_cr3      },
-    { "TLB flush by PGE, if on",   test_flush_by_pge      },
-    { "4 MiB page, if on",         test_big_page          },
-    { "fault in a string store",   test_string_restart    },
-    { NULL, NULL },
+    {"frame allocator", test_frames},
+    {"fault: page not present", test_fault_not_present},
+    {"fault: write to read-only", test_write_protect},
+    {"CR0.WP off and on", test_write_protect_off},
+    {"read-only directory entry", test_directory_protect},
+    {"accessed and dirty bits", test_accessed_dirty},
+    {"INVLPG", test_invlpg},
+    {"TLB flush by CR3", test_flush_by_cr3},
+    {"TLB flush by PGE, if on", test_flush_by_pge},
+    {"4 MiB page, if on", test_big_page},
+    {"fault in a string store", test_string_restart},
+    {NULL, NULL},
 };

@@ -9,7 +9,7 @@
 
 #define PORT_CHANNEL0  0x40
 #define PORT_COMMAND   0x43
-#define RATE_GENERATOR 0x34      /* channel 0, low then high byte, mode 2   */
+#define RATE_GENERATOR 0x34 /* channel 0, low then high byte, mode 2   */
 #define INPUT_HZ       1193182u
 #define TICK_HZ        100u
 

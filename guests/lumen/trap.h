@@ -8,24 +8,24 @@
 
 #define SEL_KERNEL_CODE 0x08
 #define SEL_KERNEL_DATA 0x10
-#define SEL_USER_CODE   0x1B     /* 0x18 with RPL 3                         */
+#define SEL_USER_CODE   0x1B /* 0x18 with RPL 3                         */
 #define SEL_USER_DATA   0x23
 #define SEL_TSS         0x28
 
-#define VEC_DE      0
-#define VEC_BP      3
-#define VEC_UD      6
-#define VEC_GP     13
-#define VEC_PF     14
+#define VEC_DE         0
+#define VEC_BP         3
+#define VEC_UD         6
+#define VEC_GP         13
+#define VEC_PF         14
 #define VEC_EXCEPTIONS 32
-#define VEC_IRQ    32            /* IRQ 0..15 are vectors 32..47            */
-#define VEC_SYSCALL 0x80
+#define VEC_IRQ        32 /* IRQ 0..15 are vectors 32..47            */
+#define VEC_SYSCALL    0x80
 
-#define IRQ_TIMER   0
-#define IRQ_SERIAL  4
+#define IRQ_TIMER  0
+#define IRQ_SERIAL 4
 #define IRQ_DISK   14
 
-#define FRAME_CS   52            /* offsetof(struct trap_frame, cs)         */
+#define FRAME_CS 52 /* offsetof(struct trap_frame, cs)         */
 
 #ifndef __ASSEMBLER__
 
@@ -56,8 +56,8 @@ extern uint32_t idt_address(void);
 
 void pic_init(void);
 void pic_unmask(uint32_t irq);
-bool pic_acknowledge(uint32_t irq);          /* false: spurious             */
-uint8_t pic_requests(void);                  /* IRQ 0..7 raised, not taken  */
+bool pic_acknowledge(uint32_t irq); /* false: spurious             */
+uint8_t pic_requests(void);         /* IRQ 0..7 raised, not taken  */
 
 void timer_init(void);
 uint32_t timer_ticks(void);

@@ -3,8 +3,8 @@
 #ifndef TESTS_TRAPS_TEST_EMULATE_FIXTURE_H
 #define TESTS_TRAPS_TEST_EMULATE_FIXTURE_H
 
-#include "tests/cpu/test_arch_fixture.h"
 #include "cpu/emulate.h"
+#include "tests/cpu/test_arch_fixture.h"
 
 static uint32_t ports[8]; /* what was written, by order */
 static unsigned port_count;

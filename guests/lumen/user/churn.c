@@ -7,8 +7,8 @@
  */
 #include "lib.h"
 
-#define TABLE  0x400000u
-#define RUN    8u
+#define TABLE 0x400000u
+#define RUN   8u
 
 int main(int argc, char **argv)
 {
@@ -24,7 +24,7 @@ int main(int argc, char **argv)
         volatile uint8_t *heap = sbrk((int)bytes);
 
         for (uint32_t at = 0; at < bytes; at += TABLE) {
-            sum += heap[at];            /* must be 0 again, each round      */
+            sum += heap[at]; /* must be 0 again, each round      */
             heap[at] = 1;
         }
         for (uint32_t i = 1; i <= RUN; i++) {

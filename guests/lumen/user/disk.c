@@ -14,8 +14,8 @@ static bool transfer(int fd, uint8_t *buffer, bool writing)
 {
     if (seek(fd, -BYTES, SEEK_END) < 0)
         return false;
-    return (writing ? write(fd, buffer, BYTES) : read(fd, buffer, BYTES))
-           == BYTES;
+    return (writing ? write(fd, buffer, BYTES) : read(fd, buffer, BYTES)) ==
+           BYTES;
 }
 
 static uint32_t checksum(const uint8_t *p)
@@ -40,9 +40,8 @@ int main(void)
     for (uint32_t i = 0; i < BYTES; i++)
         pattern[i] = (uint8_t)random_next(&state);
 
-    good = transfer(fd, saved, false) && transfer(fd, pattern, true)
-           && transfer(fd, found, false)
-           && checksum(found) == checksum(pattern);
+    good = transfer(fd, saved, false) && transfer(fd, pattern, true) &&
+           transfer(fd, found, false) && checksum(found) == checksum(pattern);
     good = transfer(fd, saved, true) && good;
     printf("disk: %d sectors written and read back: checksum %08x, %s\n",
            SECTORS, checksum(found), good ? "ok" : "WRONG");

@@ -10,82 +10,85 @@
 
 static void null_pointer(void)
 {
-    __asm__ volatile ("movl 0, %%eax" : : : "eax");
+    __asm__ volatile("movl 0, %%eax" : : : "eax");
 }
 
 static void kernel_memory(void)
 {
-    __asm__ volatile ("movl (%0), %%eax" : : "r"(KERNEL_TEXT) : "eax");
+    __asm__ volatile("movl (%0), %%eax" : : "r"(KERNEL_TEXT) : "eax");
 }
 
 static void kernel_jump(void)
 {
-    __asm__ volatile ("call *%0" : : "r"(KERNEL_TEXT));
+    __asm__ volatile("call *%0" : : "r"(KERNEL_TEXT));
 }
 
 static void read_only(void)
 {
-    __asm__ volatile ("movb $0, (%0)" : : "r"(read_only) : "memory");
+    __asm__ volatile("movb $0, (%0)" : : "r"(read_only) : "memory");
 }
 
 static void divide(void)
 {
-    __asm__ volatile ("xorl %%edx, %%edx; movl $1, %%eax; xorl %%ecx, %%ecx\n\t"
-                      "divl %%ecx" : : : "eax", "ecx", "edx");
+    __asm__ volatile("xorl %%edx, %%edx; movl $1, %%eax; xorl %%ecx, %%ecx\n\t"
+                     "divl %%ecx"
+                     :
+                     :
+                     : "eax", "ecx", "edx");
 }
 
 static void invalid(void)
 {
-    __asm__ volatile ("ud2");
+    __asm__ volatile("ud2");
 }
 
 static void clear_if(void)
 {
-    __asm__ volatile ("cli");
+    __asm__ volatile("cli");
 }
 
 static void halt(void)
 {
-    __asm__ volatile ("hlt");
+    __asm__ volatile("hlt");
 }
 
 static void port_in(void)
 {
-    __asm__ volatile ("inb $0x64, %%al" : : : "eax");
+    __asm__ volatile("inb $0x64, %%al" : : : "eax");
 }
 
 static void breakpoint(void)
 {
-    __asm__ volatile ("int3");
+    __asm__ volatile("int3");
 }
 
 static void load_gdt(void)
 {
     static const char zeros[6];
 
-    __asm__ volatile ("lgdt %0" : : "m"(zeros));
+    __asm__ volatile("lgdt %0" : : "m"(zeros));
 }
 
 static void load_cr3(void)
 {
-    __asm__ volatile ("movl %0, %%cr3" : : "r"(0));
+    __asm__ volatile("movl %0, %%cr3" : : "r"(0));
 }
 
 /* Vector 14 is the CPU's to use; its gate has DPL 0. */
 static void fake_fault(void)
 {
-    __asm__ volatile ("int $14");
+    __asm__ volatile("int $14");
 }
 
 static void kernel_segment(void)
 {
-    __asm__ volatile ("movl %0, %%ds" : : "r"(0x10));
+    __asm__ volatile("movl %0, %%ds" : : "r"(0x10));
 }
 
 /* Down past the end of the stack, a page at a time. */
 static void deep_stack(void)
 {
-    __asm__ volatile ("1: pushl $0; jmp 1b");
+    __asm__ volatile("1: pushl $0; jmp 1b");
 }
 
 /* POPF at CPL 3 with IOPL 0 leaves IF as it is, without a fault (SDM 2,
@@ -94,10 +97,11 @@ static int try_popf(void)
 {
     uint32_t before, after;
 
-    __asm__ volatile ("pushfl; popl %0" : "=r"(before));
-    __asm__ volatile ("pushl %1; popfl; pushfl; popl %0"
-                      : "=r"(after) : "r"(before & ~EFLAGS_IF)
-                      : "memory", "cc");
+    __asm__ volatile("pushfl; popl %0" : "=r"(before));
+    __asm__ volatile("pushl %1; popfl; pushfl; popl %0"
+                     : "=r"(after)
+                     : "r"(before & ~EFLAGS_IF)
+                     : "memory", "cc");
     printf("fault: popf tried to clear IF, it is %d, no exception\n",
            (after & EFLAGS_IF) != 0);
     return after & EFLAGS_IF ? 0 : 1;
@@ -107,14 +111,14 @@ static const struct {
     const char *name;
     void (*act)(void);
 } kinds[] = {
-    { "null",   null_pointer  }, { "kernel", kernel_memory  },
-    { "jump",   kernel_jump   }, { "ro",     read_only      },
-    { "div",    divide        }, { "ud",     invalid        },
-    { "cli",    clear_if      }, { "hlt",    halt           },
-    { "in",     port_in       }, { "int3",   breakpoint     },
-    { "gp",     load_gdt      }, { "cr3",    load_cr3       },
-    { "int14",  fake_fault    }, { "seg",    kernel_segment },
-    { "stack",  deep_stack    },
+    {"null", null_pointer}, {"kernel", kernel_memory},
+    {"jump", kernel_jump},  {"ro", read_only},
+    {"div", divide},        {"ud", invalid},
+    {"cli", clear_if},      {"hlt", halt},
+    {"in", port_in},        {"int3", breakpoint},
+    {"gp", load_gdt},       {"cr3", load_cr3},
+    {"int14", fake_fault},  {"seg", kernel_segment},
+    {"stack", deep_stack},
 };
 
 #define KINDS (sizeof kinds / sizeof *kinds)

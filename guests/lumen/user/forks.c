@@ -29,7 +29,7 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < PAGES; i++)
         shared[i * (PAGE_SIZE / 4)] = i;
 
-    for (int i = 0; i < n || alive > 0; ) {
+    for (int i = 0; i < n || alive > 0;) {
         int pid = i < n && alive < ALIVE ? fork() : -1;
 
         if (pid == 0)

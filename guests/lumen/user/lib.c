@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* lib.c - system calls, strings, printf. */
-#include <stdarg.h>
 #include "lib.h"
+#include <stdarg.h>
 
 static int call(int number, int a, int b, int c)
 {
     int result;
 
-    __asm__ volatile ("int $0x80"
-                      : "=a"(result)
-                      : "a"(number), "b"(a), "c"(b), "d"(c) : "memory");
+    __asm__ volatile("int $0x80"
+                     : "=a"(result)
+                     : "a"(number), "b"(a), "c"(b), "d"(c)
+                     : "memory");
     return result;
 }
 
@@ -113,8 +114,7 @@ void *memset(void *to, int byte, size_t bytes)
 {
     void *p = to;
 
-    __asm__ volatile ("rep stosb"
-                      : "+D"(p), "+c"(bytes) : "a"(byte) : "memory");
+    __asm__ volatile("rep stosb" : "+D"(p), "+c"(bytes) : "a"(byte) : "memory");
     return to;
 }
 
@@ -122,8 +122,10 @@ void *memcpy(void *to, const void *from, size_t bytes)
 {
     void *p = to;
 
-    __asm__ volatile ("rep movsb"
-                      : "+D"(p), "+S"(from), "+c"(bytes) : : "memory");
+    __asm__ volatile("rep movsb"
+                     : "+D"(p), "+S"(from), "+c"(bytes)
+                     :
+                     : "memory");
     return to;
 }
 
@@ -134,7 +136,7 @@ size_t strlen(const char *s)
     /* The barrier keeps compilers from making this a call of strlen. */
     while (s[n] != '\0') {
         n++;
-        __asm__ volatile ("");
+        __asm__ volatile("");
     }
     return n;
 }
@@ -219,7 +221,7 @@ static void put_signed(struct text *text, int value, uint32_t width)
 
 void printf(const char *f, ...)
 {
-    struct text text = { .used = 0 };
+    struct text text = {.used = 0};
     va_list list;
 
     va_start(list, f);
@@ -231,7 +233,7 @@ void printf(const char *f, ...)
             put(&text, *f);
             continue;
         }
-        f += f[1] == '-' ? 2 : 1;       /* %-8s and %8s: strings go left    */
+        f += f[1] == '-' ? 2 : 1; /* %-8s and %8s: strings go left    */
         if (*f == '0')
             pad = '0';
         for (; *f >= '0' && *f <= '9'; f++)
@@ -241,11 +243,13 @@ void printf(const char *f, ...)
         case 's': put_string(&text, va_arg(list, const char *), width); break;
         case 'c': put(&text, (char)va_arg(list, int)); break;
         case 'd': put_signed(&text, va_arg(list, int), width); break;
-        case 'u': put_number(&text, va_arg(list, uint32_t), 10, width, pad);
-                  break;
-        case 'x': put_number(&text, va_arg(list, uint32_t), 16, width, pad);
-                  break;
-        default:  put(&text, *f); break;
+        case 'u':
+            put_number(&text, va_arg(list, uint32_t), 10, width, pad);
+            break;
+        case 'x':
+            put_number(&text, va_arg(list, uint32_t), 16, width, pad);
+            break;
+        default: put(&text, *f); break;
         }
         if (*f == '\0')
             break;

@@ -61,15 +61,15 @@ int main(int argc, char **argv)
         return 1;
     }
     for (int round = 0; round < rounds; round++) {
-        if (write(first[1], &token, sizeof token) != (int)sizeof token
-            || read(last, &token, sizeof token) != (int)sizeof token)
+        if (write(first[1], &token, sizeof token) != (int)sizeof token ||
+            read(last, &token, sizeof token) != (int)sizeof token)
             failed = 1;
     }
     for (int i = 0; i < n; i++) {
         if (wait(-1, &status) < 0 || status != 0)
             failed = 1;
     }
-    printf("pingpong: %d processes, %d pages, %d rounds: token %u%s\n",
-           n, pages, rounds, token, failed ? ", FAILED" : "");
+    printf("pingpong: %d processes, %d pages, %d rounds: token %u%s\n", n,
+           pages, rounds, token, failed ? ", FAILED" : "");
     return failed;
 }

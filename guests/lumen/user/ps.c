@@ -10,8 +10,8 @@ int main(void)
     printf("  pid parent state pages name\n");
     for (int slot = 0; (unused = psinfo(slot, &info)) >= 0; slot++) {
         if (!unused)
-            printf("%5d %6d %c     %5u %s\n", info.pid, info.parent,
-                   info.state, info.pages, info.name);
+            printf("%5d %6d %c     %5u %s\n", info.pid, info.parent, info.state,
+                   info.pages, info.name);
     }
     return 0;
 }

@@ -6,7 +6,7 @@
  */
 #include "selftest.h"
 
-static char output[512];             /* what the last program printed       */
+static char output[512]; /* what the last program printed       */
 
 int in_child(int (*function)(void))
 {
@@ -33,8 +33,8 @@ int run(char *const argv[])
         exit(127);
     }
     close(ends[1]);
-    while (used < sizeof output - 1
-           && (n = read(ends[0], output + used, sizeof output - 1 - used)) > 0)
+    while (used < sizeof output - 1 &&
+           (n = read(ends[0], output + used, sizeof output - 1 - used)) > 0)
         used += (size_t)n;
     output[used] = '\0';
     close(ends[0]);

@@ -101,7 +101,7 @@ static void run_pipeline(char *text, bool background)
 
     while (text && count < WORDS) {
         char *rest = next_stage(text);
-        int ends[2] = { -1, 1 };
+        int ends[2] = {-1, 1};
 
         if (rest && pipe(ends) < 0) {
             printf("sh: no pipe left\n");
@@ -149,11 +149,11 @@ int main(void)
             ;
         printf("lumen$ ");
         n = read(0, line, sizeof line - 1);
-        if (n <= 0) {                   /* end of input                     */
+        if (n <= 0) { /* end of input                     */
             printf("\n");
             return 0;
         }
-        line[n - 1] = '\0';             /* in place of the newline          */
+        line[n - 1] = '\0'; /* in place of the newline          */
         run_line();
     }
 }

@@ -22,7 +22,7 @@ static void write_function(uint8_t *code, uint32_t value)
 
 static uint32_t call_code(const uint8_t *code)
 {
-    __asm__ volatile ("" : : : "memory");
+    __asm__ volatile("" : : : "memory");
     return ((function *)(uint32_t)code)();
 }
 
@@ -39,16 +39,16 @@ static bool rewrite(uint8_t *code)
 
 /* The store changes the instruction that comes next: 0x11 before, 0x42 after.
  * CALL and POP find out where the copy runs. */
-__asm__ (".pushsection .rodata\n"
-         "ahead_start:\n\t"
-         "call 1f\n"
-         "1:\tpopl %edx\n\t"
-         "movb $0x42, 2f - 1b + 1(%edx)\n"
-         "2:\tmovb $0x11, %al\n\t"
-         "movzbl %al, %eax\n\t"
-         "ret\n"
-         "ahead_end:\n\t"
-         ".popsection");
+__asm__(".pushsection .rodata\n"
+        "ahead_start:\n\t"
+        "call 1f\n"
+        "1:\tpopl %edx\n\t"
+        "movb $0x42, 2f - 1b + 1(%edx)\n"
+        "2:\tmovb $0x11, %al\n\t"
+        "movzbl %al, %eax\n\t"
+        "ret\n"
+        "ahead_end:\n\t"
+        ".popsection");
 extern const uint8_t ahead_start[], ahead_end[];
 
 static bool patch_ahead(uint8_t *code)
@@ -63,18 +63,18 @@ static bool patch_ahead(uint8_t *code)
 
 /* A loop that counts in the immediate operand of one of its own
  * instructions: addl $0, %eax becomes addl $1, $2, ... */
-__asm__ (".pushsection .rodata\n"
-         "loop_start:\n\t"
-         "call 1f\n"
-         "1:\tpopl %edx\n\t"
-         "xorl %eax, %eax\n\t"
-         "movl $100, %ecx\n"
-         "2:\tincl 3f - 1b + 1(%edx)\n"
-         "3:\taddl $0x10000, %eax\n\t"
-         "loop 2b\n\t"
-         "ret\n"
-         "loop_end:\n\t"
-         ".popsection");
+__asm__(".pushsection .rodata\n"
+        "loop_start:\n\t"
+        "call 1f\n"
+        "1:\tpopl %edx\n\t"
+        "xorl %eax, %eax\n\t"
+        "movl $100, %ecx\n"
+        "2:\tincl 3f - 1b + 1(%edx)\n"
+        "3:\taddl $0x10000, %eax\n\t"
+        "loop 2b\n\t"
+        "ret\n"
+        "loop_end:\n\t"
+        ".popsection");
 extern const uint8_t loop_start[], loop_end[];
 
 static bool patch_loop(uint8_t *code)
@@ -96,7 +96,7 @@ static int report(const char *name, bool good)
 }
 
 static uint8_t in_bss[64];
-static uint8_t in_data[64] = { 1 };
+static uint8_t in_data[64] = {1};
 
 int main(void)
 {

@@ -2,7 +2,7 @@
 /* test_memory.c - copy on write, demand-zero pages, heap and stack. */
 #include "selftest.h"
 
-static volatile int cow_page[PAGE_SIZE / 4] = { 1 };
+static volatile int cow_page[PAGE_SIZE / 4] = {1};
 
 static int cow_child(void)
 {
@@ -122,10 +122,10 @@ static const char *test_stack_growth(void)
 }
 
 const struct self_test memory_tests[] = {
-    { "copy on write",             test_copy_on_write        },
-    { "copy on write by read()",   test_kernel_copy_on_write },
-    { "demand-zero memory",        test_demand_zero          },
-    { "sbrk shrinks",              test_shrink               },
-    { "stack grows",               test_stack_growth         },
-    { NULL, NULL },
+    {"copy on write", test_copy_on_write},
+    {"copy on write by read()", test_kernel_copy_on_write},
+    {"demand-zero memory", test_demand_zero},
+    {"sbrk shrinks", test_shrink},
+    {"stack grows", test_stack_growth},
+    {NULL, NULL},
 };

@@ -69,7 +69,7 @@ static int busy(void)
     for (int burst = 0; burst < BURSTS; burst++) {
         for (int i = 0; i < BURST_STEPS; i++) {
             number = number * 1664525u + 1013904223u;
-            __asm__ volatile ("" : "+r"(number));
+            __asm__ volatile("" : "+r"(number));
         }
         psinfo(slot, &info);
         if (info.preempted >= 2)
@@ -180,14 +180,14 @@ static const char *test_bad_pointers(void)
 }
 
 const struct self_test process_tests[] = {
-    { "fork, exit, wait",          test_fork                 },
-    { "exec",                      test_exec                 },
-    { "sleep",                     test_sleep                },
-    { "orphans",                   test_orphans              },
-    { "preemption",                test_preemption           },
-    { "pipe of 20000 bytes",       test_pipe                 },
-    { "broken pipe",               test_broken_pipe          },
-    { "files, dup2, seek",         test_files                },
-    { "bad pointers",              test_bad_pointers         },
-    { NULL, NULL },
+    {"fork, exit, wait", test_fork},
+    {"exec", test_exec},
+    {"sleep", test_sleep},
+    {"orphans", test_orphans},
+    {"preemption", test_preemption},
+    {"pipe of 20000 bytes", test_pipe},
+    {"broken pipe", test_broken_pipe},
+    {"files, dup2, seek", test_files},
+    {"bad pointers", test_bad_pointers},
+    {NULL, NULL},
 };

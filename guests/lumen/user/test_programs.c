@@ -4,11 +4,11 @@
  */
 #include "selftest.h"
 
-#define DIVIDE_ERROR  (KILLED_BY + 0)
-#define BREAKPOINT    (KILLED_BY + 3)
-#define INVALID       (KILLED_BY + 6)
-#define PROTECTION    (KILLED_BY + 13)
-#define PAGE_FAULT    (KILLED_BY + 14)
+#define DIVIDE_ERROR (KILLED_BY + 0)
+#define BREAKPOINT   (KILLED_BY + 3)
+#define INVALID      (KILLED_BY + 6)
+#define PROTECTION   (KILLED_BY + 13)
+#define PAGE_FAULT   (KILLED_BY + 14)
 
 static const char *test_fork_tree(void)
 {
@@ -28,7 +28,8 @@ static const char *test_touch(void)
 {
     CHECK(RUN("touch", "48", "5", "3", "rand") == 0, "touch failed");
     CHECK(printed("touch: 48 pages, stride 5, 3 rounds, rand: "
-                  "checksum ab5c3752\n"), "checksum");
+                  "checksum ab5c3752\n"),
+          "checksum");
     return NULL;
 }
 
@@ -59,21 +60,21 @@ static const char *test_faults(void)
         int status;
         const char *why;
     } expected[] = {
-        { "null",   PAGE_FAULT,   "null pointer"                  },
-        { "kernel", PAGE_FAULT,   "kernel memory is readable"     },
-        { "jump",   PAGE_FAULT,   "kernel memory is executable"   },
-        { "ro",     PAGE_FAULT,   "text is writable"              },
-        { "stack",  PAGE_FAULT,   "the stack has no end"          },
-        { "div",    DIVIDE_ERROR, "division by zero"              },
-        { "int3",   BREAKPOINT,   "INT3"                          },
-        { "ud",     INVALID,      "UD2"                           },
-        { "cli",    PROTECTION,   "CLI"                           },
-        { "hlt",    PROTECTION,   "HLT"                           },
-        { "in",     PROTECTION,   "IN"                            },
-        { "gp",     PROTECTION,   "LGDT"                          },
-        { "cr3",    PROTECTION,   "MOV to CR3"                    },
-        { "int14",  PROTECTION,   "INT 14 through a DPL 0 gate"   },
-        { "seg",    PROTECTION,   "DS with the kernel's selector" },
+        {"null", PAGE_FAULT, "null pointer"},
+        {"kernel", PAGE_FAULT, "kernel memory is readable"},
+        {"jump", PAGE_FAULT, "kernel memory is executable"},
+        {"ro", PAGE_FAULT, "text is writable"},
+        {"stack", PAGE_FAULT, "the stack has no end"},
+        {"div", DIVIDE_ERROR, "division by zero"},
+        {"int3", BREAKPOINT, "INT3"},
+        {"ud", INVALID, "UD2"},
+        {"cli", PROTECTION, "CLI"},
+        {"hlt", PROTECTION, "HLT"},
+        {"in", PROTECTION, "IN"},
+        {"gp", PROTECTION, "LGDT"},
+        {"cr3", PROTECTION, "MOV to CR3"},
+        {"int14", PROTECTION, "INT 14 through a DPL 0 gate"},
+        {"seg", PROTECTION, "DS with the kernel's selector"},
     };
 
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
@@ -101,14 +102,14 @@ static const char *test_disk(void)
 }
 
 const struct self_test program_tests[] = {
-    { "40 forks",                  test_fork_tree            },
-    { "page tables come and go",   test_churn                },
-    { "random touches",            test_touch                },
-    { "sieve",                     test_primes               },
-    { "address-space ping-pong",   test_pingpong             },
-    { "self-modifying code",       test_smc                  },
-    { "faults kill one process",   test_faults               },
-    { "POPF in a program",         test_popf                 },
-    { "disk, if there is one",     test_disk                 },
-    { NULL, NULL },
+    {"40 forks", test_fork_tree},
+    {"page tables come and go", test_churn},
+    {"random touches", test_touch},
+    {"sieve", test_primes},
+    {"address-space ping-pong", test_pingpong},
+    {"self-modifying code", test_smc},
+    {"faults kill one process", test_faults},
+    {"POPF in a program", test_popf},
+    {"disk, if there is one", test_disk},
+    {NULL, NULL},
 };

@@ -31,7 +31,7 @@ int main(int argc, char **argv)
             sum = sum * 31 + *word;
         }
     }
-    printf("touch: %u pages, stride %u, %u rounds, %s: checksum %08x\n",
-           pages, stride, rounds, random ? "rand" : "seq", sum);
+    printf("touch: %u pages, stride %u, %u rounds, %s: checksum %08x\n", pages,
+           stride, rounds, random ? "rand" : "seq", sum);
     return 0;
 }

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/vmm/test_determinism.c - the same run, bit for bit, however it is
+ * driven and whoever watches. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/support/guest.h"
+
+enum { MEMORY_MIB = 64 };
+#define CYCLES UINT64_C(2000000000)
+
+/* What each way can run, and the event up to which a stepped run goes. */
+static const struct run {
+    unsigned way;
+    const char *kernel;
+} runs[] = {
+    {WAY_BARE, "lumen"},         {WAY_TRAP_TLB, "lumen-trap"},
+    {WAY_TRAP_SHADOW, "lumen-trap"}, {WAY_BT_TLB, "lumen"},
+    {WAY_BT_SHADOW, "lumen"},    {WAY_TRAP_SHADOW, "lumen"},
+};
+enum { RUNS = sizeof runs / sizeof *runs };
+
+static void start(struct guest *g, const struct run *r, const char *append)
+{
+    guest_open(g, &ways[r->way], guest_embedded(r->kernel), append,
+               MEMORY_MIB * MIB, NULL);
+}
+
+/* The end of a run, to compare with another's. */
+struct end {
+    struct seen seen;
+    struct counters count;
+    uint64_t cycles, digest, seq;
+    enum vm_stop stop;
+};
+
+static void note(struct guest *g, enum vm_stop stop, struct end *end)
+{
+    *end = (struct end){.seen = g->seen,
+                        .count = vm_trace(g->vm)->count,
+                        .cycles = vm_cycles(g->vm),
+                        .digest = vm_digest(g->vm, true),
+                        .seq = vm_trace(g->vm)->seq,
+                        .stop = stop};
+}
+
+static void expect_same(const struct end *a, const struct end *b, bool seen,
+                        const struct run *r, const char *what)
+{
+    const char *way = ways[r->way].name, *kernel = r->kernel, *counter;
+
+    cr_expect_eq(a->stop, b->stop, "%s, %s, %s: stops %d, %d", kernel, way,
+                 what, a->stop, b->stop);
+    cr_expect_eq(a->seq, b->seq, "%s, %s, %s: %llu, %llu events", kernel, way,
+                 what, (unsigned long long)a->seq, (unsigned long long)b->seq);
+    cr_expect_eq(a->cycles, b->cycles, "%s, %s, %s: %llu, %llu cycles", kernel,
+                 way, what, (unsigned long long)a->cycles,
+                 (unsigned long long)b->cycles);
+    cr_expect_eq(a->digest, b->digest, "%s, %s, %s: digests", kernel, way,
+                 what);
+    counter = counters_difference(&a->count, &b->count);
+    cr_expect_null(counter, "%s, %s, %s: counter %s", kernel, way, what,
+                   counter);
+    if (!seen)
+        return;
+    cr_expect_eq(a->seen.events, b->seen.events);
+    cr_expect_eq(a->seen.hash, b->seen.hash, "%s, %s, %s: event streams differ",
+                 kernel, way, what);
+}
+
+static void plain(const struct run *r, const char *append, bool watch,
+                  uint64_t to_event, struct end *end)
+{
+    struct guest g;
+    enum vm_stop stop;
+
+    start(&g, r, append);
+    if (watch)
+        guest_watch(&g);
+    stop = to_event ? guest_run_to_event(&g, to_event) : guest_run(&g, CYCLES);
+    note(&g, stop, end);
+    guest_close(&g);
+}
+
+Test(determinism, two_runs_and_a_reader_more)
+{
+    for (unsigned i = 0; i < RUNS; i++) {
+        struct end first, second, unseen;
+
+        plain(&runs[i], "test", true, 0, &first);
+        plain(&runs[i], "test", true, 0, &second);
+        plain(&runs[i], "test", false, 0, &unseen);
+        expect_same(&first, &second, true, &runs[i], "again");
+        expect_same(&first, &unseen, false, &runs[i], "with no reader");
+        cr_expect(first.seen.events > 100000);
+    }
+}
+
+/* ---- files ---------------------------------------------------------------------- */
+
+static char *write_trace(const struct run *r, uint64_t to_event, size_t *bytes)
+{
+    char name[] = "/tmp/umbra-determinism-XXXXXX.jsonl", *text;
+    const char *error = NULL;
+    struct trace_file *file;
+    struct guest g;
+    int fd = mkstemps(name, 6);
+    FILE *in;
+
+    cr_assert(fd >= 0);
+    close(fd);
+    start(&g, r, "test");
+    file = trace_file_open(name, vm_trace(g.vm), &error);
+    cr_assert_not_null(file, "%s", error ? error : "?");
+    guest_run_to_event(&g, to_event);
+    cr_assert_eq(trace_file_close(file), 0);
+    guest_close(&g);
+    in = fopen(name, "r");
+    remove(name);
+    cr_assert_not_null(in);
+    fseek(in, 0, SEEK_END);
+    *bytes = (size_t)ftell(in);
+    rewind(in);
+    text = malloc(*bytes + 1);
+    cr_assert_not_null(text);
+    cr_assert_eq(fread(text, 1, *bytes, in), *bytes);
+    fclose(in);
+    return text;
+}
+
+Test(determinism, trace_files_are_equal)
+{
+    for (unsigned i = 0; i < RUNS; i++) {
+        size_t a_bytes, b_bytes;
+        char *a = write_trace(&runs[i], 30000, &a_bytes);
+        char *b = write_trace(&runs[i], 30000, &b_bytes);
+
+        cr_expect(a_bytes > 1000000);
+        cr_expect(a_bytes == b_bytes && memcmp(a, b, a_bytes) == 0, "%s, %s",
+                  runs[i].kernel, ways[runs[i].way].name);
+        free(a);
+        free(b);
+    }
+}
+
+/* ---- slices ---------------------------------------------------------------------- */
+
+/* A simple generator of our own: the same on every host. */
+static uint32_t next_random(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+static void sliced(const struct run *r, const char *append, uint32_t seed,
+                   uint32_t most, struct end *end)
+{
+    struct guest g;
+    enum vm_stop stop = VM_RUNNING;
+
+    start(&g, r, append);
+    guest_watch(&g);
+    while (stop == VM_RUNNING && vm_cycles(g.vm) < CYCLES) {
+        uint64_t part = 1 + next_random(&seed) % most;
+        struct vm_limit limit = {.cycles = vm_cycles(g.vm) + part};
+
+        stop = vm_run(g.vm, &limit);
+    }
+    note(&g, stop, end);
+    guest_close(&g);
+}
+
+Test(determinism, small_slices)
+{
+    for (unsigned i = 0; i < RUNS; i++) {
+        struct end whole, slices;
+
+        plain(&runs[i], "quiet run=forks,3", true, 0, &whole);
+        sliced(&runs[i], "quiet run=forks,3", 1, 2000, &slices);
+        expect_same(&whole, &slices, true, &runs[i], "short slices");
+    }
+}
+
+Test(determinism, long_slices)
+{
+    for (unsigned i = 0; i < RUNS; i++) {
+        struct end whole, slices;
+
+        plain(&runs[i], "test", true, 0, &whole);
+        sliced(&runs[i], "test", 2, 400000, &slices);
+        expect_same(&whole, &slices, true, &runs[i], "long slices");
+    }
+}
+
+/* ---- single steps ----------------------------------------------------------------- */
+
+/* Steps and runs by turns until an event's number is reached. Where a plain
+ * run stops behind that event depends on its blocks, so the streams up to it
+ * are compared, and nothing else. */
+struct prefix {
+    struct seen seen;
+    uint64_t last;
+};
+
+static void keep_event(void *ctx, const struct event *e);
+
+struct recorder {
+    struct guest g;
+    struct trace_sink sink;
+    uint64_t hash, until;
+};
+
+static void keep_event(void *ctx, const struct event *e)
+{
+    struct recorder *r = ctx;
+
+    if (e->seq > r->until)
+        guest_forget(&r->g);
+}
+
+static uint64_t stream(const struct run *r, const char *append,
+                       uint64_t to_event, uint32_t seed, uint32_t steps_most)
+{
+    const struct vm_limit one = {.one_instruction = true};
+    struct recorder rec = {.until = to_event};
+    enum vm_stop stop = VM_RUNNING;
+    uint64_t hash;
+
+    start(&rec.g, r, append);
+    /* Attached first: it takes the hash's sink away before that sees more. */
+    rec.sink = (struct trace_sink){keep_event, &rec, NULL};
+    guest_watch(&rec.g);
+    trace_attach(vm_trace(rec.g.vm), &rec.sink);
+    while (stop == VM_RUNNING && vm_trace(rec.g.vm)->seq <= to_event) {
+        uint32_t steps = steps_most ? next_random(&seed) % steps_most : 0;
+
+        for (uint32_t i = 0; stop == VM_RUNNING && i < steps &&
+                             vm_trace(rec.g.vm)->seq <= to_event;
+             i++)
+            stop = vm_run(rec.g.vm, &one);
+        if (stop == VM_RUNNING) {
+            struct vm_limit limit = {
+                .cycles = vm_cycles(rec.g.vm) +
+                          (steps_most ? next_random(&seed) % 20000 : CYCLES),
+                .events = to_event + 1};
+
+            stop = vm_run(rec.g.vm, &limit);
+        }
+    }
+    trace_detach(vm_trace(rec.g.vm), &rec.sink);
+    hash = rec.g.seen.hash;
+    guest_close(&rec.g);
+    return hash;
+}
+
+Test(determinism, steps_between_runs)
+{
+    for (unsigned i = 0; i < RUNS; i++) {
+        const char *append = "quiet run=forks,3";
+        uint64_t run = stream(&runs[i], append, 8000, 0, 0);
+
+        for (uint32_t seed = 1; seed <= 2; seed++)
+            cr_expect_eq(stream(&runs[i], append, 8000, seed, 5000), run,
+                         "%s, %s, seed %u: stepping changes the stream",
+                         runs[i].kernel, ways[runs[i].way].name, seed);
+    }
+}
