@@ -17,7 +17,7 @@
 enum {
     CHILD_READS = 64,      /* words that one answer may read */
     CHILD_CPU_SECONDS = 2, /* of processor time for one answer */
-    CHILD_WALL_SECONDS = 30,
+    CHILD_WALL_SECONDS = 15,
     CHILD_PRINTED = 2048, /* bytes of what it prints that are kept */
 };
 

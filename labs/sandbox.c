@@ -82,7 +82,7 @@ static int allow_channels(scmp_filter_ctx f)
     int bad = 0;
     for (size_t i = 0; i < sizeof written / sizeof written[0]; i++)
         bad |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
-                                SCMP_A0(SCMP_CMP_EQ, written[i]));
+                                SCMP_A0(SCMP_CMP_EQ, written[i], 0));
     return bad;
 }
 
@@ -99,14 +99,14 @@ static int allow_loading(scmp_filter_ctx f)
     bad |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
                             SCMP_A1(SCMP_CMP_MASKED_EQ, modes, O_RDONLY));
     bad |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-                            SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP));
+                            SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP, 0));
     return bad;
 }
 
 static int allow_running(scmp_filter_ctx f)
 {
     int bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(read), 1,
-                               SCMP_A0(SCMP_CMP_EQ, RUNNER_SOCKET));
+                               SCMP_A0(SCMP_CMP_EQ, RUNNER_SOCKET, 0));
     for (size_t i = 0; i < sizeof stats / sizeof stats[0]; i++)
         bad |= seccomp_rule_add(f, SCMP_ACT_ERRNO(EBADF), stats[i], 0);
     return bad;
@@ -122,7 +122,7 @@ static int add_rules(scmp_filter_ctx f, enum sandbox_stage stage, pid_t pid)
                                 refused[i].call, 0);
     /* A signal to itself: abort() and raise(). */
     bad |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)pid));
+                            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)pid, 0));
     bad |= allow_channels(f);
     return bad |
            (stage == SANDBOX_LOADING ? allow_loading(f) : allow_running(f));

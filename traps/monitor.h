@@ -93,6 +93,7 @@ struct monitor_lost {
 };
 struct monitor_audit {
     struct monitor_lost lost[2]; /* POPF, IRET */
+    struct monitor_lost missed;  /* bt-static: silent and not translated */
     uint64_t if_off_cycle;       /* virtual IF became 0 */
     uint32_t if_off_eip;
     const char *if_off_by; /* "cli", "interrupt gate", ... */

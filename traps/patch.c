@@ -18,14 +18,16 @@
 
 #define INT3_BYTE 0xCC
 
+#define SILENT_CLASSES                                                         \
+    (1u << CLASS_FLAG | 1u << CLASS_TABLE | 1u << CLASS_DESCRIPTOR |           \
+     1u << CLASS_SEGMENT)
+
 static bool is_silent(const struct scan_site *s)
 {
-    if (s->id == INSN_INT || s->id == INSN_INT1 || s->id == INSN_INT3 ||
-        s->id == INSN_INTO)
-        return false; /* these come to the monitor as they are */
-    return s->cls == CLASS_FLAG || s->cls == CLASS_TABLE ||
-           s->cls == CLASS_DESCRIPTOR || s->cls == CLASS_SEGMENT ||
-           s->cls == CLASS_TRANSFER;
+    if (s->id == INSN_CALL_FAR || s->id == INSN_JMP_FAR ||
+        s->id == INSN_RET_FAR)
+        return true; /* of the other transfers, INT n comes as it is */
+    return SILENT_CLASSES >> s->cls & 1;
 }
 
 static int by_gpa(const void *a, const void *b)
@@ -86,6 +88,7 @@ void monitor_patch(struct monitor *mon, const struct monitor_code *code,
     if (ranges && bytes && scan_image(&input, &found)) {
         apply(mon, &found, code, count);
         scan_free(&found);
+        machine_watch(mon->machine, SILENT_CLASSES);
     }
     for (unsigned i = 0; bytes && i < count; i++)
         free(bytes[i]);

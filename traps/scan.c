@@ -62,13 +62,17 @@ static bool has_target(const struct insn *in)
            in->flow == FLOW_CALL;
 }
 
-/* PUSH of an immediate that is an address in the image: the return address of
- * a hand-made frame (PUSH; IRET or RET goes there). */
-#define PUSH_IMM32 0x68
-static bool pushed_address(const uint8_t *bytes, const struct insn *in,
-                           uint32_t *address)
+/* An address of the image that an instruction names outright: a far transfer's
+ * target, or what is pushed (the return address of a hand-made frame, where an
+ * IRET or RET goes). */
+enum { PUSH_IMM32 = 0x68, CALL_FAR = 0x9A, JMP_FAR = 0xEA };
+static bool named_address(const uint8_t *bytes, const struct insn *in,
+                          uint32_t *address)
 {
-    if (bytes[0] != PUSH_IMM32 || in->length != 5)
+    bool push = bytes[0] == PUSH_IMM32 && in->length == 5;
+    bool far = (bytes[0] == CALL_FAR || bytes[0] == JMP_FAR) && in->length == 7;
+
+    if (!push && !far)
         return false;
     memcpy(address, bytes + 1, sizeof *address);
     return true;
@@ -78,7 +82,7 @@ static bool pushed_address(const uint8_t *bytes, const struct insn *in,
 static bool follow(struct scan *s, uint32_t address)
 {
     size_t range;
-    uint32_t at, pushed;
+    uint32_t at, named;
     struct insn in;
 
     if (!find(s, address, &range, &at))
@@ -94,7 +98,7 @@ static bool follow(struct scan *s, uint32_t address)
         if (has_target(&in) &&
             !enqueue(s, decode_target(&in, rg->address + at)))
             return false;
-        if (pushed_address(rg->bytes + at, &in, &pushed) && !enqueue(s, pushed))
+        if (named_address(rg->bytes + at, &in, &named) && !enqueue(s, named))
             return false;
         if (!goes_on(&in))
             return true;

@@ -42,6 +42,20 @@ static void lost(struct monitor *mon, unsigned which, const struct insn *insn,
                  mon->v.eflags, image);
 }
 
+/* Under static translation none should be left: this one the scan had not
+ * seen. */
+static void missed(struct monitor *mon, const struct insn *insn)
+{
+    struct monitor_lost *l = &mon->audit.missed;
+
+    if (!l->count++) {
+        l->first_cycle = machine_now(mon->machine);
+        l->first_eip = mon->v.eip;
+        l->insn = insn->id;
+    }
+    l->last_eip = mon->v.eip;
+}
+
 void silent_about_to(struct monitor *mon, const struct insn *insn)
 {
     unsigned size = insn->operand_size;
@@ -70,6 +84,8 @@ void silent_about_to(struct monitor *mon, const struct insn *insn)
         break;
     default: break;
     }
+    if (mon->patch_count)
+        missed(mon, insn);
 }
 
 /* Since when, and by what, interrupts are off. */

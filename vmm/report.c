@@ -75,6 +75,15 @@ static void report_lost(struct vm *vm)
                (unsigned long long)l->first_cycle, l->wanted,
                place(vm, l->last_eip, last, sizeof last));
     }
+    if (a->missed.count)
+        vm_say(vm,
+               "static translation missed %llu silent instruction%s, which ran "
+               "as they are: first %s at %s, cycle %llu; the scan cannot see "
+               "code that only exists later or is reached by computed jumps",
+               (unsigned long long)a->missed.count,
+               a->missed.count == 1 ? "" : "s", insn_name(a->missed.insn),
+               place(vm, a->missed.first_eip, first, sizeof first),
+               (unsigned long long)a->missed.first_cycle);
     vm_guest_state(vm, &s);
     if (any && !(s.eflags & EFL_IF) && a->if_off_by)
         vm_say(vm, "interrupts have been off since cycle %llu: %s at %s",

@@ -122,7 +122,7 @@ wrong needs-dirty tables-pages 'reflects a hidden fault'
 wrong no-user-check tables-rights 'fills a true fault'
 wrong one-level tables-rights 'fills with the wrong rights'
 wrong ignores-wp tables-wp 'reflects a hidden fault'
-wrong ignores-large tables-large 'fills the wrong page'
+wrong ignores-large tables-large 'fills a true fault'
 wrong large-start tables-large 'fills the wrong page'
 [[ $(printf '%s\n' "${seen[@]}" | sort) == "$(ls "$lab/wrong")" ]] ||
     fail 'a wrong one is not tried here'

@@ -28,6 +28,8 @@ static void hash_event(void *ctx, const struct event *e)
 {
     struct seen *s = ctx;
 
+    if (s->until && e->seq > s->until)
+        return;
     mix(s, e->seq);
     mix(s, e->cycles);
     mix(s, (uint64_t)e->eip << 32 | (uint32_t)e->kind << 24 |
@@ -37,14 +39,12 @@ static void hash_event(void *ctx, const struct event *e)
     for (const char *p = e->text ? e->text : ""; *p; p++)
         mix(s, (uint8_t)*p);
     s->events++;
-    s->last_seq = e->seq;
-    s->kinds[e->kind]++;
 }
 
-void guest_watch(struct guest *g)
+void guest_watch(struct guest *g, uint64_t until)
 {
     guest_forget(g);
-    g->seen = (struct seen){.hash = 1};
+    g->seen = (struct seen){.hash = 1, .until = until};
     g->sink = (struct trace_sink){hash_event, &g->seen, NULL};
     trace_attach(vm_trace(g->vm), &g->sink);
     g->watched = true;

@@ -31,8 +31,7 @@ extern const struct way ways[WAYS];
 struct seen {
     uint64_t hash;
     uint64_t events;
-    uint64_t last_seq;
-    uint64_t kinds[EV_COUNT];
+    uint64_t until; /* events behind this number do not count; 0: all do */
 };
 
 struct guest {
@@ -54,8 +53,9 @@ void guest_close(struct guest *g);
 /* One of the kernels inside the program: "lumen", "lumen-trap". */
 struct blob guest_embedded(const char *name);
 
-/* Hash events from now on; the hash so far starts afresh. */
-void guest_watch(struct guest *g);
+/* Hash events from now on, to this number (0: all); the hash so far starts
+ * afresh. */
+void guest_watch(struct guest *g, uint64_t until);
 void guest_forget(struct guest *g);
 
 /* Run to the end, or to this virtual time. */

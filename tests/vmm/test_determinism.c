@@ -17,9 +17,12 @@ static const struct run {
     unsigned way;
     const char *kernel;
 } runs[] = {
-    {WAY_BARE, "lumen"},         {WAY_TRAP_TLB, "lumen-trap"},
-    {WAY_TRAP_SHADOW, "lumen-trap"}, {WAY_BT_TLB, "lumen"},
-    {WAY_BT_SHADOW, "lumen"},    {WAY_TRAP_SHADOW, "lumen"},
+    {WAY_BARE, "lumen"},
+    {WAY_TRAP_TLB, "lumen-trap"},
+    {WAY_TRAP_SHADOW, "lumen-trap"},
+    {WAY_BT_TLB, "lumen"},
+    {WAY_BT_SHADOW, "lumen"},
+    {WAY_TRAP_SHADOW, "lumen"},
 };
 enum { RUNS = sizeof runs / sizeof *runs };
 
@@ -79,7 +82,7 @@ static void plain(const struct run *r, const char *append, bool watch,
 
     start(&g, r, append);
     if (watch)
-        guest_watch(&g);
+        guest_watch(&g, 0);
     stop = to_event ? guest_run_to_event(&g, to_event) : guest_run(&g, CYCLES);
     note(&g, stop, end);
     guest_close(&g);
@@ -99,7 +102,8 @@ Test(determinism, two_runs_and_a_reader_more)
     }
 }
 
-/* ---- files ---------------------------------------------------------------------- */
+/* ---- files
+ * ---------------------------------------------------------------------- */
 
 static char *write_trace(const struct run *r, uint64_t to_event, size_t *bytes)
 {
@@ -146,7 +150,8 @@ Test(determinism, trace_files_are_equal)
     }
 }
 
-/* ---- slices ---------------------------------------------------------------------- */
+/* ---- slices
+ * ---------------------------------------------------------------------- */
 
 /* A simple generator of our own: the same on every host. */
 static uint32_t next_random(uint32_t *state)
@@ -162,7 +167,7 @@ static void sliced(const struct run *r, const char *append, uint32_t seed,
     enum vm_stop stop = VM_RUNNING;
 
     start(&g, r, append);
-    guest_watch(&g);
+    guest_watch(&g, 0);
     while (stop == VM_RUNNING && vm_cycles(g.vm) < CYCLES) {
         uint64_t part = 1 + next_random(&seed) % most;
         struct vm_limit limit = {.cycles = vm_cycles(g.vm) + part};
@@ -195,76 +200,50 @@ Test(determinism, long_slices)
     }
 }
 
-/* ---- single steps ----------------------------------------------------------------- */
+/* ---- single steps
+ * ----------------------------------------------------------------- */
 
 /* Steps and runs by turns until an event's number is reached. Where a plain
  * run stops behind that event depends on its blocks, so the streams up to it
  * are compared, and nothing else. */
-struct prefix {
-    struct seen seen;
-    uint64_t last;
-};
-
-static void keep_event(void *ctx, const struct event *e);
-
-struct recorder {
-    struct guest g;
-    struct trace_sink sink;
-    uint64_t hash, until;
-};
-
-static void keep_event(void *ctx, const struct event *e)
-{
-    struct recorder *r = ctx;
-
-    if (e->seq > r->until)
-        guest_forget(&r->g);
-}
-
-static uint64_t stream(const struct run *r, const char *append,
-                       uint64_t to_event, uint32_t seed, uint32_t steps_most)
+static void stream(const struct run *r, const char *append, uint64_t to_event,
+                   uint32_t seed, uint32_t steps_most, struct seen *seen)
 {
     const struct vm_limit one = {.one_instruction = true};
-    struct recorder rec = {.until = to_event};
     enum vm_stop stop = VM_RUNNING;
-    uint64_t hash;
+    struct guest g;
 
-    start(&rec.g, r, append);
-    /* Attached first: it takes the hash's sink away before that sees more. */
-    rec.sink = (struct trace_sink){keep_event, &rec, NULL};
-    guest_watch(&rec.g);
-    trace_attach(vm_trace(rec.g.vm), &rec.sink);
-    while (stop == VM_RUNNING && vm_trace(rec.g.vm)->seq <= to_event) {
+    start(&g, r, append);
+    guest_watch(&g, to_event);
+    while (stop == VM_RUNNING && vm_trace(g.vm)->seq < to_event) {
         uint32_t steps = steps_most ? next_random(&seed) % steps_most : 0;
+        uint64_t part = steps_most ? next_random(&seed) % 20000 : CYCLES;
+        struct vm_limit limit = {.events = to_event};
 
-        for (uint32_t i = 0; stop == VM_RUNNING && i < steps &&
-                             vm_trace(rec.g.vm)->seq <= to_event;
-             i++)
-            stop = vm_run(rec.g.vm, &one);
-        if (stop == VM_RUNNING) {
-            struct vm_limit limit = {
-                .cycles = vm_cycles(rec.g.vm) +
-                          (steps_most ? next_random(&seed) % 20000 : CYCLES),
-                .events = to_event + 1};
-
-            stop = vm_run(rec.g.vm, &limit);
-        }
+        while (steps-- && stop == VM_RUNNING)
+            stop = vm_run(g.vm, &one);
+        limit.cycles = vm_cycles(g.vm) + part;
+        if (stop == VM_RUNNING)
+            stop = vm_run(g.vm, &limit);
     }
-    trace_detach(vm_trace(rec.g.vm), &rec.sink);
-    hash = rec.g.seen.hash;
-    guest_close(&rec.g);
-    return hash;
+    *seen = g.seen;
+    guest_close(&g);
 }
 
 Test(determinism, steps_between_runs)
 {
-    for (unsigned i = 0; i < RUNS; i++) {
-        const char *append = "quiet run=forks,3";
-        uint64_t run = stream(&runs[i], append, 8000, 0, 0);
+    const char *append = "quiet run=forks,3";
 
-        for (uint32_t seed = 1; seed <= 2; seed++)
-            cr_expect_eq(stream(&runs[i], append, 8000, seed, 5000), run,
-                         "%s, %s, seed %u: stepping changes the stream",
-                         runs[i].kernel, ways[runs[i].way].name, seed);
+    for (unsigned i = 0; i < RUNS; i++) {
+        struct seen run, steps;
+
+        stream(&runs[i], append, 8000, 0, 0, &run);
+        cr_expect_eq(run.events, 8000);
+        for (uint32_t seed = 1; seed <= 2; seed++) {
+            stream(&runs[i], append, 8000, seed, 5000, &steps);
+            cr_expect(steps.events == run.events && steps.hash == run.hash,
+                      "%s, %s, seed %u: stepping changes the stream",
+                      runs[i].kernel, ways[runs[i].way].name, seed);
+        }
     }
 }

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/vmm/test_save.c - a saved machine has the same future again. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "tests/support/guest.h"
+
+enum { MEMORY_MIB = 64 };
+#define CYCLES UINT64_C(2000000000)
+
+static const struct run {
+    unsigned way;
+    const char *kernel;
+} runs[] = {
+    {WAY_BARE, "lumen"},
+    {WAY_TRAP_TLB, "lumen-trap"},
+    {WAY_TRAP_SHADOW, "lumen-trap"},
+    {WAY_BT_TLB, "lumen"},
+    {WAY_BT_SHADOW, "lumen"},
+};
+enum { RUNS = sizeof runs / sizeof *runs };
+
+struct future {
+    struct seen seen;
+    struct counters count;
+    uint64_t cycles, digest;
+    enum vm_stop stop;
+    int status;
+    char *console;
+    size_t console_bytes;
+};
+
+/* Run to the end, from wherever the guest is. */
+static void run_on(struct guest *g, struct future *f)
+{
+    size_t before = g->console_bytes;
+
+    guest_watch(g, 0);
+    f->stop = guest_run(g, CYCLES);
+    f->seen = g->seen;
+    f->count = vm_trace(g->vm)->count;
+    f->cycles = vm_cycles(g->vm);
+    f->digest = vm_digest(g->vm, true);
+    f->status = vm_exit_status(g->vm);
+    f->console_bytes = g->console_bytes - before;
+    f->console = strdup(g->console + before);
+    cr_assert_not_null(f->console);
+    guest_forget(g);
+}
+
+static void expect_same(const struct future *a, const struct future *b,
+                        const struct run *r, uint64_t at, const char *what)
+{
+    const char *way = ways[r->way].name;
+    const char *counter = counters_difference(&a->count, &b->count);
+    unsigned long long cycle = at;
+
+    cr_expect(a->stop == b->stop && a->status == b->status,
+              "%s at %llu, %s: stop %d, %d", way, cycle, what, a->stop,
+              b->stop);
+    cr_expect_str_eq(a->console, b->console, "%s at %llu, %s", way, cycle,
+                     what);
+    cr_expect_eq(a->seen.events, b->seen.events, "%s at %llu, %s: events", way,
+                 cycle, what);
+    cr_expect_eq(a->seen.hash, b->seen.hash, "%s at %llu, %s: event stream",
+                 way, cycle, what);
+    cr_expect_eq(a->cycles, b->cycles, "%s at %llu, %s: cycles", way, cycle,
+                 what);
+    cr_expect_eq(a->digest, b->digest, "%s at %llu, %s: digest", way, cycle,
+                 what);
+    cr_expect_null(counter, "%s at %llu, %s: counter %s", way, cycle, what,
+                   counter);
+}
+
+static void save_at(const struct run *r, uint64_t cycle)
+{
+    struct future first, again, other;
+    struct blob kernel = guest_embedded(r->kernel);
+    struct guest g, fresh;
+    struct vm_saved *saved;
+    uint64_t digest;
+
+    guest_open(&g, &ways[r->way], kernel, "test", MEMORY_MIB * MIB, NULL);
+    cr_assert_eq(guest_run(&g, cycle), VM_RUNNING);
+    digest = vm_digest(g.vm, true);
+    saved = vm_save(g.vm);
+    cr_assert_not_null(saved);
+    cr_expect_eq(vm_digest(g.vm, true), digest, "saving changes nothing");
+    run_on(&g, &first);
+    cr_expect_eq(first.stop, VM_DEBUG_EXIT);
+
+    cr_assert(vm_restore(g.vm, saved));
+    cr_expect_eq(vm_digest(g.vm, true), digest);
+    cr_expect(vm_cycles(g.vm) >= cycle && vm_cycles(g.vm) < cycle + 10000);
+    run_on(&g, &again);
+    expect_same(&first, &again, r, cycle, "restored");
+    guest_close(&g);
+
+    guest_open(&fresh, &ways[r->way], kernel, "test", MEMORY_MIB * MIB, NULL);
+    cr_assert(vm_restore(fresh.vm, saved));
+    cr_expect_eq(vm_digest(fresh.vm, true), digest);
+    run_on(&fresh, &other);
+    expect_same(&first, &other, r, cycle, "in a fresh machine");
+    guest_close(&fresh);
+
+    vm_saved_free(saved);
+    free(first.console);
+    free(again.console);
+    free(other.console);
+}
+
+Test(save, restores_the_same_future)
+{
+    static const uint64_t cycles[] = {2000000, 60000000, 110000000};
+
+    for (unsigned i = 0; i < RUNS; i++)
+        for (unsigned k = 0; k < sizeof cycles / sizeof *cycles; k++)
+            save_at(&runs[i], cycles[k]);
+}
