@@ -89,8 +89,11 @@ static void cr_written(void *ctx, unsigned n, uint32_t old, uint32_t value)
 
     (void)old;
     (void)value;
-    if (n == 3)
-        m->flush_after = true; /* also when the value is the same */
+    if (n != 3)
+        return;
+    m->flush_after = true; /* also when the value is the same */
+    m->trace->count.cr3_writes++;
+    m->trace->count.tlb_flushes++;
 }
 
 bool intercept_execute(struct machine *m, const struct insn *insn)

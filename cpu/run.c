@@ -344,6 +344,8 @@ static enum machine_stop trap_step(struct machine *m, uint32_t linear)
 {
     enum machine_stop why;
 
+    if (m->drop_count)
+        run_drops(m); /* they put the flags back as they found them */
     m->stepping = true;
     m->stepped = false;
     m->attention = 0;
@@ -358,9 +360,44 @@ static enum machine_stop trap_step(struct machine *m, uint32_t linear)
     return m->stepped ? MACHINE_STEPPED : MACHINE_FAULTED;
 }
 
+/* A REP instruction that counts; 0 for every other and for its last pass. */
+static uint32_t repeats_left(const struct machine *m, const struct insn *insn)
+{
+    uint32_t count = (uint32_t)m->engine.live.regs[GPR_ECX];
+
+    switch (insn->id) {
+    case INSN_MOVS:
+    case INSN_STOS:
+    case INSN_LODS:
+    case INSN_CMPS:
+    case INSN_SCAS: break;
+    default: return 0;
+    }
+    if (!insn->rep && !insn->repne)
+        return 0;
+    return insn->address_size == 2 ? count & 0xFFFF : count;
+}
+
+/* The engine ends a REP by one more pass, which finds the count 0; not so under
+ * its trap flag. Step it the same way: go back for that pass. */
+static void repeat_last_pass(struct machine *m, const struct insn *insn,
+                             uint32_t eip)
+{
+    uint32_t flags = engine_eflags(&m->engine);
+    bool compares = insn->id == INSN_CMPS || insn->id == INSN_SCAS;
+    bool equal = (flags & EFL_ZF) != 0;
+
+    if (repeats_left(m, insn) || (flags & EFL_TF) ||
+        (compares && equal == insn->repne))
+        return;
+    *m->engine.live.eip = eip;
+}
+
 /* Step the instruction at CS:EIP, wherever it is. */
 static enum machine_stop step(struct machine *m)
 {
+    uint32_t eip = (uint32_t)*m->engine.live.eip;
+    bool repeats;
     uint32_t linear = live_linear(m);
     bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
     bool shadow = (*m->engine.live.hflags & HF_INHIBIT_IRQ) != 0;
@@ -386,7 +423,10 @@ static enum machine_stop step(struct machine *m)
         if (why == MACHINE_FAULTED)
             m->now--;
     } else {
+        repeats = repeats_left(m, &insn) != 0;
         why = trap_step(m, linear);
+        if (repeats && why == MACHINE_STEPPED)
+            repeat_last_pass(m, &insn, eip);
     }
     if (why == MACHINE_STEPPED)
         m->mid_block = !code_boundary_after(&insn) && !shadow;
@@ -563,13 +603,14 @@ enum machine_stop machine_run(struct machine *m)
             return MACHINE_BROKEN;
         if (m->triple)
             return MACHINE_TRIPLE_FAULT;
+        if (m->step_requested) { /* even if a stop is asked for: no half
+                                    way is left to be seen or saved */
+            requested_step(m);
+            continue;
+        }
         if (m->stop) {
             m->stop = false;
             return MACHINE_STOPPED;
-        }
-        if (m->step_requested) {
-            requested_step(m);
-            continue;
         }
         boundary(m);
         if (m->stop || m->triple)
@@ -591,11 +632,6 @@ enum machine_stop machine_step(struct machine *m)
         return MACHINE_BROKEN;
     if (m->triple)
         return MACHINE_TRIPLE_FAULT;
-    if (m->step_requested) {
-        why = requested_step(m);
-        m->stop = false;
-        return m->triple ? MACHINE_TRIPLE_FAULT : why;
-    }
     boundary(m);
     if (m->stop) {
         m->stop = false;
@@ -604,6 +640,8 @@ enum machine_stop machine_step(struct machine *m)
     if (m->halted)
         return MACHINE_HALTED;
     why = step(m);
+    while (m->step_requested && !m->triple && !m->broken)
+        why = requested_step(m);
     m->stop = false;
     return m->triple ? MACHINE_TRIPLE_FAULT : why;
 }

@@ -12,6 +12,11 @@ int vm_exit_status(const struct vm *vm)
 
 const char *vm_report(struct vm *vm)
 {
+    if (vm->stop == VM_RUNNING) { /* as it stands: written anew each time */
+        free(vm->report);
+        vm->report = NULL;
+        vm_write_report(vm);
+    }
     return vm->report ? vm->report : "";
 }
 

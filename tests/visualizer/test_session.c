@@ -36,6 +36,14 @@ static bool screen_has(const char *text)
 
 TestSuite(visualizer_session, .init = start, .fini = stop);
 
+Test(visualizer_session, until_takes_a_name_of_the_guest)
+{
+    cr_assert(session_command(&s, "until irq_save"));
+    cr_assert_eq(pretended_here(&guest), 0x1020);
+    cr_assert(!session_command(&s, "until nobody"));
+    cr_assert(screen_has("no address (hexadecimal) and no name"));
+}
+
 Test(visualizer_session, s_steps_one_instruction)
 {
     keys("s");
