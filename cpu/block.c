@@ -9,29 +9,122 @@
  */
 #include "cpu/machine_priv.h"
 
-/* Note where one instruction lies in its page; true if it collides with
- * another decoding of the same bytes around a site. */
-static bool note_instruction(struct code_page *p, unsigned offset,
-                             unsigned length, bool site)
+/* Note where one instruction lies; the page in which it collides with another
+ * decoding of the same bytes around a site, or NULL. */
+static struct code_page *note_instruction(struct code_page *p,
+                                          struct code_page *next,
+                                          unsigned offset, unsigned length,
+                                          bool site)
 {
-    bool collides = site && bit_test(p->interior, offset);
+    struct code_page *collides = NULL;
 
-    bit_set(p->starts, offset);
-    for (unsigned i = offset + 1; i < offset + length && i < PAGE_BYTES; i++) {
-        bit_set(p->interior, i);
-        collides |= bit_test(p->sites, i);
+    if (site && bit_test(p->interior, offset))
+        collides = p;
+    for (unsigned i = offset + 1; i < offset + length; i++) {
+        struct code_page *at = i < PAGE_BYTES ? p : next;
+
+        if (!at)
+            break;
+        bit_set(at->interior, i & PAGE_MASK);
+        if (bit_test(at->sites, i & PAGE_MASK))
+            collides = at;
     }
     return collides;
 }
 
-/* A block that was looked at before: count it. */
-static inline bool known_block(struct machine *m, const struct code_page *p,
-                               uint64_t address, uint32_t size)
-{
-    uint32_t block = p->blocks[address & PAGE_MASK];
+/* What one look at a block's instructions finds. */
+struct look {
+    unsigned count;
+    bool ready; /* nothing had to be replaced: it may run */
+    bool split; /* its end is none of the program's */
+};
 
+/* Look at one instruction of a block; false: the last, or all is off. */
+static bool look_at(struct machine *m, uint64_t linear, struct code_page *p,
+                    struct code_page *next, struct look *look,
+                    struct insn *insn)
+{
+    bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
+    unsigned offset = (unsigned)(linear & PAGE_MASK);
+    uint8_t bytes[INSN_MAX_LENGTH];
+    size_t n = code_bytes(m, (uint32_t)linear, bytes, sizeof bytes);
+    bool known = decode_flow(bytes, n, code32, insn);
+    bool site = known && intercept_wanted(m, insn, p->strict);
+    bool quiet = known && code_is_pause(bytes, insn);
+    struct code_page *collides;
+
+    if (!known)
+        insn->length = 1;
+    look->count++;
+    collides = note_instruction(p, next, offset, insn->length, site || quiet);
+    if (collides) {
+        code_overlaps(m, collides);
+        look->ready = false;
+        return false;
+    }
+    if ((site || quiet) && !bit_test(p->sites, offset)) {
+        code_make_site(m, p, offset, site ? OP_INT3 : PREFIX_OPERAND_SIZE);
+        look->ready = false;
+    }
+    look->split = !known || !(code_boundary_after(insn) || site);
+    return known && !site; /* the INT3 there, or #UD, ends the block */
+}
+
+/* Blocks that run over into a page are only known together with it. */
+static bool follows(struct machine *m, const struct code_page *p, uint64_t last)
+{
+    ma_t at;
+    const struct code_page *next = code_executing(m, last, &at);
+
+    return next && next == p->next && next->generation == p->next_generation;
+}
+
+static void note_next(struct code_page *p, struct code_page *next)
+{
+    if (p->next == next && p->next_generation == next->generation)
+        return;
+    memset(p->blocks, 0, sizeof p->blocks);
+    p->next = next;
+    p->next_generation = next->generation;
+}
+
+static void remember(struct machine *m, struct code_page *p,
+                     struct code_page *next, uint64_t address, uint32_t size,
+                     const struct look *look)
+{
+    /* The one instruction in an interrupt shadow is not the usual block. */
+    if (*m->engine.live.hflags & HF_INHIBIT_IRQ)
+        return;
+    if (next)
+        note_next(p, next);
+    p->blocks[address & PAGE_MASK] =
+        look->count | (look->split ? BLOCK_SPLIT : 0u) |
+        (next ? BLOCK_SPANS : 0u) | size << BLOCK_SIZE_SHIFT;
+}
+
+static inline void begin_block(struct machine *m, uint64_t address,
+                               uint32_t size)
+{
+    m->block = address;
+    m->block_bytes = size;
+    m->block_start = m->now;
+}
+
+/* Count a block that was looked at before; false: it was not. */
+static inline bool count_known(struct machine *m, uint64_t address,
+                               uint32_t size)
+{
+    const struct fetch_slot *slot = fetch_slot(m, address);
+    uint32_t block;
+
+    if (slot->page != (address >> PAGE_SHIFT) + 1)
+        return false;
+    block = slot->code->blocks[address & PAGE_MASK];
     if (block >> BLOCK_SIZE_SHIFT != size)
         return false;
+    if ((block & BLOCK_SPANS) && !follows(m, slot->code, address + size - 1))
+        return false;
+    begin_block(m, address, size);
     m->now += block & BLOCK_COUNT;
     return true;
 }
@@ -39,58 +132,40 @@ static inline bool known_block(struct machine *m, const struct code_page *p,
 /* First run of a block: decode it, find sites, count. True: run it now. */
 static bool analyse(struct machine *m, uint64_t address, uint32_t size)
 {
-    bool code32 = (*m->engine.live.hflags & HF_CS32) != 0, ready = true;
-    bool known = false, site = false, quiet, split;
+    uint64_t end = address + size;
+    struct look look = {.ready = true};
+    struct code_page *p, *next = NULL;
+    struct insn insn;
     ma_t page;
-    struct code_page *p = code_executing(m, address, &page);
-    uint32_t done = 0;
-    unsigned count = 0;
-    uint32_t *entry;
-    struct insn insn = {.ends_block = false};
 
+    p = code_executing(m, address, &page);
     if (!p || !p->code) {
+        begin_block(m, address, size);
         m->now++; /* not memory: all ones, an undefined instruction */
         return true;
     }
     /* Two pages may share a slot; take it back. */
     *fetch_slot(m, address) =
         (struct fetch_slot){(address >> PAGE_SHIFT) + 1, p};
-    if (known_block(m, p, address, size))
+    if (count_known(m, address, size))
         return true;
-    while (done < size) {
-        unsigned offset = (unsigned)((address + done) & PAGE_MASK);
-        uint8_t bytes[INSN_MAX_LENGTH];
-        size_t n =
-            code_bytes(m, (uint32_t)(address + done), bytes, sizeof bytes);
-        unsigned length;
+    if ((end - 1) >> PAGE_SHIFT != address >> PAGE_SHIFT)
+        next = code_executing(m, end - 1, &page);
+    for (uint64_t at = address; at < end; at += insn.length) {
+        bool first = at >> PAGE_SHIFT == address >> PAGE_SHIFT;
 
-        known = decode_flow(bytes, n, code32, &insn);
-        length = known ? insn.length : 1;
-        site = known && intercept_wanted(m, &insn, p->strict);
-        quiet = known && code_is_pause(bytes, &insn);
-        if (done + (address & PAGE_MASK) >= PAGE_BYTES)
-            break; /* the tail of a block that spans pages: next block's */
-        count++;
-        if (note_instruction(p, offset, length, site || quiet)) {
-            code_overlaps(m, p);
-            return false;
-        }
-        if ((site || quiet) && !bit_test(p->sites, offset)) {
-            code_make_site(m, p, offset, site ? OP_INT3 : PREFIX_OPERAND_SIZE);
-            ready = false;
-        }
-        done += length;
-        if (site || !known)
-            break; /* the INT3 there, or #UD, ends the block */
+        if (!first && !next)
+            break; /* not memory */
+        if (!look_at(m, at, first ? p : next, first ? next : NULL, &look,
+                     &insn))
+            break;
     }
-    split = !known || !(code_boundary_after(&insn) || site);
-    entry = &p->blocks[address & PAGE_MASK];
-    /* The one instruction in an interrupt shadow is not the usual block. */
-    if (!(*m->engine.live.hflags & HF_INHIBIT_IRQ))
-        *entry = count | (split ? BLOCK_SPLIT : 0u) | size << BLOCK_SIZE_SHIFT;
-    if (ready)
-        m->now += count;
-    return ready;
+    if (look.ready) {
+        remember(m, p, next, address, size, &look);
+        begin_block(m, address, size);
+        m->now += look.count;
+    }
+    return look.ready;
 }
 
 bool code_boundary_after(const struct insn *insn)
@@ -143,31 +218,6 @@ static bool look_up(struct machine *m, uint64_t address)
     return !must_stop(m) || continues(m, address);
 }
 
-static inline void begin_block(struct machine *m, uint64_t address,
-                               uint32_t size)
-{
-    m->block = address;
-    m->block_bytes = size;
-    m->block_start = m->now;
-}
-
-/* Count a block that was looked at before; false: it was not. */
-static inline bool count_known(struct machine *m, uint64_t address,
-                               uint32_t size)
-{
-    const struct fetch_slot *slot = fetch_slot(m, address);
-    uint32_t block;
-
-    if (slot->page != (address >> PAGE_SHIFT) + 1)
-        return false;
-    block = slot->code->blocks[address & PAGE_MASK];
-    if (block >> BLOCK_SIZE_SHIFT != size)
-        return false;
-    begin_block(m, address, size);
-    m->now += block & BLOCK_COUNT;
-    return true;
-}
-
 /* The functions below are kept apart so that the usual case saves no
  * registers. First: a block that is new, or may have to stop. */
 __attribute__((noinline)) static void
@@ -180,7 +230,6 @@ block_slow(struct machine *m, uint64_t address, uint32_t size)
         uc_emu_stop(m->engine.uc);
         return;
     }
-    begin_block(m, address, size);
     if (!analyse(m, address, size)) {
         m->asked = true;
         uc_emu_stop(m->engine.uc);
@@ -214,16 +263,20 @@ void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user)
 
 void code_refund(struct machine *m, uint32_t linear)
 {
-    ma_t page;
-    struct code_page *p = code_executing(m, m->block, &page);
-    unsigned from = (unsigned)(m->block & PAGE_MASK), to, count, done = 0;
+    bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
+    uint64_t at = m->block, end = m->block + m->block_bytes;
+    uint64_t retired = m->block_start;
 
-    if (!p || linear < m->block || linear >= m->block + m->block_bytes)
+    if (linear < at || linear >= end)
         return;
-    count = (unsigned)(m->now - m->block_start);
-    to = (linear >> PAGE_SHIFT) == (m->block >> PAGE_SHIFT) ? linear & PAGE_MASK
-                                                            : PAGE_BYTES;
-    for (unsigned i = from; i < to && done < count; i++)
-        done += bit_test(p->starts, i);
-    m->now -= count - done;
+    while (at < linear) {
+        uint8_t bytes[INSN_MAX_LENGTH];
+        size_t n = code_bytes(m, (uint32_t)at, bytes, sizeof bytes);
+        struct insn insn;
+
+        at += decode_flow(bytes, n, code32, &insn) ? insn.length : 1u;
+        retired++;
+    }
+    if (retired < m->now)
+        m->now = retired;
 }

@@ -44,11 +44,11 @@ static uint64_t twin_address(const struct code_page *p)
 
 static void forget_analysis(struct code_page *p)
 {
-    memset(p->starts, 0, sizeof p->starts);
     memset(p->interior, 0, sizeof p->interior);
     memset(p->sites, 0, sizeof p->sites);
     memset(p->blocks, 0, sizeof p->blocks);
     p->twinned = false;
+    p->generation++;
 }
 
 void code_drop(struct machine *m, ma_t ma)
@@ -201,6 +201,7 @@ bool code_fetched(struct machine *m, uint64_t linear, ma_t ma,
     if (!p->strict && live_cpl(m) > 0) {
         p->strict = true;
         memset(p->blocks, 0, sizeof p->blocks); /* look again */
+        p->generation++;
     }
     if ((joins_bad_lock(m, p, linear) || p->stepped) && !m->stepping) {
         m->refused = REFUSED_STEP;

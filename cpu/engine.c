@@ -448,6 +448,16 @@ void engine_set_eflags(struct engine *e, uint32_t value)
     *l->eflags = (value & ~(EFL_ARITH | EFL_DF)) | EFL_FIXED;
 }
 
+/* Between runs the engine keeps the arithmetic flags and DF with the others,
+ * and takes them from there when it starts. */
+void engine_before_run(struct engine *e)
+{
+    uint32_t value = engine_eflags(e) & (EFL_ARITH | EFL_DF);
+
+    *e->live.eflags =
+        (*e->live.eflags & ~(uint64_t)(EFL_ARITH | EFL_DF)) | value;
+}
+
 static struct segment segment_from(const struct live_segment *l)
 {
     return (struct segment){

@@ -89,4 +89,7 @@ void engine_store(struct engine *e, const struct cpu_state *s);
 uint32_t engine_eflags(const struct engine *e);
 void engine_set_eflags(struct engine *e, uint32_t value);
 
+/* To be called before every start of the engine. */
+void engine_before_run(struct engine *e);
+
 #endif

@@ -35,20 +35,23 @@ struct code_page {
     bool overlaps; /* decoded in two ways around a site */
     uint16_t cut;  /* where a LOCK form begins that its end cuts, or its size */
     uint8_t own_stores;
-    uint8_t calm;                /* steps since the last own store */
-    uint32_t frame;              /* where it is in machine memory */
-    uint32_t twin;               /* number of its twin, 0: none */
-    uint64_t starts[BITS];       /* bytes that begin an instruction */
-    uint64_t interior[BITS];     /* bytes inside one */
-    uint64_t sites[BITS];        /* bytes the twin replaces by INT3 */
-    uint32_t blocks[PAGE_BYTES]; /* of the block that starts here */
+    uint8_t calm;        /* steps since the last own store */
+    uint32_t frame;      /* where it is in machine memory */
+    uint32_t twin;       /* number of its twin, 0: none */
+    unsigned generation; /* changes when what is known here is forgotten */
+    const struct code_page *next; /* where blocks run over into: which, */
+    unsigned next_generation;     /* and what it was */
+    uint64_t interior[BITS];      /* bytes inside one */
+    uint64_t sites[BITS];         /* bytes the twin replaces by INT3 */
+    uint32_t blocks[PAGE_BYTES];  /* of the block that starts here */
 };
 
 /* What is kept of a block: its instructions, whether the engine cut it for its
  * own reasons, and its size (0: not looked at yet); the same address can start
  * blocks of different lengths. */
 enum {
-    BLOCK_COUNT = 0x7FFF,
+    BLOCK_COUNT = 0x3FFF,
+    BLOCK_SPANS = 0x4000, /* runs over into the next page */
     BLOCK_SPLIT = 0x8000,
     BLOCK_SIZE_SHIFT = 16,
 };
@@ -94,7 +97,6 @@ struct machine {
     bool step_requested;
     bool stepping;        /* one instruction, with the engine's trap flag */
     bool stepped;         /* the step's instruction retired */
-    bool supervisor_once; /* descriptor reads at CPL 3 */
     bool mid_block;       /* stepped into a block: no interrupt here */
     enum refusal refused;
     struct fault refused_fault;

@@ -218,6 +218,15 @@ static bool quick_rdtsc(struct machine *m, uint32_t eip)
     return true;
 }
 
+static bool is_int1(struct machine *m, struct insn *insn)
+{
+    uint8_t bytes[INSN_MAX_LENGTH];
+    size_t n = code_bytes(m, live_linear(m), bytes, sizeof bytes);
+    bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
+
+    return decode_flow(bytes, n, code32, insn) && insn->id == INSN_INT1;
+}
+
 /* The engine reports every exception and INT n here. */
 void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
 {
@@ -247,11 +256,10 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
         step_trap(m);
         return;
     } else {
-        uint8_t byte;
+        struct insn insn;
 
-        if (vector == VEC_UD && code_bytes(m, live_linear(m), &byte, 1) &&
-            byte == 0xF1) { /* the engine does not know ICEBP */
-            software_interrupt(m, VEC_DB, eip, eip + 1, ARCH_ICEBP);
+        if (vector == VEC_UD && is_int1(m, &insn)) { /* not known to the engine */
+            software_interrupt(m, VEC_DB, eip, eip + insn.length, ARCH_ICEBP);
             goto out;
         }
         if (vector == VEC_DB)
@@ -302,6 +310,7 @@ static void run_drops(struct machine *m)
             HF_CS32 | HF_ADDSEG | HF_PE;
         *l->eflags &= ~(uint64_t)(EFL_VM | EFL_TF);
         m->attention = UINT64_MAX;
+        engine_before_run(&m->engine);
         uc_emu_start(m->engine.uc, 0, 0, 0, 0);
     }
     l->seg[SEG_CS].base = s.seg[SEG_CS].base;
@@ -328,7 +337,8 @@ void machine_flush_tlb(struct machine *m)
 /* ---- stepping ---------------------------------------------------------- */
 
 /* Segment loads and far transfers at CPL 3 read descriptors and inner stacks
- * as a supervisor, which a TLB fill cannot know. */
+ * as a supervisor, which a TLB fill cannot know, but their operands as what they
+ * are. */
 static bool reads_as_supervisor(const struct insn *insn)
 {
     return insn->cls == CLASS_SEGMENT || insn->cls == CLASS_DESCRIPTOR ||
@@ -393,6 +403,19 @@ static void repeat_last_pass(struct machine *m, const struct insn *insn,
     *m->engine.live.eip = eip;
 }
 
+/* PAUSE: the engine would run on behind it. */
+static void step_over(struct machine *m, unsigned length)
+{
+    struct live *l = &m->engine.live;
+
+    *l->eip = (uint32_t)*l->eip + length;
+    *l->hflags &= ~(uint32_t)HF_INHIBIT_IRQ;
+    *l->eflags &= ~(uint64_t)EFL_RF;
+    m->now++;
+    if (*l->eflags & EFL_TF)
+        run_single_step(m);
+}
+
 /* Step the instruction at CS:EIP, wherever it is. */
 static enum machine_stop step(struct machine *m)
 {
@@ -414,8 +437,10 @@ static enum machine_stop step(struct machine *m)
         }
         return trap_step(m, linear);
     }
-    if (intercept_wanted(m, &insn, live_cpl(m) > 0) ||
-        code_is_pause(bytes, &insn)) {
+    if (code_is_pause(bytes, &insn)) {
+        step_over(m, insn.length);
+        why = MACHINE_STEPPED;
+    } else if (intercept_wanted(m, &insn, live_cpl(m) > 0)) {
         m->stepping = true;
         m->now++;
         why = intercept_execute(m, &insn) ? MACHINE_STEPPED : MACHINE_FAULTED;
@@ -478,6 +503,19 @@ static void boundary(struct machine *m)
     machine_look(m);
 }
 
+/* Instead of the engine, which stands before it and has not counted it. */
+static void execute_by_hand(struct machine *m, const struct insn *insn)
+{
+    m->now++;
+    if (!intercept_execute(m, insn)) {
+        m->now--;
+        return;
+    }
+    m->stepped = true;
+    m->mid_block = !code_boundary_after(insn);
+    machine_look(m);
+}
+
 /* A page fault at an exact EIP. */
 static void page_fault(struct machine *m)
 {
@@ -492,16 +530,11 @@ static void page_fault(struct machine *m)
         f.cr2 = full; /* the fill was only told the page */
     if (!m->refused_fetch && !m->stepping)
         code_refund(m, linear);
-    if (live_cpl(m) == 3 && !m->refused_fetch && !m->supervisor_once) {
+    if (live_cpl(m) == 3 && !m->refused_fetch) {
         n = code_bytes(m, linear, bytes, sizeof bytes);
-        if (decode_flow(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0,
-                        &insn) &&
+        if (decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn) &&
             reads_as_supervisor(&insn)) {
-            m->supervisor_once = true;
-            uc_ctl_flush_tlb(m->engine.uc);
-            trap_step(m, linear);
-            m->supervisor_once = false;
-            uc_ctl_flush_tlb(m->engine.uc);
+            execute_by_hand(m, &insn);
             return;
         }
     }
@@ -521,14 +554,7 @@ static void device_access(struct machine *m)
         code_refund(m, linear);
     if (decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn) &&
         emulate_knows(insn.id)) {
-        m->now++;
-        if (!intercept_execute(m, &insn)) {
-            m->now--;
-            return;
-        }
-        m->stepped = true;
-        m->mid_block = !code_boundary_after(&insn);
-        machine_look(m);
+        execute_by_hand(m, &insn);
         return;
     }
     m->device_once = true;
@@ -561,6 +587,7 @@ static enum machine_stop execute(struct machine *m)
     m->refused = REFUSED_NOT;
     m->asked = false;
     m->running = true;
+    engine_before_run(&m->engine);
     err = uc_emu_start(m->engine.uc, (uint32_t)*m->engine.live.eip, 0, 0, 0);
     m->running = false;
     if (m->broken)

@@ -141,7 +141,7 @@ bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
 {
     struct machine *m = user_data;
     bool write = type == UC_MEM_WRITE, fetch = type == UC_MEM_FETCH;
-    bool user = live_cpl(m) == 3 && !m->supervisor_once, writable;
+    bool user = live_cpl(m) == 3, writable;
     uint32_t linear = (uint32_t)address;
     ma_t ma;
 

@@ -64,7 +64,14 @@ static void emulate_or_reflect(struct monitor *mon,
 
     if (!current(mon, &insn, bytes) || insn.cls == CLASS_NONE ||
         !emulate_knows(insn.id)) {
-        reflect(mon, e);
+        struct machine_exit undefined = {.kind = e->kind, .vector = VEC_UD};
+
+        /* Undefined forms of privileged instructions fault by privilege
+         * first: not so at the guest's. */
+        reflect(mon, mon->v.cpl == 0 && e->vector == VEC_GP &&
+                             insn.status == DECODE_UNDEFINED
+                         ? &undefined
+                         : e);
         return;
     }
     count_exit(mon,

@@ -3,9 +3,9 @@
  *
  * First the code that can be reached from the entry point and the known
  * function starts, by following direct jumps and calls; what follows a call
- * counts as code, and so does an address that is pushed or jumped to far. Then a
- * linear sweep over the rest, whose findings may be data: on x86 nothing in the
- * bytes tells the two apart, which is why a static translation can never be
+ * counts as code, and so does an address that is pushed or jumped to far. Then
+ * a linear sweep over the rest, whose findings may be data: on x86 nothing in
+ * the bytes tells the two apart, which is why a static translation can never be
  * sure.
  *
  * Reference: Robin & Irvine, USENIX Security 2000, for what is sensitive (the

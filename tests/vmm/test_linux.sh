@@ -22,7 +22,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 truncate -s 1M "$work/disk.img"
 
-# The first bytes may be lost while the driver opens the port.
+# The first bytes may be lost while the driver opens the port: empty lines,
+# which are not compared.
 {
     printf '\n\n\n\n\n\n\n\n\n\n'
     cat <<'COMMANDS'
@@ -50,7 +51,8 @@ boot() { # NAME OPTIONS...
     # What depends on time is not compared: time stamps, calibration, the
     # order in which the kernel's own threads speak between commands.
     tr -d '\r' < "$work/$name.out" |
-        sed -n '/shell ready/,$p' | grep -v '^\[' > "$work/$name.shell" || true
+        sed -n '/shell ready/,$p' | grep -v -e '^\[' -e '^~ # *$' \
+            > "$work/$name.shell" || true
     if [ $status -ne 0 ]; then
         echo "$name: exit status $status"
         tail -n 20 "$work/$name.out" "$work/$name.err"

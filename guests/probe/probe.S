@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* probe.S - a kernel that does what a table says and writes down what came of
+ * it: for Umbra's own tests.
+ *
+ * The test that loads it puts everything else into memory too: descriptor
+ * tables, page tables, the cases, their code. probe.h is what both know. For
+ * each case: set the page-table entries and control registers it wants, load
+ * its registers, go to its code at its privilege, and let the handlers record
+ * which exception or interrupt ended it. Nothing here needs a sensitive
+ * instruction that does not trap, so pure trap-and-emulate can run it: an IRET
+ * to ring 0 traps, and IF is set by STI before one to ring 3.
+ */
+#include "probe.h"
+
+#define CTL(field) (PROBE_CONTROL + (field))
+
+    .section .multiboot, "a"
+    .balign 4
+    .long 0x1BADB002, 3, -(0x1BADB002 + 3)
+    .long probe_double_fault            /* PROBE_DF_ENTRY */
+
+    .text
+    .globl probe_start
+probe_start:
+    cli
+    cld
+    movl $PROBE_DIRECTORY, %eax
+    movl %eax, %cr3
+    movl CTL(CTL_CR4), %eax
+    movl %eax, %cr4
+    movl CTL(CTL_CR0), %eax
+    movl %eax, %cr0
+    lgdt CTL(CTL_GDTR)
+    lidt CTL(CTL_IDTR)
+    ljmp $PROBE_CS, $1f
+1:  movl $PROBE_SS, %eax
+    movw %ax, %ss
+    movl $PROBE_STACK, %esp
+    movl $PROBE_TSS_SELECTOR, %eax
+    ltr %ax
+    movb $0xFF, %al             /* no interrupts from the PICs */
+    outb %al, $0x21
+    outb %al, $0xA1
+
+next_case:
+    movl $PROBE_DS, %eax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %fs
+    movw %ax, %gs
+    movl CTL(CTL_INDEX), %eax
+    cmpl CTL(CTL_COUNT), %eax
+    jae finished
+    shll $PROBE_SHIFT, %eax
+    leal PROBE_CASES(%eax), %ebx
+    leal PROBE_RESULTS(%eax), %edx
+    movl %edx, CTL(CTL_RESULT)
+    movl CASE_FLAGS(%ebx), %ebp
+
+    testl $CASE_ENTRIES, %ebp
+    jz 1f
+    movl CASE_PDE(%ebx), %eax
+    movl %eax, PROBE_DIRECTORY + 4 * PROBE_WINDOW_PDE
+    movl CASE_PTE(%ebx), %eax
+    movl %eax, PROBE_WINDOW_TABLE + 4 * PROBE_WINDOW_PTE
+    movl %cr3, %eax
+    movl %eax, %cr3
+1:  testl $CASE_CONTROL, %ebp
+    jz 1f
+    xorl %eax, %eax
+    movl %eax, %cr2
+    movl CASE_CR4(%ebx), %eax
+    movl %eax, %cr4
+    movl CASE_CR0(%ebx), %eax
+    movl %eax, %cr0
+1:  testl $CASE_SANDBOX, %ebp
+    jz 1f
+    movl $PROBE_TEMPLATE, %esi
+    movl $PROBE_SANDBOX, %edi
+    movl $1024, %ecx
+    rep movsl
+    xorl %eax, %eax
+    movl $PROBE_TRACED, %edi
+    movl $PROBE_TRACED_WORDS, %ecx
+    rep stosl
+
+1:  movl %ebp, CTL(CTL_FLAGS)
+    testl $CASE_USER, %ebp
+    jz kernel_case
+    movl $PROBE_STACK - 20, %edi
+    movl CASE_EIP(%ebx), %eax
+    movl %eax, (%edi)
+    movl $PROBE_USER_CS, 4(%edi)
+    movl CASE_EFLAGS(%ebx), %eax
+    movl %eax, 8(%edi)
+    movl CASE_GPR + 12(%ebx), %eax      /* ESP, in POPA's order */
+    movl %eax, 12(%edi)
+    movl $PROBE_DS, 16(%edi)
+    movl %edi, CTL(CTL_FRAME)
+    leal CASE_GPR(%ebx), %esp
+    popal
+    movl CTL(CTL_FRAME), %esp
+    sti
+    iret
+
+kernel_case:                            /* the frame on its own stack */
+    movl CASE_GPR + 12(%ebx), %edi
+    subl $12, %edi
+    movl CASE_EIP(%ebx), %eax
+    movl %eax, (%edi)
+    movl $PROBE_CS, 4(%edi)
+    movl CASE_EFLAGS(%ebx), %eax
+    movl %eax, 8(%edi)
+    movl %edi, CTL(CTL_FRAME)
+    leal CASE_GPR(%ebx), %esp
+    popal
+    movl CTL(CTL_FRAME), %esp
+    iret
+
+finished:
+    movb $0, %al
+    outb %al, $0xF4
+1:  hlt
+    jmp 1b
+
+/* On the stack: EDI ESI EBP ESP EBX EDX ECX EAX vector error EIP CS EFLAGS, and
+ * ESP SS when the privilege changed. Behind them, the segments. */
+common:
+    pushal
+    cld
+    pushl %gs
+    pushl %fs
+    pushl %es
+    pushl %ds
+    movl $PROBE_DS, %eax
+    movw %ax, %ds
+    movw %ax, %es
+    movl CTL(CTL_RESULT), %edi
+    movl $17, %ecx
+    testl $3, 60(%esp)                  /* the frame's CS */
+    jz 1f
+    addl $2, %ecx
+1:  movl %esp, %esi
+2:  movl %ss:(%esi), %eax
+    stosl
+    addl $4, %esi
+    decl %ecx
+    jnz 2b
+    movl $PROBE_SS, %eax
+    movw %ax, %ss
+    movl $PROBE_STACK, %esp
+    movl CTL(CTL_RESULT), %edi
+
+record:                                 /* what does not lie on the stack */
+    movl %cr2, %eax
+    movl %eax, RESULT_CR2(%edi)
+    movl %cr0, %eax
+    movl %eax, RESULT_CR0(%edi)
+    movl PROBE_DIRECTORY + 4 * PROBE_WINDOW_PDE, %eax
+    movl %eax, RESULT_PDE(%edi)
+    movl PROBE_WINDOW_TABLE + 4 * PROBE_WINDOW_PTE, %eax
+    movl %eax, RESULT_PTE(%edi)
+    testl $CASE_SANDBOX, CTL(CTL_FLAGS)
+    jz 3f
+    xorl %eax, %eax
+    movl $PROBE_SANDBOX, %esi
+    movl $1024, %ecx
+1:  roll $1, %eax
+    addl (%esi), %eax
+    addl $4, %esi
+    decl %ecx
+    jnz 1b
+    movl $PROBE_TRACED, %esi
+    movl $PROBE_TRACED_WORDS, %ecx
+2:  roll $1, %eax
+    addl (%esi), %eax
+    addl $4, %esi
+    decl %ecx
+    jnz 2b
+    movl %eax, RESULT_SUM(%edi)
+3:  incl CTL(CTL_INDEX)
+    jmp next_case
+
+/* The double fault has a task of its own: the stack may be what is broken. */
+    .globl probe_double_fault
+probe_double_fault:
+    cld
+    clts
+    movl $PROBE_DS, %eax
+    movw %ax, %ds
+    movw %ax, %es
+    movl CTL(CTL_RESULT), %edi
+    movl PROBE_TSS + 0x48, %eax         /* ES CS SS DS FS GS */
+    movl %eax, RESULT_ES(%edi)
+    movl PROBE_TSS + 0x54, %eax
+    movl %eax, RESULT_DS(%edi)
+    movl PROBE_TSS + 0x58, %eax
+    movl %eax, RESULT_FS(%edi)
+    movl PROBE_TSS + 0x5C, %eax
+    movl %eax, RESULT_GS(%edi)
+    movl $8, RESULT_VECTOR(%edi)
+    popl RESULT_ERROR(%edi)
+    movl PROBE_TSS + 0x20, %eax
+    movl %eax, RESULT_EIP(%edi)
+    movl PROBE_TSS + 0x4C, %eax
+    movl %eax, RESULT_CS(%edi)
+    movl PROBE_TSS + 0x24, %eax
+    movl %eax, RESULT_EFLAGS(%edi)
+    movl PROBE_TSS + 0x50, %eax
+    movl %eax, RESULT_SS(%edi)
+    movl PROBE_TSS + 0x38, %eax
+    movl %eax, RESULT_ESP(%edi)
+    xorl %ecx, %ecx                     /* EAX ECX EDX EBX . EBP ESI EDI */
+1:  movl PROBE_TSS + 0x28(, %ecx, 4), %eax
+    movl $7, %edx
+    subl %ecx, %edx
+    movl %eax, RESULT_GPR(%edi, %edx, 4)
+    incl %ecx
+    cmpl $8, %ecx
+    jne 1b
+    pushl $2                            /* NT off */
+    popfl
+    movb $0x89, PROBE_GDT + PROBE_TSS_SELECTOR + 5  /* available again */
+    movl $PROBE_TSS_SELECTOR, %eax
+    ltr %ax
+    movb $0x89, PROBE_GDT + PROBE_DF_TSS_SELECTOR + 5
+    movl $PROBE_STACK, %esp
+    jmp record
+
+/* 256 entry points, PROBE_STUB bytes apart. */
+    .balign 4096
+    .globl probe_stubs
+probe_stubs:
+    .set vector, 0
+    .rept 256
+    .balign PROBE_STUB
+    .if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17
+    .else
+    pushl $0
+    .endif
+    pushl $vector
+    jmp common
+    .set vector, vector + 1
+    .endr
+
+    .section .note.GNU-stack, "", @progbits

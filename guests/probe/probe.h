@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* probe.h - where things are; for probe.S and for the test that drives it.
+ * Linear addresses are guest-physical ones, but for the sandbox and window. */
+#ifndef GUESTS_PROBE_H
+#define GUESTS_PROBE_H
+
+#define PROBE_TEXT      0x00100000 /* the probe: three pages */
+#define PROBE_STUBS     0x00102000
+#define PROBE_STUB      16
+#define PROBE_DF_ENTRY  12 /* where in the text its address is */
+#define PROBE_CONTROL   0x00110000
+#define PROBE_GDT       0x00111000
+#define PROBE_IDT       0x00112000
+#define PROBE_TSS       0x00113000
+#define PROBE_DF_TSS    0x00113800
+#define PROBE_STACK     0x00115000 /* the top; one page */
+#define PROBE_DF_STACK  0x00117000
+#define PROBE_TEMPLATE  0x00118000 /* what the sandbox starts as */
+#define PROBE_DIRECTORY 0x00120000
+#define PROBE_TABLES    0x00121000 /* for the first 32 MiB, 8 tables */
+#define PROBE_CASES     0x00400000
+#define PROBE_RESULTS   0x00800000
+#define PROBE_CODE      0x00C00000 /* readable at ring 3 */
+#define PROBE_SHIFT     7          /* bytes of a case, of a result: 128 */
+#define PROBE_CASES_MAX 32768
+
+/* One page for the cases to play with, nothing mapped around it. */
+#define PROBE_SANDBOX     0x01400000
+#define PROBE_SANDBOX_GPA 0x00130000
+
+/* A page whose mapping the cases choose: entry PROBE_WINDOW_PTE of a table of
+ * its own. With a large page the same bytes of the frame's 4 MiB. */
+#define PROBE_WINDOW_PDE   6
+#define PROBE_WINDOW_PTE   5
+#define PROBE_WINDOW       0x01805000
+#define PROBE_WINDOW_TABLE 0x00129000
+#define PROBE_WINDOW_GPA   0x01005000 /* in PROBE_LARGE_GPA's 4 MiB */
+#define PROBE_LARGE_GPA    0x01000000
+
+/* Words in that table that map nothing of use: a shadowed page to write to. */
+#define PROBE_TRACED       (PROBE_WINDOW_TABLE + 0x800)
+#define PROBE_TRACED_WORDS 32
+
+/* Selectors. The first two are the boot loader's as well. */
+#define PROBE_CS              0x08
+#define PROBE_SS              0x10
+#define PROBE_USER_CS         0x1B
+#define PROBE_DS              0x23 /* flat data of DPL 3, for everybody */
+#define PROBE_TSS_SELECTOR    0x28
+#define PROBE_DF_TSS_SELECTOR 0x30
+#define PROBE_GDT_BYTES       0x80
+
+/* The control page. */
+#define CTL_INDEX  0
+#define CTL_COUNT  4
+#define CTL_CR0    8
+#define CTL_CR4    12
+#define CTL_RESULT 16
+#define CTL_FRAME  20
+#define CTL_FLAGS  24
+#define CTL_GDTR   32
+#define CTL_IDTR   40
+
+/* A case. */
+#define CASE_FLAGS  0
+#define CASE_PDE    4
+#define CASE_PTE    8
+#define CASE_CR0    12
+#define CASE_CR4    16
+#define CASE_EIP    20
+#define CASE_EFLAGS 24
+#define CASE_GPR    28 /* EDI ESI EBP ESP EBX EDX ECX EAX */
+
+#define CASE_USER    1 /* at ring 3 */
+#define CASE_ENTRIES 2 /* set PDE and PTE, load CR3 */
+#define CASE_CONTROL 4 /* set CR0 and CR4 */
+#define CASE_SANDBOX 8 /* fill it before, sum it up after */
+
+/* A result. */
+#define RESULT_DS     0
+#define RESULT_ES     4
+#define RESULT_FS     8
+#define RESULT_GS     12
+#define RESULT_GPR    16 /* as above; ESP only where the privilege changed */
+#define RESULT_VECTOR 48
+#define RESULT_ERROR  52
+#define RESULT_EIP    56
+#define RESULT_CS     60
+#define RESULT_EFLAGS 64
+#define RESULT_ESP    68
+#define RESULT_SS     72
+#define RESULT_CR2    76
+#define RESULT_CR0    80
+#define RESULT_PDE    84
+#define RESULT_PTE    88
+#define RESULT_SUM    92
+
+#endif

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/probe.h"
+
+#include <criterion/criterion.h>
+#include <elf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/x86.h"
+
+enum {
+    TEXT_MAX = 0x4000,
+    DATA_AT = PROBE_CONTROL, /* control page to page tables: one segment */
+    DATA_BYTES = 0x20000,
+    STEP = 1 << PROBE_SHIFT,
+    GATE_INT = 0x8E00,
+    GATE_TASK = 0x8500,
+    GATE_DPL3 = 0x6000,
+};
+#define CYCLES UINT64_C(2000000000)
+
+/* The image: an ELF with three or four segments, and a symbol for each
+ * sequence, so that a static translation knows them as code. */
+struct image {
+    uint8_t *bytes;
+    size_t size;
+    uint8_t data[DATA_BYTES];
+};
+
+static void put32(uint8_t *p, uint32_t value)
+{
+    memcpy(p, &value, sizeof value);
+}
+
+static uint8_t *at(struct image *im, uint32_t address)
+{
+    return im->data + (address - DATA_AT);
+}
+
+/* ---- descriptor tables ------------------------------------------------------
+ */
+
+static void descriptor(struct image *im, unsigned selector, uint32_t base,
+                       uint32_t limit, uint32_t attr)
+{
+    uint8_t *p = at(im, PROBE_GDT + (selector & ~7u));
+
+    put32(p, (limit & 0xFFFF) | base << 16);
+    put32(p + 4, (base >> 16 & 0xFF) | (base & 0xFF000000) | (limit & 0xF0000) |
+                     (attr & 0xF0FF) << 8);
+}
+
+static void put_gdt(struct image *im)
+{
+    descriptor(im, PROBE_CS, 0, 0xFFFFF, 0xC09B);
+    descriptor(im, PROBE_SS, 0, 0xFFFFF, 0xC093);
+    descriptor(im, PROBE_USER_CS, 0, 0xFFFFF, 0xC0FB);
+    descriptor(im, PROBE_DS, 0, 0xFFFFF, 0xC0F3);
+    descriptor(im, PROBE_TSS_SELECTOR, PROBE_TSS, 103, 0x0089);
+    descriptor(im, PROBE_DF_TSS_SELECTOR, PROBE_DF_TSS, 103, 0x0089);
+    /* For the cases: read-only, not accessed, not present, conforming... */
+    descriptor(im, 0x38, 0, 0xFFFFF, 0xC0F0);
+    descriptor(im, 0x40, 0, 0xFFFFF, 0xC09E);
+    descriptor(im, 0x48, 0, 0xFFFFF, 0xC073);
+    descriptor(im, 0x50, 0, 0xFFFFF, 0xC092);
+    descriptor(im, 0x58, 0, 0xFFFFF, 0xC0FA);
+    descriptor(im, 0x60, 0, 0xFFFF, 0x00F2);
+}
+
+static void gate(struct image *im, unsigned vector, uint32_t entry,
+                 uint32_t selector, uint32_t attr)
+{
+    uint8_t *p = at(im, PROBE_IDT + 8 * vector);
+
+    put32(p, (entry & 0xFFFF) | selector << 16);
+    put32(p + 4, (entry & 0xFFFF0000) | attr);
+}
+
+static void put_idt(struct image *im, uint32_t double_fault)
+{
+    uint8_t *tss = at(im, PROBE_DF_TSS);
+
+    for (unsigned v = 0; v < 256; v++)
+        gate(im, v, PROBE_STUBS + v * PROBE_STUB, PROBE_CS,
+             v == VEC_BP || v == VEC_OF || v >= PROBE_DONE
+                 ? GATE_INT | GATE_DPL3
+                 : GATE_INT);
+    gate(im, VEC_DF, 0, PROBE_DF_TSS_SELECTOR, GATE_TASK);
+    put32(at(im, PROBE_TSS + 4), PROBE_STACK);
+    put32(at(im, PROBE_TSS + 8), PROBE_SS);
+    put32(at(im, PROBE_TSS + 0x64), 104u << 16);
+    put32(tss + 0x1C, PROBE_DIRECTORY);
+    put32(tss + 0x20, double_fault);
+    put32(tss + 0x24, EFL_FIXED);
+    put32(tss + 0x38, PROBE_DF_STACK);
+    for (unsigned s = 0x48; s <= 0x5C; s += 4)
+        put32(tss + s, s == 0x4C ? PROBE_CS : PROBE_SS);
+    put32(tss + 0x64, 104u << 16);
+}
+
+/* ---- page tables
+ * -------------------------------------------------------------- */
+
+static void map(struct image *im, uint32_t linear, uint32_t gpa, uint32_t bytes,
+                uint32_t rights)
+{
+    for (uint32_t o = 0; o < bytes; o += 4096)
+        put32(at(im, PROBE_TABLES + (linear + o) / 4096 * 4),
+              (gpa + o) | rights);
+}
+
+static void put_tables(struct image *im)
+{
+    for (uint32_t i = 0; i < 6; i++)
+        put32(at(im, PROBE_DIRECTORY + 4 * i),
+              (PROBE_TABLES + i * 4096) | PTE_P | PTE_W | PTE_U);
+    put32(at(im, PROBE_DIRECTORY + 4 * PROBE_WINDOW_PDE),
+          PROBE_WINDOW_TABLE | PTE_P | PTE_W | PTE_U);
+    map(im, PROBE_TEXT, PROBE_TEXT, TEXT_MAX, PTE_P);
+    map(im, PROBE_CONTROL, PROBE_CONTROL, 0x4000, PTE_P | PTE_W);
+    map(im, PROBE_STACK - 4096, PROBE_STACK - 4096, 4096, PTE_P | PTE_W);
+    map(im, PROBE_DF_STACK - 4096, PROBE_DF_STACK - 4096, 4096, PTE_P | PTE_W);
+    map(im, PROBE_TEMPLATE, PROBE_TEMPLATE, 4096, PTE_P);
+    map(im, PROBE_DIRECTORY, PROBE_DIRECTORY, 0xA000, PTE_P | PTE_W);
+    map(im, PROBE_CASES, PROBE_CASES, 4 << 20, PTE_P | PTE_W);
+    map(im, PROBE_RESULTS, PROBE_RESULTS, 4 << 20, PTE_P | PTE_W);
+    map(im, PROBE_CODE, PROBE_CODE, 4 << 20, PTE_P | PTE_U);
+    map(im, PROBE_SANDBOX, PROBE_SANDBOX_GPA, 4096, PTE_P | PTE_W | PTE_U);
+    for (uint32_t i = 0; i < 1024; i++)
+        put32(at(im, PROBE_TEMPLATE + 4 * i), i * 2654435761u);
+}
+
+static void put_control(struct image *im, const struct probe_table *t)
+{
+    uint8_t *ctl = at(im, PROBE_CONTROL);
+
+    put32(ctl + CTL_INDEX, t->first);
+    put32(ctl + CTL_COUNT, t->case_count);
+    put32(ctl + CTL_CR0, PROBE_CR0);
+    put32(ctl + CTL_GDTR, (PROBE_GDT_BYTES - 1) | (uint32_t)PROBE_GDT << 16);
+    put32(ctl + CTL_GDTR + 4, PROBE_GDT >> 16);
+    put32(ctl + CTL_IDTR, (256 * 8 - 1) | (uint32_t)PROBE_IDT << 16);
+    put32(ctl + CTL_IDTR + 4, PROBE_IDT >> 16);
+}
+
+/* ---- the image
+ * ------------------------------------------------------------------ */
+
+static size_t append(struct image *im, const void *data, size_t bytes)
+{
+    size_t where = (im->size + 15) & ~(size_t)15;
+
+    im->bytes = realloc(im->bytes, where + bytes);
+    cr_assert_not_null(im->bytes);
+    memset(im->bytes + im->size, 0, where - im->size);
+    memcpy(im->bytes + where, data, bytes);
+    im->size = where + bytes;
+    return where;
+}
+
+static void segment(struct image *im, unsigned i, uint32_t address,
+                    const void *data, size_t bytes, uint32_t flags)
+{
+    Elf32_Phdr p = {.p_type = PT_LOAD,
+                    .p_offset = (Elf32_Off)append(im, data, bytes),
+                    .p_vaddr = address,
+                    .p_paddr = address,
+                    .p_filesz = (Elf32_Word)bytes,
+                    .p_memsz = (Elf32_Word)bytes,
+                    .p_flags = flags};
+
+    memcpy(im->bytes + sizeof(Elf32_Ehdr) + i * sizeof p, &p, sizeof p);
+}
+
+static void put_symbols(struct image *im, const struct probe_table *t,
+                        Elf32_Ehdr *header)
+{
+    static const char names[] = "\0sequence\0.text\0.symtab\0.strtab";
+    Elf32_Sym *sym = calloc(t->code_count + 1, sizeof *sym);
+    Elf32_Shdr s[4] = {
+        {0},
+        {.sh_name = 10,
+         .sh_type = SHT_PROGBITS,
+         .sh_flags = SHF_ALLOC | SHF_EXECINSTR,
+         .sh_addr = PROBE_CODE,
+         .sh_size = t->code_count * PROBE_ENTRY_BYTES},
+        {.sh_name = 16,
+         .sh_type = SHT_SYMTAB,
+         .sh_link = 3,
+         .sh_info = 1,
+         .sh_size = (Elf32_Word)((t->code_count + 1) * sizeof *sym),
+         .sh_entsize = sizeof *sym},
+        {.sh_name = 24, .sh_type = SHT_STRTAB, .sh_size = sizeof names},
+    };
+
+    cr_assert_not_null(sym);
+    for (uint32_t i = 0; i < t->code_count; i++)
+        sym[i + 1] = (Elf32_Sym){.st_name = 1,
+                                 .st_value = probe_entry(i),
+                                 .st_size = PROBE_ENTRY_BYTES,
+                                 .st_info = ELF32_ST_INFO(STB_GLOBAL, STT_FUNC),
+                                 .st_shndx = 1};
+    s[2].sh_offset = (Elf32_Off)append(im, sym, s[2].sh_size);
+    s[3].sh_offset = (Elf32_Off)append(im, names, sizeof names);
+    header->e_shoff = (Elf32_Off)append(im, s, sizeof s);
+    header->e_shnum = 4;
+    header->e_shentsize = sizeof *s;
+    header->e_shstrndx = 3;
+    free(sym);
+}
+
+/* The probe's own text from the build tree. */
+static void load_text(uint8_t text[TEXT_MAX], Elf32_Ehdr *header)
+{
+    const char *build = getenv("UMBRA_BUILD");
+    char name[512];
+    Elf32_Phdr p;
+    FILE *f;
+
+    snprintf(name, sizeof name, "%s/guests/probe", build ? build : "build");
+    f = fopen(name, "rb");
+    cr_assert_not_null(f, "%s", name);
+    cr_assert_eq(fread(header, sizeof *header, 1, f), 1);
+    cr_assert_eq(fseek(f, (long)header->e_phoff, SEEK_SET), 0);
+    cr_assert_eq(fread(&p, sizeof p, 1, f), 1);
+    cr_assert(p.p_paddr == PROBE_TEXT && p.p_filesz <= TEXT_MAX);
+    cr_assert_eq(fseek(f, (long)p.p_offset, SEEK_SET), 0);
+    cr_assert_eq(fread(text, 1, p.p_filesz, f), p.p_filesz);
+    fclose(f);
+}
+
+static void build(struct image *im, const struct probe_table *t)
+{
+    static uint8_t head[sizeof(Elf32_Ehdr) + 5 * sizeof(Elf32_Phdr)];
+    uint8_t text[TEXT_MAX] = {0}, window[PROBE_ENTRY_BYTES];
+    uint8_t *cases = calloc(t->case_count, STEP);
+    Elf32_Ehdr header;
+    uint32_t double_fault;
+
+    load_text(text, &header);
+    memcpy(&double_fault, text + PROBE_DF_ENTRY, sizeof double_fault);
+    put_gdt(im);
+    put_idt(im, double_fault);
+    put_tables(im);
+    put_control(im, t);
+    cr_assert_not_null(cases);
+    for (uint32_t i = 0; i < t->case_count; i++)
+        memcpy(cases + (size_t)i * STEP, &t->cases[i], sizeof *t->cases);
+    memset(window, 0xCC, sizeof window);
+    memcpy(window, (const uint8_t[]){0xCD, PROBE_DONE}, 2);
+
+    append(im, head, sizeof head);
+    segment(im, 0, PROBE_TEXT, text, sizeof text, PF_R | PF_X);
+    segment(im, 1, DATA_AT, im->data, DATA_BYTES, PF_R | PF_W);
+    segment(im, 2, PROBE_CASES, cases, (size_t)t->case_count * STEP, PF_R);
+    segment(im, 3, PROBE_CODE, t->code,
+            (size_t)t->code_count * PROBE_ENTRY_BYTES, PF_R | PF_X);
+    segment(im, 4, PROBE_WINDOW_GPA, window, sizeof window, PF_R | PF_W);
+    header.e_phoff = sizeof header;
+    header.e_phnum = 5;
+    put_symbols(im, t, &header);
+    memcpy(im->bytes, &header, sizeof header);
+    free(cases);
+}
+
+uint32_t probe_run(const struct way *way, const struct probe_table *table,
+                   struct probe_result *results, enum vm_stop *stop)
+{
+    struct image *im = calloc(1, sizeof *im);
+    uint32_t done = 0;
+    struct guest g;
+
+    cr_assert_not_null(im);
+    cr_assert(table->case_count <= PROBE_CASES_MAX);
+    build(im, table);
+    guest_open(&g, way, (struct blob){im->bytes, im->size, "probe"}, NULL,
+               PROBE_MEMORY_MIB * MIB, NULL);
+    *stop = guest_run(&g, CYCLES);
+    cr_assert(vm_read_physical(g.vm, GPA(PROBE_CONTROL + CTL_INDEX), &done,
+                               sizeof done));
+    if (done > table->case_count)
+        done = table->case_count;
+    for (uint32_t i = table->first; i < done; i++)
+        cr_assert(vm_read_physical(g.vm, GPA(PROBE_RESULTS + i * STEP),
+                                   &results[i], sizeof *results));
+    if (*stop != VM_DEBUG_EXIT && *stop != VM_TRIPLE_FAULT)
+        fprintf(stderr, "%s: stopped (%d) at case %u: %s\n", way->name, *stop,
+                (unsigned)done, vm_report(g.vm));
+    guest_close(&g);
+    free(im->bytes);
+    free(im);
+    return done;
+}
