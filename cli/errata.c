@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#if __has_include("cpu/errata.h")
-
 #include "cpu/errata.h"
 
 static const char *status_name(int status)
@@ -34,16 +32,6 @@ static int print_errata(void)
     printf("%zu errata, %zu open.\n", count, open);
     return STATUS_OK;
 }
-
-#else
-
-static int print_errata(void)
-{
-    cli_error("umbra errata", "not built yet");
-    return STATUS_USAGE;
-}
-
-#endif
 
 int cmd_errata(int argc, char **argv)
 {

@@ -48,9 +48,13 @@ static void return_real(struct arch_run *r, unsigned size)
 /* "TASK-RETURN": to the task named by the link field. */
 static void return_task(struct arch_run *r, uint32_t next_eip)
 {
-    uint16_t link = (uint16_t)run_read(r, r->s.tr.base, 2, false);
-    struct descriptor tss = run_fetch_tss(r, link, VEC_TS, true);
+    struct descriptor tss;
+    uint16_t link;
 
+    if (r->s.tr.limit < 1)
+        run_raise(r, VEC_TS, r->s.tr.selector & SEL_INDEX);
+    link = (uint16_t)run_read(r, r->s.tr.base, 2, false);
+    tss = run_fetch_tss(r, link, VEC_TS, true);
     run_task_switch(r, &tss, TASK_IRET, next_eip);
     run_check_eip(r, &r->s.seg[SEG_CS], r->s.eip);
 }

@@ -120,9 +120,21 @@ static inline bool count_known(struct machine *m, uint64_t address,
     if (slot->page != (address >> PAGE_SHIFT) + 1)
         return false;
     block = slot->code->blocks[address & PAGE_MASK];
-    if (block >> BLOCK_SIZE_SHIFT != size)
+    if (block >> BLOCK_SIZE_SHIFT != size || (block & BLOCK_SPANS))
         return false;
-    if ((block & BLOCK_SPANS) && !follows(m, slot->code, address + size - 1))
+    begin_block(m, address, size);
+    m->now += block & BLOCK_COUNT;
+    return true;
+}
+
+/* The same for one that runs over into the next page. */
+static bool count_spanning(struct machine *m, const struct code_page *p,
+                           uint64_t address, uint32_t size)
+{
+    uint32_t block = p->blocks[address & PAGE_MASK];
+
+    if (block >> BLOCK_SIZE_SHIFT != size || !(block & BLOCK_SPANS) ||
+        !follows(m, p, address + size - 1))
         return false;
     begin_block(m, address, size);
     m->now += block & BLOCK_COUNT;
@@ -147,7 +159,7 @@ static bool analyse(struct machine *m, uint64_t address, uint32_t size)
     /* Two pages may share a slot; take it back. */
     *fetch_slot(m, address) =
         (struct fetch_slot){(address >> PAGE_SHIFT) + 1, p};
-    if (count_known(m, address, size))
+    if (count_known(m, address, size) || count_spanning(m, p, address, size))
         return true;
     if ((end - 1) >> PAGE_SHIFT != address >> PAGE_SHIFT)
         next = code_executing(m, end - 1, &page);
@@ -213,6 +225,7 @@ static bool look_up(struct machine *m, uint64_t address)
 {
     if (m->mid_block) {
         m->mid_block = false;
+        machine_look(m);
         return true;
     }
     return !must_stop(m) || continues(m, address);
@@ -240,11 +253,8 @@ block_slow(struct machine *m, uint64_t address, uint32_t size)
 __attribute__((noinline)) static void
 block_waiting(struct machine *m, uint64_t address, uint32_t size)
 {
-    bool quiet =
-        !(m->stepping || m->mid_block || m->stop || m->attend || m->nmi ||
-          m->now >= m->deadline || (*m->engine.live.eflags & EFL_IF));
-
-    if (!quiet || !count_known(m, address, size))
+    if (!m->waiting || m->now >= m->deadline ||
+        (*m->engine.live.eflags & EFL_IF) || !count_known(m, address, size))
         block_slow(m, address, size);
 }
 

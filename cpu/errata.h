@@ -3,8 +3,7 @@
  *
  * A real processor comes with an errata sheet, and so does this one: what the
  * library is known to get wrong, whether this copy of it does (each row is a
- * few instructions run on an engine of its own), and what the machine does
- * about it.
+ * few instructions run on an engine alone), and what the machine does about it.
  *
  * Reference: SDM 2, "Instruction Set Reference"; SDM 3A, "Interrupt and
  * Exception Handling".
@@ -27,7 +26,7 @@ struct erratum {
     const char *cure;      /* NULL: none */
 };
 
-/* Run the tests (at the first call, some 0.3 s) and list what they found. Rows
+/* Run the tests (at the first call) and list what they found. Rows
  * whose test cannot run, for want of an engine, count as present. */
 const struct erratum *errata_list(void);
 size_t errata_count(void);

@@ -32,8 +32,7 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
     case INSN_OUT:
     case INSN_INS:
     case INSN_OUTS: return true;
-    case INSN_IRET: /* enters virtual-8086 mode from CPL 3 */
-        return strict;
+    case INSN_IRET: /* enters virtual-8086 mode from CPL 3 */ return strict;
     default:
         return strict && (m->watch >> insn->cls & 1) != 0 && live_cpl(m) < 3;
     }

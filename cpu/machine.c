@@ -210,7 +210,7 @@ void machine_set_deadline(struct machine *m, uint64_t cycles)
 void machine_attend(struct machine *m)
 {
     m->attend = true;
-    m->attention = 0;
+    machine_look_now(m);
 }
 
 void machine_set_halted(struct machine *m, bool halted)

@@ -80,6 +80,7 @@ struct machine {
     /* Clock. attention is the cycle at which the block hook has to look up. */
     uint64_t now;
     uint64_t attention;
+    bool waiting; /* it is 0 only for an interrupt, which may wait for IF */
     uint64_t deadline;
     bool attend;
     bool intr;
@@ -95,9 +96,9 @@ struct machine {
     bool asked;   /* we stopped it (else: HLT) */
     bool stop, halted;
     bool step_requested;
-    bool stepping;        /* one instruction, with the engine's trap flag */
-    bool stepped;         /* the step's instruction retired */
-    bool mid_block;       /* stepped into a block: no interrupt here */
+    bool stepping;  /* one instruction, with the engine's trap flag */
+    bool stepped;   /* the step's instruction retired */
+    bool mid_block; /* stepped into a block: no interrupt here */
     enum refusal refused;
     struct fault refused_fault;
     bool refused_fetch;
@@ -187,6 +188,12 @@ void run_emulated_event(struct machine *m, const struct arch_event *event);
 void run_single_step(struct machine *m); /* #DB with DR6.BS */
 void machine_break(struct machine *m, const char *what);
 void machine_look(struct machine *m); /* recompute attention */
+
+static inline void machine_look_now(struct machine *m)
+{
+    m->attention = 0;
+    m->waiting = false;
+}
 
 /* cpuid.c */
 int cpuid_hook(uc_engine *uc, void *user);

@@ -25,7 +25,7 @@ void machine_break(struct machine *m, const char *what)
 {
     if (!m->broken)
         m->broken = what;
-    m->attention = 0;
+    machine_look_now(m);
     m->stop = true;
     if (m->running)
         engine_ask(m);
@@ -33,10 +33,10 @@ void machine_break(struct machine *m, const char *what)
 
 void machine_look(struct machine *m)
 {
-    bool now = m->attend || m->stop || m->mid_block || m->stepping || m->intr ||
-               m->nmi;
+    bool now = m->attend || m->stop || m->mid_block || m->stepping || m->nmi;
 
-    m->attention = now ? 0 : m->deadline;
+    m->waiting = !now;
+    m->attention = now || m->intr ? 0 : m->deadline;
 }
 
 /* ---- events ------------------------------------------------------------ */
@@ -258,7 +258,8 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
     } else {
         struct insn insn;
 
-        if (vector == VEC_UD && is_int1(m, &insn)) { /* not known to the engine */
+        if (vector == VEC_UD &&
+            is_int1(m, &insn)) { /* not known to the engine */
             software_interrupt(m, VEC_DB, eip, eip + insn.length, ARCH_ICEBP);
             goto out;
         }
@@ -337,8 +338,8 @@ void machine_flush_tlb(struct machine *m)
 /* ---- stepping ---------------------------------------------------------- */
 
 /* Segment loads and far transfers at CPL 3 read descriptors and inner stacks
- * as a supervisor, which a TLB fill cannot know, but their operands as what they
- * are. */
+ * as a supervisor, which a TLB fill cannot know, but their operands as what
+ * they are. */
 static bool reads_as_supervisor(const struct insn *insn)
 {
     return insn->cls == CLASS_SEGMENT || insn->cls == CLASS_DESCRIPTOR ||
@@ -358,7 +359,7 @@ static enum machine_stop trap_step(struct machine *m, uint32_t linear)
         run_drops(m); /* they put the flags back as they found them */
     m->stepping = true;
     m->stepped = false;
-    m->attention = 0;
+    machine_look_now(m);
     *m->engine.live.hflags |= HF_TF;
     why = execute(m);
     m->stepping = false;
@@ -676,5 +677,5 @@ enum machine_stop machine_step(struct machine *m)
 void machine_stop(struct machine *m)
 {
     m->stop = true;
-    m->attention = 0;
+    machine_look_now(m);
 }

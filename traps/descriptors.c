@@ -95,10 +95,15 @@ static unsigned table_pages(struct monitor *mon, uint32_t base, uint32_t bytes,
     return n;
 }
 
+/* Writes that change no descriptor, after which watching does not pay. It
+ * doubles each time that it turned out to. */
+enum { PATIENCE = 256 };
+
 static void fill_table(struct monitor *mon, struct shadow_table *t)
 {
     const struct memory *memory = machine_memory(mon->machine);
     uint8_t page[PAGE_BYTES];
+    uint32_t check = t->base;
 
     for (uint32_t at = 0; at < t->bytes; at += PAGE_BYTES) {
         uint32_t part = t->bytes - at < PAGE_BYTES ? t->bytes - at : PAGE_BYTES;
@@ -109,12 +114,17 @@ static void fill_table(struct monitor *mon, struct shadow_table *t)
 
             memcpy(&low, page + o, 4);
             memcpy(&high, page + o + 4, 4);
+            check = (check ^ low) * 0x9E3779B1u + high;
             high = shadow_of(high);
+            if (t->unwatched)
+                high &= ~DESC_P;
             memory_write32(memory, MA(t->frame[at / PAGE_BYTES].v + o), low);
             memory_write32(memory, MA(t->frame[at / PAGE_BYTES].v + o + 4),
                            high);
         }
     }
+    t->idle_writes = check == t->check ? t->idle_writes + 1 : 0;
+    t->check = check;
 }
 
 static void shadow(struct monitor *mon, struct shadow_table *t, uint32_t base,
@@ -130,7 +140,37 @@ static void shadow(struct monitor *mon, struct shadow_table *t, uint32_t base,
     t->watched_count = n;
     t->base = base;
     t->bytes = bytes;
+    t->unwatched = false;
     fill_table(mon, t);
+    t->idle_writes = 0;
+}
+
+/* Too many writes for nothing: let the page go, and have the next load trap.
+ * (LAR, which does not trap, shows descriptors as not present meanwhile.) */
+static void stop_watching(struct monitor *mon, struct shadow_table *t)
+{
+    unwatch(mon, t);
+    t->unwatched = true;
+    fill_table(mon, t);
+    trace_table(mon->trace, monitor_site(mon), "descriptors unwatched",
+                (uint32_t)t->frame[0].v, t->base, 0, 0);
+}
+
+bool descriptors_load_trapped(struct monitor *mon)
+{
+    struct shadow_table *tables[2] = {&mon->gdt, &mon->ldt};
+    bool again = false;
+
+    for (unsigned k = 0; k < 2; k++) {
+        struct shadow_table *t = tables[k];
+
+        if (!t->unwatched)
+            continue;
+        t->patience *= 2;
+        shadow(mon, t, t->base, t->bytes);
+        again = true;
+    }
+    return again;
 }
 
 /* GDTR or LDTR was loaded. */
@@ -149,8 +189,8 @@ static bool moved(struct monitor *mon, const struct shadow_table *t)
     gpa_t page[WATCH_MAX];
     unsigned n = table_pages(mon, t->base, t->bytes, page);
 
-    return n != t->watched_count ||
-           memcmp(page, t->watched, n * sizeof *page) != 0;
+    return !t->unwatched && (n != t->watched_count ||
+                             memcmp(page, t->watched, n * sizeof *page) != 0);
 }
 
 /* The guest changed its paging: its tables may be mapped elsewhere now. */
@@ -170,6 +210,8 @@ void descriptors_written(void *ctx, gpa_t page)
         for (unsigned i = 0; i < tables[k]->watched_count; i++)
             if (tables[k]->watched[i].v == page.v) {
                 fill_table(mon, tables[k]);
+                if (tables[k]->idle_writes > tables[k]->patience)
+                    stop_watching(mon, tables[k]);
                 break;
             }
 }
@@ -182,6 +224,7 @@ bool descriptors_create(struct monitor *mon)
     const struct memory *memory = machine_memory(mon->machine);
     struct shadow_table *tables[2] = {&mon->gdt, &mon->ldt};
 
+    mon->gdt.patience = mon->ldt.patience = PATIENCE;
     if (!frames_take(mon->config.frames, &mon->overlay_table))
         return false;
     for (unsigned i = 0; i < OVERLAY_PAGES; i++) {

@@ -62,6 +62,11 @@ static void emulate_or_reflect(struct monitor *mon,
     uint8_t bytes[INSN_MAX_LENGTH];
     struct insn insn;
 
+    if ((e->vector == VEC_NP || e->vector == VEC_SS) &&
+        descriptors_load_trapped(mon)) {
+        count_exit(mon, EXIT_PRIVILEGED, e);
+        return;
+    }
     if (!current(mon, &insn, bytes) || insn.cls == CLASS_NONE ||
         !emulate_knows(insn.id)) {
         struct machine_exit undefined = {.kind = e->kind, .vector = VEC_UD};

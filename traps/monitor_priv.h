@@ -24,6 +24,12 @@ struct shadow_table {
     unsigned watched_count;
     uint32_t base; /* of the guest's table, when it was shadowed */
     uint32_t bytes;
+    /* A table among busy data is not watched: its shadow's descriptors are not
+     * present, so that the next load traps and it is shadowed anew. */
+    bool unwatched;
+    unsigned idle_writes; /* to watched pages, that changed no descriptor */
+    unsigned patience;    /* idle writes until it goes unwatched */
+    uint32_t check;       /* sum of the guest's descriptors, to see a change */
 };
 
 /* A translated site (bt-static). */
@@ -75,6 +81,9 @@ void descriptors_place(struct monitor *mon);
 void descriptors_tables_changed(struct monitor *mon);
 void descriptors_remapped(struct monitor *mon);
 void descriptors_written(void *ctx, gpa_t page);
+/* A descriptor was not present. True: only because its table was unwatched; it
+ * is not any more, try again. */
+bool descriptors_load_trapped(struct monitor *mon);
 bool descriptors_own_fault(struct monitor *mon, uint32_t linear,
                            uint32_t error);
 uint32_t descriptors_linear(const struct monitor *mon, unsigned page);

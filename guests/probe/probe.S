@@ -73,6 +73,7 @@ next_case:
     movl %eax, %cr4
     movl CASE_CR0(%ebx), %eax
     movl %eax, %cr0
+    fxrstor PROBE_FPU
 1:  testl $CASE_SANDBOX, %ebp
     jz 1f
     movl $PROBE_TEMPLATE, %esi

@@ -16,6 +16,7 @@
 #define PROBE_STACK     0x00115000 /* the top; one page */
 #define PROBE_DF_STACK  0x00117000
 #define PROBE_TEMPLATE  0x00118000 /* what the sandbox starts as */
+#define PROBE_FPU       0x00110200 /* 512 bytes for FXRSTOR */
 #define PROBE_DIRECTORY 0x00120000
 #define PROBE_TABLES    0x00121000 /* for the first 32 MiB, 8 tables */
 #define PROBE_CASES     0x00400000

@@ -138,6 +138,10 @@ static void put_control(struct image *im, const struct probe_table *t)
     put32(ctl + CTL_INDEX, t->first);
     put32(ctl + CTL_COUNT, t->case_count);
     put32(ctl + CTL_CR0, PROBE_CR0);
+    put32(at(im, PROBE_FPU), 0x037F);
+    put32(at(im, PROBE_FPU + 24), 0x1F80);
+    for (unsigned i = 32; i < 288; i++) /* ST0-7, XMM0-7 */
+        *at(im, PROBE_FPU + i) = (uint8_t)(i % 16 < 10 || i >= 160 ? i : 0);
     put32(ctl + CTL_GDTR, (PROBE_GDT_BYTES - 1) | (uint32_t)PROBE_GDT << 16);
     put32(ctl + CTL_GDTR + 4, PROBE_GDT >> 16);
     put32(ctl + CTL_IDTR, (256 * 8 - 1) | (uint32_t)PROBE_IDT << 16);
