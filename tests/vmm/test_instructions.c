@@ -87,6 +87,9 @@ static bool refused(const struct insn *in, bool user)
     switch (in->id) {
     case INSN_RDTSC:
     case INSN_RDPMC: return true;
+    case INSN_OTHER: /* ENTER with levels: a hidden fault repeats it, and it
+                        may have changed what it reads */
+        return in->operands == 2 && in->op[0].kind == OPERAND_IMM;
     case INSN_IRET: /* the engine's never clears VIF and VIP again */
     case INSN_LGDT:
     case INSN_LIDT:
@@ -242,7 +245,7 @@ static struct probe_case random_case(uint32_t index, bool user)
 }
 
 struct batch {
-    uint32_t count;
+    uint32_t count, code_count;
     bool user;
     uint64_t seed;
     struct probe_case *cases;
@@ -260,16 +263,22 @@ static void *room(uint32_t count, size_t bytes)
     return p;
 }
 
-static void generate(struct batch *b, uint32_t count, bool user, uint64_t seed)
+static void make_room(struct batch *b, uint32_t count)
 {
-    *b = (struct batch){.count = count, .user = user, .seed = seed};
     b->cases = room(count, sizeof *b->cases);
-    b->code = room(count, sizeof *b->code);
     b->holes = room(count, 1);
     b->bare = room(count, sizeof *b->bare);
     b->other = room(count, sizeof *b->other);
     b->bare_stop = room(count, sizeof *b->bare_stop);
     b->other_stop = room(count, sizeof *b->other_stop);
+}
+
+static void generate(struct batch *b, uint32_t count, bool user, uint64_t seed)
+{
+    *b = (struct batch){.count = count, .user = user, .seed = seed};
+    make_room(b, count);
+    b->code_count = count;
+    b->code = room(count, sizeof *b->code);
     state = seed * 2 + user + UINT64_C(0x9E3779B97F4A7C15);
     for (uint32_t i = 0; i < count; i++) {
         b->holes[i] = (uint8_t)sequence(b->code[i], user);
@@ -280,7 +289,6 @@ static void generate(struct batch *b, uint32_t count, bool user, uint64_t seed)
 static void release(struct batch *b)
 {
     free(b->cases);
-    free(b->code);
     free(b->holes);
     free(b->bare);
     free(b->other);
@@ -297,7 +305,7 @@ static void run(const struct way *way, const struct batch *b,
     while (next < b->count) {
         struct probe_table t = {b->cases, b->count,
                                 (const uint8_t(*)[PROBE_ENTRY_BYTES])b->code,
-                                b->count, next};
+                                b->code_count, next};
         enum vm_stop stop;
         uint32_t done = probe_run(way, &t, results, &stop);
 
@@ -314,6 +322,11 @@ static void run(const struct way *way, const struct batch *b,
 static bool from_user(const struct probe_result *r)
 {
     return (r->cs & 3) != 0;
+}
+
+static uint32_t sequence_of(const struct batch *b, uint32_t i)
+{
+    return (b->cases[i].eip - PROBE_CODE) / PROBE_ENTRY_BYTES;
 }
 
 static const char *difference(const struct probe_result *a,
@@ -352,14 +365,15 @@ static const char *difference(const struct probe_result *a,
 
 static void describe(const struct batch *b, uint32_t i, char *out, size_t size)
 {
+    const uint8_t *code = b->code[sequence_of(b, i)];
     size_t n = 0, at = 0;
 
     out[0] = '\0';
     while (at < CODE_ROOM && n + 80 < size) {
         char text[64];
         int length =
-            decode_format(b->code[i] + at, PROBE_ENTRY_BYTES - at, true,
-                          probe_entry(i) + (uint32_t)at, text, sizeof text);
+            decode_format(code + at, PROBE_ENTRY_BYTES - at, true,
+                          b->cases[i].eip + (uint32_t)at, text, sizeof text);
 
         n += (size_t)snprintf(out + n, size - n, "%s; ", text);
         if (length <= 0 || strstr(text, "int 0x40"))
@@ -368,7 +382,7 @@ static void describe(const struct batch *b, uint32_t i, char *out, size_t size)
     }
     n += (size_t)snprintf(out + n, size - n, "bytes");
     for (unsigned k = 0; k < 24 && n + 8 < size; k++)
-        n += (size_t)snprintf(out + n, size - n, " %02x", b->code[i][k]);
+        n += (size_t)snprintf(out + n, size - n, " %02x", code[k]);
 }
 
 static void print_result(const char *name, const struct probe_result *r)
@@ -397,8 +411,8 @@ static unsigned compare_one(const struct way *way, const struct batch *b,
         return 0;
     describe(b, i, text, sizeof text);
     cr_expect(false, "%s, ring %d, seed %llu, case %u differ in %s: %s",
-              way->name, b->user ? 3 : 0, (unsigned long long)b->seed, i, what,
-              text);
+              way->name, b->user ? 3 : 0, (unsigned long long)b->seed,
+              sequence_of(b, i), what, text);
     print_result("bare", &b->bare[i]);
     print_result(way->name, &b->other[i]);
     return 1;
@@ -413,7 +427,7 @@ static bool left_out(const struct batch *b, uint32_t i, enum cpu_technique cpu)
     unsigned holes = b->holes[i];
     bool ended = b->bare_stop[i] == VM_RUNNING;
 
-    if (ended && r->eip - probe_entry(i) >= PROBE_ENTRY_BYTES &&
+    if (ended && r->eip - b->cases[i].eip >= PROBE_ENTRY_BYTES &&
         r->vector != VEC_PF)
         return true;
     if ((holes & UNDEFINED) && !(ended && r->vector == VEC_UD))
@@ -433,25 +447,45 @@ static bool stricter(const struct batch *b, uint32_t i)
            (r->vector == VEC_GP || r->vector == VEC_SS);
 }
 
+/* Only what can be compared, so that nothing else leaves traces behind. */
+static void choose(const struct batch *all, enum cpu_technique cpu,
+                   struct batch *b)
+{
+    *b = *all;
+    b->count = 0;
+    make_room(b, all->count);
+    for (uint32_t i = 0; i < all->count; i++)
+        if (!left_out(all, i, cpu)) {
+            b->holes[b->count] = all->holes[i];
+            b->cases[b->count++] = all->cases[i];
+        }
+    cr_expect(b->count > all->count / 2, "only %u can be compared", b->count);
+}
+
 static void compare(struct batch *b, unsigned which)
 {
     const struct way *way = &ways[which];
-    unsigned wrong = 0, compared = 0, strict = 0;
+    unsigned wrong = 0, strict = 0;
 
     run(way, b, b->other, b->other_stop);
-    for (uint32_t i = 0; i < b->count && wrong < REPORTS_MOST; i++) {
-        if (left_out(b, i, way->cpu))
-            continue;
-        compared++;
+    for (uint32_t i = 0; i < b->count && wrong < REPORTS_MOST; i++)
         if (stricter(b, i) && difference(&b->bare[i], &b->other[i]))
             strict++;
         else
             wrong += compare_one(way, b, i);
-    }
     cr_expect(strict <= b->count / 50, "%s: %u faults of segments", way->name,
               strict);
-    cr_expect(wrong || compared > b->count / 2, "%s: only %u compared",
-              way->name, compared);
+}
+
+static void compare_technique(const struct batch *all, unsigned first)
+{
+    struct batch b;
+
+    choose(all, ways[first].cpu, &b);
+    run(&ways[WAY_BARE], &b, b.bare, b.bare_stop);
+    compare(&b, first);
+    compare(&b, first + 1);
+    release(&b);
 }
 
 static uint64_t setting(const char *name, uint64_t otherwise)
@@ -472,8 +506,9 @@ static void everywhere(bool user)
 
         generate(&b, count, user, seed);
         run(&ways[WAY_BARE], &b, b.bare, b.bare_stop);
-        for (unsigned w = WAY_TRAP_TLB; w < WAYS; w++)
-            compare(&b, w);
+        compare_technique(&b, WAY_TRAP_TLB);
+        compare_technique(&b, WAY_BT_TLB);
+        free(b.code);
         release(&b);
         left -= count;
     }
