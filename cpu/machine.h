@@ -9,9 +9,10 @@
  * delivered through any table.
  *
  * The clock counts retired instructions (a pass of a REP counts as
- * one, the last that finds its count 0 included), RDTSC as RDTSC_CYCLES of them: it is slow on silicon too, and delay
- * loops would never end. One cycle is one nanosecond of virtual time. It does
- * not depend on the host, on tracing, or on single-stepping.
+ * one, the last that finds its count 0 included), RDTSC as RDTSC_CYCLES of
+ * them: it is slow on silicon too, and delay loops would never end. One cycle
+ * is one nanosecond of virtual time. It does not depend on the host, on
+ * tracing, or on single-stepping.
  *
  * Reference: SDM 3A, "Protected-Mode Memory Management", "Paging",
  * "Interrupt and Exception Handling".
