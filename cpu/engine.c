@@ -433,7 +433,8 @@ uint32_t engine_eflags(const struct engine *e)
 
     if (*l->cc_op == CC_OP_EFLAGS)
         return ((uint32_t)*l->eflags & ~(EFL_ARITH | EFL_DF)) |
-               (uint32_t)*l->cc_src | EFL_FIXED | (*l->df < 0 ? EFL_DF : 0);
+               ((uint32_t)*l->cc_src & EFL_ARITH) | EFL_FIXED |
+               (*l->df < 0 ? EFL_DF : 0);
     uc_reg_read(e->uc, UC_X86_REG_EFLAGS, &value);
     return value | EFL_FIXED;
 }

@@ -68,6 +68,7 @@ enum refusal {
     REFUSED_STEP,      /* fetch from a page that must be stepped */
     REFUSED_OWN_STORE, /* a block writes to its own page */
     REFUSED_DEVICE,    /* no memory there: the access is done by hand */
+    REFUSED_WRAPPED,   /* Jcc below 0: the engine's EIP has 64 bits */
 };
 
 struct machine {

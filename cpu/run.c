@@ -599,6 +599,7 @@ static enum machine_stop execute(struct machine *m)
     case REFUSED_DEVICE: device_access(m); return MACHINE_STOPPED;
     case REFUSED_STEP: /* here, or where the block runs over into */
         return step(m);
+    case REFUSED_WRAPPED: return MACHINE_STOPPED; /* starts at 32 bits */
     case REFUSED_NOT: break;
     }
     if (err != UC_ERR_OK)

@@ -146,6 +146,10 @@ bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
     ma_t ma;
 
     (void)uc;
+    if (address >> 63) {
+        m->refused = REFUSED_WRAPPED;
+        return false;
+    }
     if (address >= LINEAR_MICROCODE)
         return fill_own(address, result);
     m->trace->count.tlb_fills++;

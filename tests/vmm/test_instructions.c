@@ -81,9 +81,13 @@ static size_t random_bytes(uint8_t bytes[16])
     return n;
 }
 
-/* What would stop the guest or read the clock, which runs at another pace. */
-static bool refused(const struct insn *in, bool user)
+/* What would stop the guest or read the clock, which runs at another pace; and
+ * LOOPE and LOOPNE, after which the engine's flags are wrong. */
+static bool refused(const struct insn *in, const uint8_t *bytes, bool user)
 {
+    for (unsigned i = 0; in->flow == FLOW_BRANCH && i < in->length; i++)
+        if (bytes[i] == 0xE0 || bytes[i] == 0xE1)
+            return true;
     switch (in->id) {
     case INSN_RDTSC:
     case INSN_RDPMC: return true;
@@ -176,7 +180,7 @@ static unsigned sequence(uint8_t out[PROBE_ENTRY_BYTES], bool user)
             holes |= UNDEFINED;
             break;
         }
-        if (refused(&in, user))
+        if (refused(&in, bytes, user))
             continue;
         if (in.flow == FLOW_JUMP || in.flow == FLOW_BRANCH ||
             in.flow ==
