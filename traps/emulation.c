@@ -67,6 +67,8 @@ static void switch_cr3(void *ctx, uint32_t cr3)
 
     mon->v.cr3 = cr3;
     mmu_cr3_written(mon->mmu);
+    if (mon->technique->remapped)
+        mon->technique->remapped(mon, 3, 0);
 }
 
 struct mem_ops emulation_memory(struct monitor *mon)
@@ -151,6 +153,8 @@ static void cr_written(void *ctx, unsigned n, uint32_t old, uint32_t value)
     default: return;
     }
     descriptors_remapped(mon);
+    if (mon->technique->remapped)
+        mon->technique->remapped(mon, (int)n, 0);
 }
 
 static void invlpg(void *ctx, uint32_t linear)
@@ -162,6 +166,8 @@ static void invlpg(void *ctx, uint32_t linear)
     if (linear - (mon->gdt.base & PTE_FRAME) < mon->gdt.bytes + PAGE_BYTES ||
         linear - (mon->ldt.base & PTE_FRAME) < mon->ldt.bytes + PAGE_BYTES)
         descriptors_remapped(mon);
+    if (mon->technique->remapped)
+        mon->technique->remapped(mon, -1, linear);
 }
 
 static void tables_changed(void *ctx)

@@ -214,6 +214,10 @@ void exits_update_pin(struct monitor *mon)
 {
     bool intr = pc_intr(mon->config.pc) || mon->nmi;
 
+    if (mon->technique->pin) {
+        mon->technique->pin(mon, intr);
+        return;
+    }
     /* With the real flag in the guest's hands the processor looks itself. */
     if (!mon->config.iopl1 || vcpu_runs_vm86(&mon->v))
         intr = intr && ((mon->v.eflags & EFL_IF) || mon->nmi);
@@ -223,20 +227,26 @@ void exits_update_pin(struct monitor *mon)
 static void leave(struct monitor *mon)
 {
     if (mon->dirty)
-        vcpu_install(mon);
+        monitor_install(mon);
     exits_update_pin(mon);
+}
+
+static void usual_exit(struct monitor *mon, const struct machine_exit *e)
+{
+    switch (e->kind) {
+    case MX_PAGE_FAULT: page_fault(mon, e); break;
+    case MX_SOFTWARE: software(mon, e); break;
+    case MX_EXCEPTION: exception(mon, e); break;
+    }
 }
 
 void exits_handle(void *ctx, const struct machine_exit *e)
 {
     struct monitor *mon = ctx;
 
-    vcpu_capture(mon);
-    switch (e->kind) {
-    case MX_PAGE_FAULT: page_fault(mon, e); break;
-    case MX_SOFTWARE: software(mon, e); break;
-    case MX_EXCEPTION: exception(mon, e); break;
-    }
+    monitor_capture(mon);
+    if (!mon->technique->exit || !mon->technique->exit(mon, e))
+        usual_exit(mon, e);
     leave(mon);
 }
 
@@ -246,7 +256,11 @@ void exits_attend(void *ctx)
     struct monitor *mon = ctx;
 
     mon->config.tick(mon->config.ctx);
-    vcpu_capture(mon);
+    monitor_capture(mon);
+    if (mon->technique->boundary && !mon->technique->boundary(mon)) {
+        machine_attend(mon->machine);
+        return;
+    }
     inject_pending(mon);
     leave(mon);
 }
@@ -256,7 +270,7 @@ void exits_stepped(void *ctx)
     struct monitor *mon = ctx;
 
     mon->trace->count.exits[EXIT_STEP]++;
-    vcpu_capture(mon);
+    monitor_capture(mon);
     mmu_stepped(mon->mmu);
     leave(mon);
 }

@@ -31,6 +31,15 @@ static void memory_written(void *ctx, ma_t ma, uint64_t bytes)
     machine_memory_written(((struct monitor *)ctx)->machine, ma, bytes);
 }
 
+static void page_written(void *ctx, gpa_t page)
+{
+    struct monitor *mon = ctx;
+
+    descriptors_written(mon, page);
+    if (mon->technique->written)
+        mon->technique->written(mon, page);
+}
+
 static void overlay_wanted(void *ctx)
 {
     descriptors_place(ctx);
@@ -71,12 +80,13 @@ bool monitor_start(struct monitor *mon, const struct monitor_config *config,
                      .ctx = mon},
         .trace = config->trace,
         .table_limit_bytes = config->table_limit_bytes,
-        .watched = descriptors_written,
+        .watched = page_written,
         .overlay_wanted = overlay_wanted,
         .ctx = mon,
     };
 
     mon->config = *config;
+    mon->technique = config->technique;
     mon->machine = config->machine;
     mon->trace = config->trace;
     arch_reset(&mon->v);
@@ -86,15 +96,15 @@ bool monitor_start(struct monitor *mon, const struct monitor_config *config,
             *error = NULL;
         return false;
     }
-    if (!config->iopl1)
-        machine_watch(mon->machine, 1u << CLASS_FLAG);
-    return true;
+    return !mon->technique->start || mon->technique->start(mon, error);
 }
 
 void monitor_destroy(struct monitor *mon)
 {
     if (!mon)
         return;
+    if (mon->technique && mon->technique->destroy)
+        mon->technique->destroy(mon);
     mmu_destroy(mon->mmu);
     free(mon->patches);
     free(mon);
@@ -108,7 +118,9 @@ void monitor_enter(struct monitor *mon, const struct cpu_state *state)
     descriptors_place(mon);
     descriptors_tables_changed(mon);
     silent_flag_changed(mon, state->eflags | EFL_IF, state->eip, "reset");
-    vcpu_install(mon);
+    if (mon->technique->enter)
+        mon->technique->enter(mon);
+    monitor_install(mon);
 }
 
 /* ---- wires
@@ -132,7 +144,7 @@ void monitor_raise_nmi(struct monitor *mon)
 void monitor_guest_state(struct monitor *mon, struct cpu_state *out)
 {
     if (!mon->dirty)
-        vcpu_capture(mon);
+        monitor_capture(mon);
     *out = mon->v;
 }
 
@@ -209,11 +221,18 @@ struct saved {
     unsigned pde;
     struct shadow_table gdt, ldt;
     struct monitor_audit audit;
+    size_t mmu_bytes, own_bytes;
 };
+
+/* What follows the plain part: the memory side's and the technique's, each
+ * behind its size. */
+static size_t own_bytes(const struct monitor *mon)
+{
+    return mon->technique->save ? mon->technique->save(mon, NULL, 0) : 0;
+}
 
 size_t monitor_save(const struct monitor *mon, void *buffer, size_t bytes)
 {
-    size_t memory = mmu_save(mon->mmu, NULL, 0);
     struct saved s = {.v = mon->v,
                       .root = mon->root,
                       .overlay_table = mon->overlay_table,
@@ -222,24 +241,36 @@ size_t monitor_save(const struct monitor *mon, void *buffer, size_t bytes)
                       .pde = mon->pde,
                       .gdt = mon->gdt,
                       .ldt = mon->ldt,
-                      .audit = mon->audit};
+                      .audit = mon->audit,
+                      .mmu_bytes = mmu_save(mon->mmu, NULL, 0),
+                      .own_bytes = own_bytes(mon)};
+    size_t all = sizeof s + s.mmu_bytes + s.own_bytes;
+    uint8_t *at = buffer;
 
     if (!buffer)
-        return sizeof s + memory;
-    if (bytes < sizeof s + memory)
+        return all;
+    if (bytes < all)
         return 0;
     memcpy(s.installed, mon->installed, sizeof s.installed);
-    memcpy(buffer, &s, sizeof s);
-    return sizeof s + mmu_save(mon->mmu, (uint8_t *)buffer + sizeof s, memory);
+    memcpy(at, &s, sizeof s);
+    at += sizeof s;
+    if (!mmu_save(mon->mmu, at, s.mmu_bytes))
+        return 0;
+    if (s.own_bytes)
+        mon->technique->save(mon, at + s.mmu_bytes, s.own_bytes);
+    return all;
 }
 
 bool monitor_restore(struct monitor *mon, const void *buffer, size_t bytes)
 {
+    const uint8_t *at = buffer;
     struct saved s;
 
     if (bytes < sizeof s)
         return false;
     memcpy(&s, buffer, sizeof s);
+    if (bytes < sizeof s + s.mmu_bytes + s.own_bytes)
+        return false;
     mon->v = s.v;
     memcpy(mon->installed, s.installed, sizeof s.installed);
     mon->root = s.root;
@@ -251,6 +282,8 @@ bool monitor_restore(struct monitor *mon, const void *buffer, size_t bytes)
     mon->ldt = s.ldt;
     mon->audit = s.audit;
     mon->message[0] = '\0';
-    return mmu_restore(mon->mmu, (const uint8_t *)buffer + sizeof s,
-                       bytes - sizeof s);
+    at += sizeof s;
+    return mmu_restore(mon->mmu, at, s.mmu_bytes) &&
+           (!s.own_bytes ||
+            mon->technique->restore(mon, at + s.mmu_bytes, s.own_bytes));
 }

@@ -22,6 +22,10 @@
 
 struct monitor;
 
+/* How the guest's kernel is kept from the processor (traps/technique.h). */
+struct technique;
+extern const struct technique technique_trap, technique_bt_static;
+
 enum monitor_stop {
     MONITOR_TRIPLE_FAULT,
     MONITOR_UNSUPPORTED, /* the technique cannot do what the guest wants */
@@ -35,6 +39,7 @@ struct monitor_config {
     struct pc *pc;
     struct pmap *pmap;
     struct frames *frames;
+    const struct technique *technique;
     const struct mmu_technique *mmu;
     uint64_t table_limit_bytes;
     bool iopl1; /* what if: real IOPL 1, the guest owns the real IF */

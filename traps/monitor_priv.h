@@ -5,7 +5,7 @@
 
 #include "cpu/emulate.h"
 #include "trace/emit.h"
-#include "traps/monitor.h"
+#include "traps/technique.h"
 
 /* The monitor's own linear space: one page-directory entry, 4 MiB. First the
  * descriptor tables that the processor really uses. */
@@ -40,6 +40,8 @@ struct patch {
 
 struct monitor {
     struct monitor_config config;
+    const struct technique *technique;
+    void *own; /* the technique's */
     struct machine *machine;
     struct trace *trace;
     struct mmu *mmu;
@@ -70,7 +72,18 @@ static inline struct event_site monitor_site(const struct monitor *mon)
     return (struct event_site){mon->v.eip, mon->v.cpl};
 }
 
-/* vcpu.c: between the virtual processor and the real one. */
+/* Between the virtual processor and the real one, by the technique. */
+static inline void monitor_capture(struct monitor *mon)
+{
+    mon->technique->capture(mon);
+}
+
+static inline void monitor_install(struct monitor *mon)
+{
+    mon->technique->install(mon);
+}
+
+/* vcpu.c: the same by ring compression. */
 void vcpu_capture(struct monitor *mon);
 void vcpu_install(struct monitor *mon);
 bool vcpu_runs_vm86(const struct cpu_state *v);

@@ -61,7 +61,7 @@ void silent_about_to(struct monitor *mon, const struct insn *insn)
     unsigned size = insn->operand_size;
     uint32_t image, cs;
 
-    vcpu_capture(mon);
+    monitor_capture(mon);
     switch (insn->id) {
     case INSN_POPF:
         if (read_stack(mon, 0, size, &image) &&

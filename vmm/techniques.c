@@ -2,16 +2,22 @@
 /* vmm/techniques.c - the CPU techniques by name. */
 #include <string.h>
 
+#include "traps/monitor.h"
 #include "vmm/vm.h"
 
 static const struct {
     const char *name, *blurb;
+    const struct technique *monitor;
 } techniques[CPU_TECHNIQUES] = {
-    [CPU_BARE] = {"bare", "no monitor: the guest owns the machine"},
-    [CPU_TRAP] = {"trap", "trap and emulate at ring 1; what does not trap "
-                          "stays broken"},
-    [CPU_BT_STATIC] = {"bt-static", "trap and emulate, the image's silent "
-                                    "instructions translated ahead"},
+    [CPU_BARE] = {"bare", "no monitor: the guest owns the machine", NULL},
+    [CPU_TRAP] = {"trap",
+                  "trap and emulate at ring 1; what does not trap "
+                  "stays broken",
+                  &technique_trap},
+    [CPU_BT_STATIC] = {"bt-static",
+                       "trap and emulate, the image's silent "
+                       "instructions translated ahead",
+                       &technique_bt_static},
 };
 
 const char *cpu_technique_name(enum cpu_technique t)
@@ -22,6 +28,11 @@ const char *cpu_technique_name(enum cpu_technique t)
 const char *cpu_technique_blurb(enum cpu_technique t)
 {
     return techniques[t].blurb;
+}
+
+const struct technique *cpu_technique_monitor(enum cpu_technique t)
+{
+    return techniques[t].monitor;
 }
 
 int cpu_technique_find(const char *name)

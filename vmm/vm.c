@@ -347,6 +347,7 @@ static bool create_monitor(struct vm *vm, char **error)
         .pc = vm->pc,
         .pmap = vm->pmap,
         .frames = vm->frames,
+        .technique = cpu_technique_monitor(vm->config.cpu),
         .mmu = vm->config.mmu,
         .table_limit_bytes = vm->config.table_limit_bytes,
         .iopl1 = vm->config.iopl1,

@@ -16,6 +16,8 @@
 #include "shadowmmu/mmu.h"
 #include "trace/trace.h"
 
+struct technique;
+
 enum cpu_technique {
     CPU_BARE,
     CPU_TRAP,
@@ -27,6 +29,8 @@ enum cpu_technique {
 const char *cpu_technique_name(enum cpu_technique t);
 const char *cpu_technique_blurb(enum cpu_technique t);
 int cpu_technique_find(const char *name);
+/* The monitor's part; NULL: bare. */
+const struct technique *cpu_technique_monitor(enum cpu_technique t);
 
 /* A file in the host's memory. */
 struct blob {

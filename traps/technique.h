@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* traps/technique.h - a CPU technique: how the guest's kernel is kept from the
+ * real processor. The monitor is the same for all; what differs is here.
+ *
+ * A technique with NULL for an operation takes the usual way, which is ring
+ * compression with trap and emulate (traps/vcpu.c, traps/exits.c).
+ */
+#ifndef TRAPS_TECHNIQUE_H
+#define TRAPS_TECHNIQUE_H
+
+#include "traps/monitor.h"
+
+struct technique {
+    const char *name;
+    /* When the machine, the platform and the memory side exist. False: one
+     * line in *error. What it makes for itself hangs on monitor.own. */
+    bool (*start)(struct monitor *mon, char **error);
+    void (*destroy)(struct monitor *mon);
+    /* The guest's first state is in monitor.v, before it is installed. */
+    void (*enter)(struct monitor *mon);
+
+    /* The real processor's state into monitor.v, and back (which clears
+     * monitor.dirty). */
+    void (*capture)(struct monitor *mon);
+    void (*install)(struct monitor *mon);
+
+    /* An exit, captured: true if it was the technique's own and is dealt with,
+     * false for the usual handling. */
+    bool (*exit)(struct monitor *mon, const struct machine_exit *e);
+    /* At a place where the machine asks for attention: may the guest be
+     * interrupted here? False: asked again at the next. NULL: always. */
+    bool (*boundary)(struct monitor *mon);
+    /* Drive the machine's interrupt pin; pending: an interrupt or NMI waits. */
+    void (*pin)(struct monitor *mon, bool pending);
+    /* Watched guest memory was written (mmu_watch). */
+    void (*written)(struct monitor *mon, gpa_t page);
+    /* The guest changed CR0, CR3, CR4 (n), or one page's mapping (n < 0). */
+    void (*remapped)(struct monitor *mon, int n, uint32_t linear);
+
+    /* The technique's own state; NULL buffer: the bytes needed. */
+    size_t (*save)(const struct monitor *mon, void *buffer, size_t bytes);
+    bool (*restore)(struct monitor *mon, const void *buffer, size_t bytes);
+};
+
+#endif
