@@ -179,7 +179,7 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
 /* Execute the intercepted instruction at CS:EIP exactly. True: it retired. */
 bool intercept_execute(struct machine *m, const struct insn *insn);
 
-/* run.c */
+/* event.c */
 void run_interrupt(uc_engine *uc, uint32_t vector, void *user);
 bool run_invalid(uc_engine *uc, void *user);
 void machine_fault(struct machine *m, const struct fault *f);
@@ -187,6 +187,27 @@ void machine_deliver(struct machine *m, const struct arch_event *event);
 /* A fault or software interrupt that emulation came to. */
 void run_emulated_event(struct machine *m, const struct arch_event *event);
 void run_single_step(struct machine *m); /* #DB with DR6.BS */
+
+/* step.c */
+/* Step the instruction at CS:EIP, wherever it is. */
+enum machine_stop step_one(struct machine *m);
+/* The same, always through the engine's own trap flag. */
+enum machine_stop step_trapped(struct machine *m, uint32_t linear);
+
+/* refused.c */
+/* A page fault, and an instruction that touches a device's memory, both at an
+ * exact EIP. */
+void refused_page_fault(struct machine *m);
+void refused_device(struct machine *m);
+
+/* drops.c */
+/* Drop single pages from the engine's TLB. */
+void drops_run(struct machine *m);
+
+/* run.c */
+void run_ask(struct machine *m); /* the engine returns at the next boundary */
+/* Run the engine until it stops, and handle why. MACHINE_STOPPED: go on. */
+enum machine_stop run_execute(struct machine *m);
 void machine_break(struct machine *m, const char *what);
 void machine_look(struct machine *m); /* recompute attention */
 

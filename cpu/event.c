@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* cpu/event.c - what an exception, an INT n or an intercept leads to.
+ *
+ * The engine reports raw vectors and goes through no table. Each is sorted out
+ * here and handed on: to the running software's own IDT on the bare machine, or
+ * to the monitor's exit handler.
+ *
+ * Reference: SDM 3A, "Interrupt and Exception Handling".
+ */
+#include "cpu/machine_priv.h"
+
+#include "trace/emit.h"
+
+static const char *source_name(const struct arch_event *event)
+{
+    static const char *const names[] = {
+        [ARCH_EXCEPTION] = "exception",
+        [ARCH_SOFTWARE] = "software",
+        [ARCH_ICEBP] = "icebp",
+        [ARCH_EXTERNAL] = "interrupt",
+        [ARCH_NMI] = "nmi",
+        [ARCH_INT3_INTO] = "software",
+    };
+
+    return names[event->source];
+}
+
+void machine_deliver(struct machine *m, const struct arch_event *event)
+{
+    struct mem_ops mem = machine_mem_ops(m);
+    struct cpu_state s;
+
+    machine_get_state(m, &s);
+    if (arch_deliver(&s, &mem, event, &m->chain) == ARCH_TRIPLE_FAULT) {
+        m->triple = true;
+        machine_stop(m);
+        return;
+    }
+    m->trace->count.interrupts[event->vector]++;
+    trace_event_delivered(
+        m->trace, EV_DELIVER,
+        (struct event_site){(uint32_t)*m->engine.live.eip, live_cpl(m)},
+        source_name(event), event->vector, event->has_error, event->error,
+        event->cr2, s.seg[SEG_CS].selector, s.eip);
+    machine_set_state(m, &s);
+}
+
+/* A fault: to the monitor, or through the IDT. The clock stands at the
+ * faulting instruction (it did not retire). */
+void machine_fault(struct machine *m, const struct fault *f)
+{
+    m->mid_block = false;
+    if (m->client.exit) {
+        struct machine_exit e = {
+            .kind = f->vector == VEC_PF ? MX_PAGE_FAULT : MX_EXCEPTION,
+            .vector = f->vector,
+            .has_error = f->has_error,
+            .error = f->error,
+            .linear = f->cr2,
+        };
+        m->client.exit(m->client.owner, &e);
+    } else {
+        struct arch_event event = {.vector = f->vector,
+                                   .source = ARCH_EXCEPTION,
+                                   .has_error = f->has_error,
+                                   .error = f->error,
+                                   .cr2 = f->cr2};
+        machine_deliver(m, &event);
+    }
+    machine_look(m);
+}
+
+static void software_interrupt(struct machine *m, uint8_t vector, uint32_t eip,
+                               uint32_t next, uint8_t source)
+{
+    *m->engine.live.eip = eip;
+    m->mid_block = false;
+    if (m->client.exit) {
+        struct machine_exit e = {.kind = MX_SOFTWARE,
+                                 .source = source,
+                                 .vector = vector,
+                                 .next_eip = next};
+        m->client.exit(m->client.owner, &e);
+    } else {
+        struct arch_event event = {
+            .vector = vector, .source = source, .next_eip = next};
+        machine_deliver(m, &event);
+    }
+    machine_look(m);
+}
+
+static bool vector_has_error(uint32_t vector)
+{
+    return vector == VEC_DF || (vector >= VEC_TS && vector <= VEC_PF) ||
+           vector == VEC_AC;
+}
+
+/* Where the INT instruction that ends at EIP starts (prefixes make it more
+ * than two bytes), and which it is. */
+static uint32_t software_start(struct machine *m, uint32_t next,
+                               uint8_t *source)
+{
+    for (uint32_t length = 1; length <= INSN_MAX_LENGTH; length++) {
+        uint8_t bytes[INSN_MAX_LENGTH];
+        struct insn insn;
+        uint32_t at = (uint32_t)m->engine.live.seg[SEG_CS].base + next - length;
+
+        if (code_bytes(m, at, bytes, length) == length &&
+            decode_flow(bytes, length, (*m->engine.live.hflags & HF_CS32) != 0,
+                        &insn) &&
+            insn.length == length &&
+            (insn.id == INSN_INT || insn.id == INSN_INT3 ||
+             insn.id == INSN_INTO)) {
+            *source = insn.id == INSN_INT ? ARCH_SOFTWARE : ARCH_INT3_INTO;
+            return next - length;
+        }
+    }
+    return next;
+}
+
+static void step_trap(struct machine *m)
+{
+    m->now++;
+    m->stepped = true;
+    if (engine_eflags(&m->engine) & EFL_TF) /* the guest steps, too */
+        run_single_step(m);
+    run_ask(m);
+}
+
+void run_single_step(struct machine *m)
+{
+    struct fault f = {.vector = VEC_DB};
+
+    m->extra.dr[6] |= DR6_BS;
+    machine_fault(m, &f);
+}
+
+void run_emulated_event(struct machine *m, const struct arch_event *event)
+{
+    struct fault f = {event->vector, event->has_error, event->error,
+                      event->cr2};
+
+    if (event->source == ARCH_EXCEPTION)
+        machine_fault(m, &f);
+    else
+        software_interrupt(m, event->vector, (uint32_t)*m->engine.live.eip,
+                           event->next_eip, event->source);
+}
+
+static void intercepted(struct machine *m, uint32_t eip)
+{
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+    size_t n;
+
+    *m->engine.live.eip = eip;
+    n = code_bytes(m, live_linear(m), bytes, sizeof bytes);
+    if (!decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn)) {
+        machine_break(m, "an intercept is on no instruction");
+        return;
+    }
+    m->trace->count.intercepts++;
+    if (m->stepping)
+        m->now++; /* otherwise its block has counted it */
+    if (!intercept_execute(m, &insn))
+        m->now--;
+}
+
+/* RDTSC is most of all intercepts (delay loops), and simple. */
+static bool quick_rdtsc(struct machine *m, uint32_t eip)
+{
+    struct live *l = &m->engine.live;
+    uint32_t linear = (uint32_t)l->seg[SEG_CS].base + eip;
+    uint64_t value = m->now + m->extra.tsc_offset;
+    uint8_t bytes[2];
+
+    if (m->stepping || ((l->cr[4] & CR4_TSD) && live_cpl(m) > 0) ||
+        (*l->eflags & (EFL_TF | EFL_RF | EFL_VM)) ||
+        code_bytes(m, linear, bytes, 2) != 2 || bytes[0] != 0x0F ||
+        bytes[1] != 0x31)
+        return false;
+    l->regs[GPR_EAX] = (uint32_t)value;
+    l->regs[GPR_EDX] = (uint32_t)(value >> 32);
+    *l->eip = eip + 2;
+    *l->hflags &= ~(uint32_t)HF_INHIBIT_IRQ;
+    m->now += RDTSC_CYCLES - 1;
+    m->trace->count.intercepts++;
+    return true;
+}
+
+static bool is_int1(struct machine *m, struct insn *insn)
+{
+    uint8_t bytes[INSN_MAX_LENGTH];
+    size_t n = code_bytes(m, live_linear(m), bytes, sizeof bytes);
+    bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
+
+    return decode_flow(bytes, n, code32, insn) && insn->id == INSN_INT1;
+}
+
+/* The engine reports every exception and INT n here. */
+void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
+{
+    struct machine *m = user;
+    struct live *l = &m->engine.live;
+    bool software = *l->exception_is_int != 0;
+    uint32_t eip = (uint32_t)*l->eip;
+    struct fault f = {.vector = (uint8_t)vector};
+
+    (void)uc;
+    *l->old_exception = -1; /* or the second #GP would arrive as #DF */
+    if (l->seg[SEG_CS].base == LINEAR_MICROCODE) {
+        run_ask(m); /* drops_run() puts everything back */
+        return;
+    }
+    if (vector == VEC_BP && software && code_is_site(m, live_linear(m) - 1)) {
+        if (!quick_rdtsc(m, eip - 1))
+            intercepted(m, eip - 1);
+    } else if (software) {
+        uint8_t source = ARCH_SOFTWARE;
+        uint32_t start = software_start(m, eip, &source);
+
+        if (m->stepping)
+            m->now++;
+        software_interrupt(m, (uint8_t)vector, start, eip, source);
+    } else if (vector == VEC_DB && m->stepping) {
+        step_trap(m);
+        return;
+    } else {
+        struct insn insn;
+
+        if (vector == VEC_UD &&
+            is_int1(m, &insn)) { /* not known to the engine */
+            software_interrupt(m, VEC_DB, eip, eip + insn.length, ARCH_ICEBP);
+            goto out;
+        }
+        if (vector == VEC_DB)
+            m->extra.dr[6] |= DR6_BS;
+        else if (!m->stepping)
+            code_refund(m, live_linear(m));
+        if (vector_has_error(vector)) {
+            f.has_error = true;
+            f.error = (uint32_t)*l->error_code;
+        }
+        machine_fault(m, &f);
+    }
+out:
+    if (m->stepping || m->stop || m->halted || m->drop_count ||
+        m->step_requested)
+        run_ask(m);
+}
+
+bool run_invalid(uc_engine *uc, void *user)
+{
+    (void)uc;
+    (void)user;
+    return true; /* vector 6 follows */
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* cpu/refused.c - what becomes of an access that a TLB fill refused.
+ *
+ * The engine has stopped at the instruction, with its exact EIP. A page fault
+ * is delivered; an access to a device's memory is done by hand.
+ */
+#include "cpu/emulate.h"
+#include "cpu/machine_priv.h"
+
+/* Instead of the engine, which stands before it and has not counted it. */
+static void execute_by_hand(struct machine *m, const struct insn *insn)
+{
+    m->now++;
+    if (!intercept_execute(m, insn)) {
+        m->now--;
+        return;
+    }
+    m->stepped = true;
+    m->mid_block = !code_boundary_after(insn);
+    machine_look(m);
+}
+
+/* Segment loads and far transfers at CPL 3 read descriptors and inner stacks
+ * as a supervisor, which a TLB fill cannot know, but their operands as what
+ * they are. */
+static bool reads_as_supervisor(const struct insn *insn)
+{
+    return insn->cls == CLASS_SEGMENT || insn->cls == CLASS_DESCRIPTOR ||
+           insn->id == INSN_CALL_FAR || insn->id == INSN_JMP_FAR ||
+           insn->id == INSN_RET_FAR || insn->id == INSN_IRET;
+}
+
+/* A page fault at an exact EIP. */
+void refused_page_fault(struct machine *m)
+{
+    struct fault f = m->refused_fault;
+    uint32_t linear = live_linear(m);
+    uint32_t full = (uint32_t)*m->engine.live.invalid_address;
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+    size_t n;
+
+    if (full >> PAGE_SHIFT == f.cr2 >> PAGE_SHIFT)
+        f.cr2 = full; /* the fill was only told the page */
+    if (!m->refused_fetch && !m->stepping)
+        code_refund(m, linear);
+    if (live_cpl(m) == 3 && !m->refused_fetch) {
+        n = code_bytes(m, linear, bytes, sizeof bytes);
+        if (decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn) &&
+            reads_as_supervisor(&insn)) {
+            execute_by_hand(m, &insn);
+            return;
+        }
+    }
+    machine_fault(m, &f);
+}
+
+/* An instruction that touches a device's memory, at an exact EIP: do it by
+ * hand, or, where that is not known, let the engine do it alone. */
+void refused_device(struct machine *m)
+{
+    uint32_t linear = live_linear(m);
+    uint8_t bytes[INSN_MAX_LENGTH];
+    size_t n = code_bytes(m, linear, bytes, sizeof bytes);
+    struct insn insn;
+
+    if (!m->stepping)
+        code_refund(m, linear);
+    if (decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn) &&
+        emulate_knows(insn.id)) {
+        execute_by_hand(m, &insn);
+        return;
+    }
+    m->device_once = true;
+    step_trapped(m, linear);
+    m->device_once = false;
+    uc_ctl_flush_tlb(m->engine.uc);
+}
