@@ -51,6 +51,20 @@ static unsigned translate_all(struct mmu *m, uint32_t linear, unsigned size,
     return count;
 }
 
+bool mmu_fetchable(struct mmu *m, uint32_t linear, gpa_t *gpa, struct fault *f)
+{
+    struct guest_walk walk;
+
+    walk_tables(m, linear, ACC_FETCH, &walk);
+    if (!walk.allowed) {
+        *f = (struct fault){VEC_PF, true, walk.error, linear};
+        return false;
+    }
+    walk_commit(m, ACC_FETCH, &walk);
+    *gpa = walk.gpa;
+    return true;
+}
+
 bool mmu_read(struct mmu *m, uint32_t linear, unsigned size, bool user,
               uint32_t *value, struct fault *f, bool *device)
 {
@@ -104,8 +118,7 @@ void mmu_gpa_written(struct mmu *m, gpa_t gpa, uint64_t bytes)
             return;
         step_written(m, (uint32_t)gfn, (unsigned)(gpa.v & PAGE_MASK) / 4,
                      (unsigned)((stop - 1) & PAGE_MASK) / 4);
-        if (m->watches[gfn] && m->c.watched)
-            m->c.watched(m->c.ctx, GPA(gfn << PAGE_SHIFT));
+        mmu_watched(m, gpa, (uint32_t)(stop - gpa.v));
         gpa.v = page_end;
     }
 }

@@ -65,8 +65,9 @@ struct mmu_hardware {
 };
 
 /* A page that the VMM watches for another reason than paging (descriptor
- * tables): told after each write to it. */
-typedef void mmu_watch_fn(void *ctx, gpa_t page);
+ * tables, code): told after each write to it which bytes, within one page; the
+ * whole page where that is not known (mmu_stepped). */
+typedef void mmu_watch_fn(void *ctx, gpa_t gpa, uint32_t bytes);
 
 struct mmu;
 
@@ -119,6 +120,11 @@ void mmu_invlpg(struct mmu *m, uint32_t linear);
  * technique. */
 void mmu_guest_walk(struct mmu *m, uint32_t linear, unsigned access,
                     bool set_bits, struct guest_walk *walk);
+
+/* May the guest's supervisor fetch an instruction there, by its own tables?
+ * Sets accessed bits as the fetch would. False and f for a true fault. What is
+ * behind *gpa is the PMap's to say: it may be no memory. */
+bool mmu_fetchable(struct mmu *m, uint32_t linear, gpa_t *gpa, struct fault *f);
 
 /* Guest linear memory for the VMM's emulation (what a struct mem_ops calls):
  * checked by the guest's own tables, size 1, 2, 4, may cross pages. False and

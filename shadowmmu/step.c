@@ -148,7 +148,6 @@ void mmu_stepped(struct mmu *m)
     }
     for (unsigned i = 0; i < count; i++) {
         compare_page(m, &s->page[i]);
-        if (m->watches[s->page[i].gfn] && m->c.watched)
-            m->c.watched(m->c.ctx, GPA((uint64_t)s->page[i].gfn << 12));
+        mmu_watched(m, GPA((uint64_t)s->page[i].gfn << PAGE_SHIFT), PAGE_BYTES);
     }
 }

@@ -103,6 +103,13 @@ static inline bool mmu_guarded(const struct mmu *m, uint32_t gfn)
     return tables_traced(&m->t, gfn) || m->watches[gfn] != 0;
 }
 
+/* Tell who watches a page that bytes within it were written. */
+static inline void mmu_watched(const struct mmu *m, gpa_t gpa, uint32_t bytes)
+{
+    if (m->watches[gpa.v >> PAGE_SHIFT] && m->c.watched)
+        m->c.watched(m->c.ctx, gpa, bytes);
+}
+
 /* walk.c. Read only: neither accessed nor dirty bits change. */
 void walk_tables(struct mmu *m, uint32_t linear, unsigned access,
                  struct guest_walk *w);

@@ -48,6 +48,7 @@ static void walk_write(struct mmu *m, gpa_t gpa, uint32_t entry)
         return;
     memory_write32(m->c.memory, ma, entry);
     mmu_wrote(m, ma, sizeof entry);
+    mmu_watched(m, gpa, sizeof entry);
 }
 
 /* Paging is off: every address is what it says, with every right. */

@@ -200,20 +200,47 @@ void descriptors_remapped(struct monitor *mon)
         descriptors_tables_changed(mon);
 }
 
-/* A watched page was written. */
-void descriptors_written(void *ctx, gpa_t page)
+/* Are there bytes of the table among these of its watched page i? Where pages
+ * of it are not mapped, a watched page's number says nothing: then yes. */
+static bool concerns(const struct shadow_table *t, unsigned i, uint32_t offset,
+                     uint32_t bytes)
 {
-    struct monitor *mon = ctx;
-    struct shadow_table *tables[2] = {&mon->gdt, &mon->ldt};
+    uint32_t first = t->base & PAGE_MASK;
+    uint32_t end = first + t->bytes;
+    uint32_t at = i * PAGE_BYTES + offset;
 
-    for (unsigned k = 0; k < 2; k++)
-        for (unsigned i = 0; i < tables[k]->watched_count; i++)
-            if (tables[k]->watched[i].v == page.v) {
-                fill_table(mon, tables[k]);
-                if (tables[k]->idle_writes > tables[k]->patience)
-                    stop_watching(mon, tables[k]);
-                break;
-            }
+    if (t->watched_count != (end + PAGE_MASK) / PAGE_BYTES)
+        return true;
+    return at + bytes > first && at < end;
+}
+
+static void table_page_written(struct monitor *mon, struct shadow_table *t,
+                               gpa_t gpa, uint32_t bytes)
+{
+    uint64_t page = gpa.v & ~(uint64_t)PAGE_MASK;
+    bool watched = false, changed = false;
+
+    for (unsigned i = 0; i < t->watched_count; i++) {
+        if (t->watched[i].v != page)
+            continue;
+        watched = true;
+        changed |= concerns(t, i, (uint32_t)(gpa.v & PAGE_MASK), bytes);
+    }
+    if (!watched)
+        return;
+    if (changed)
+        fill_table(mon, t);
+    else
+        t->idle_writes++;
+    if (t->idle_writes > t->patience)
+        stop_watching(mon, t);
+}
+
+/* Bytes of a watched page were written. */
+void descriptors_written(struct monitor *mon, gpa_t gpa, uint32_t bytes)
+{
+    table_page_written(mon, &mon->gdt, gpa, bytes);
+    table_page_written(mon, &mon->ldt, gpa, bytes);
 }
 
 /* ---- the overlay -----------------------------------------------------------

@@ -31,13 +31,13 @@ static void memory_written(void *ctx, ma_t ma, uint64_t bytes)
     machine_memory_written(((struct monitor *)ctx)->machine, ma, bytes);
 }
 
-static void page_written(void *ctx, gpa_t page)
+static void watched_written(void *ctx, gpa_t gpa, uint32_t bytes)
 {
     struct monitor *mon = ctx;
 
-    descriptors_written(mon, page);
+    descriptors_written(mon, gpa, bytes);
     if (mon->technique->written)
-        mon->technique->written(mon, page);
+        mon->technique->written(mon, gpa, bytes);
 }
 
 static void overlay_wanted(void *ctx)
@@ -80,7 +80,7 @@ bool monitor_start(struct monitor *mon, const struct monitor_config *config,
                      .ctx = mon},
         .trace = config->trace,
         .table_limit_bytes = config->table_limit_bytes,
-        .watched = page_written,
+        .watched = watched_written,
         .overlay_wanted = overlay_wanted,
         .ctx = mon,
     };

@@ -93,7 +93,7 @@ bool descriptors_create(struct monitor *mon);
 void descriptors_place(struct monitor *mon);
 void descriptors_tables_changed(struct monitor *mon);
 void descriptors_remapped(struct monitor *mon);
-void descriptors_written(void *ctx, gpa_t page);
+void descriptors_written(struct monitor *mon, gpa_t gpa, uint32_t bytes);
 /* A descriptor was not present. True: only because its table was unwatched; it
  * is not any more, try again. */
 bool descriptors_load_trapped(struct monitor *mon);

@@ -32,8 +32,8 @@ struct technique {
     bool (*boundary)(struct monitor *mon);
     /* Drive the machine's interrupt pin; pending: an interrupt or NMI waits. */
     void (*pin)(struct monitor *mon, bool pending);
-    /* Watched guest memory was written (mmu_watch). */
-    void (*written)(struct monitor *mon, gpa_t page);
+    /* Watched guest memory was written (mmu_watch_fn). */
+    void (*written)(struct monitor *mon, gpa_t gpa, uint32_t bytes);
     /* The guest changed CR0, CR3, CR4 (n), or one page's mapping (n < 0). */
     void (*remapped)(struct monitor *mon, int n, uint32_t linear);
 

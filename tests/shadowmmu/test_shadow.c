@@ -261,6 +261,43 @@ Test(mmu_shadow, a_watched_page_tells_after_each_write)
     world_destroy(w);
 }
 
+Test(mmu_shadow, a_watcher_is_told_the_bytes_that_were_written)
+{
+    struct world *w = two_spaces();
+    struct fault f;
+    bool device;
+
+    mmu_watch(w->mmu, GPA(0x100000));
+    cr_assert(mmu_write(w->mmu, 0x123, 2, true, 7, &f, &device));
+    cr_assert_eq(w->watched_gpa.v, 0x100123);
+    cr_assert_eq(w->watched_bytes, 2);
+    mmu_gpa_written(w->mmu, GPA(0x0FFFF0), 0x20);
+    cr_assert_eq(w->watched_gpa.v, 0x100000);
+    cr_assert_eq(w->watched_bytes, 0x10);
+    world_access(w, 0x40, ACC_USER | ACC_WRITE, 1);
+    cr_assert_eq(w->watched_gpa.v, 0x100000);
+    cr_assert_eq(w->watched_bytes, PAGE_BYTES);
+    world_destroy(w);
+}
+
+Test(mmu_shadow, a_fetch_is_checked_by_the_guests_tables)
+{
+    struct world *w = two_spaces();
+    uint32_t before = guest_read(w, TABLE_A);
+    struct fault f;
+    gpa_t gpa;
+
+    cr_assert_not(before & PTE_A);
+    cr_assert(mmu_fetchable(w->mmu, 0x123, &gpa, &f));
+    cr_assert_eq(gpa.v, 0x100123);
+    cr_assert_eq(guest_read(w, TABLE_A), before | PTE_A);
+    cr_assert_not(mmu_fetchable(w->mmu, 0x40000000, &gpa, &f));
+    cr_assert_eq(f.vector, VEC_PF);
+    cr_assert_eq(f.error, 0);
+    cr_assert_eq(f.cr2, 0x40000000);
+    world_destroy(w);
+}
+
 Test(mmu_shadow, emulated_accesses_cross_pages_and_fault_like_the_guest)
 {
     struct world *w = two_spaces();

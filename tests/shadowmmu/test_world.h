@@ -53,6 +53,8 @@ struct world {
     uint64_t random;
     uint32_t eip;
     unsigned overlay_calls, watched_calls;
+    gpa_t watched_gpa; /* of the last call */
+    uint32_t watched_bytes;
     enum fault_class last;
     uint64_t faults;
 };
@@ -375,10 +377,13 @@ static inline void world_overlay(void *ctx)
     mmu_set_overlay(w->mmu, index, 0x1003);
 }
 
-static inline void world_watched(void *ctx, gpa_t page)
+static inline void world_watched(void *ctx, gpa_t gpa, uint32_t bytes)
 {
-    (void)page;
-    ((struct world *)ctx)->watched_calls++;
+    struct world *w = ctx;
+
+    w->watched_calls++;
+    w->watched_gpa = gpa;
+    w->watched_bytes = bytes;
 }
 
 static inline struct world *world_create(const struct mmu_technique *t,
