@@ -73,6 +73,10 @@ static const struct event_description descriptions[EV_COUNT] = {
                  "cause",
                  {HEX("cr0"), HEX("cr3"), HEX("cr4"), HEX("old_cr0"),
                   HEX("old_cr4")}},
+    [EV_TRANSLATE] = {"translate",
+                      'B',
+                      NULL,
+                      {DEC("instructions"), HEX("cache"), DEC("bytes")}},
     [EV_RELOCATE] = {"relocate",
                      'R',
                      "cause",
@@ -101,6 +105,9 @@ static const char *const reasons[EXIT_COUNT] = {
     [EXIT_INTERRUPT] = "interrupt",
     [EXIT_HALT] = "halt",
     [EXIT_STEP] = "step",
+    [EXIT_CALLOUT] = "callout",
+    [EXIT_TRANSLATE] = "translate",
+    [EXIT_WINDOW] = "interrupt_window",
 };
 
 static const struct event_description unknown = {

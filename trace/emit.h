@@ -156,6 +156,14 @@ static inline void trace_mode(struct trace *t, struct event_site at,
     trace_emit6(t, EV_MODE, at, 0, cause, cr0, cr3, cr4, old_cr0, old_cr4, 0);
 }
 
+static inline void trace_translate(struct trace *t, struct event_site at,
+                                   uint32_t instructions, uint32_t cache,
+                                   uint32_t bytes)
+{
+    trace_emit6(t, EV_TRANSLATE, at, 0, NULL, instructions, cache, bytes, 0, 0,
+                0);
+}
+
 static inline void trace_relocate(struct trace *t, struct event_site at,
                                   const char *cause, uint32_t from, uint32_t to,
                                   uint32_t cr3)

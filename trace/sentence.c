@@ -152,6 +152,14 @@ static int mode_sentence(const struct event *e, char *b, size_t n)
                     e->arg[2], e->arg[1]);
 }
 
+static int translate_sentence(const struct event *e, char *b, size_t n)
+{
+    return snprintf(b, n,
+                    "%" PRIu32 " instructions translated to %" PRIu32
+                    " bytes at %08" PRIX32,
+                    e->arg[0], e->arg[2], e->arg[1]);
+}
+
 static int relocate_sentence(const struct event *e, char *b, size_t n)
 {
     return snprintf(
@@ -173,6 +181,7 @@ static sentence_fn *const sentences[EV_COUNT] = {
     [EV_DELIVER] = delivery_sentence,  [EV_IO] = io_sentence,
     [EV_MMIO] = mmio_sentence,         [EV_UNCLAIMED] = unclaimed_sentence,
     [EV_HALT] = halt_sentence,         [EV_MODE] = mode_sentence,
+    [EV_TRANSLATE] = translate_sentence,
     [EV_RELOCATE] = relocate_sentence, [EV_STOP] = stop_sentence,
 };
 

@@ -114,6 +114,12 @@ static void add_rest(json_t *root, const struct counters *c)
         {"mmio", c->mmio_accesses},
         {"unclaimed", c->unclaimed},
     };
+    const struct number bt[] = {
+        {"blocks", c->bt_units},         {"bytes", c->bt_bytes},
+        {"instructions", c->bt_guest_insns}, {"links", c->bt_links},
+        {"flushes", c->bt_flushes},      {"rewrites", c->bt_rewrites},
+        {"adapted", c->bt_adapted},      {"unadapted", c->bt_unadapted},
+    };
     const struct number machine[] = {
         {"code_pages", c->code_pages},
         {"code_rewritten", c->code_rewritten},
@@ -122,6 +128,7 @@ static void add_rest(json_t *root, const struct counters *c)
 
     GROUP(root, "emulation", emulation);
     GROUP(root, "io", io);
+    GROUP(root, "bt", bt);
     GROUP(root, "machine", machine);
 }
 

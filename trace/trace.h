@@ -41,6 +41,9 @@ enum exit_reason {
     EXIT_INTERRUPT, /* left to deliver an interrupt */
     EXIT_HALT,
     EXIT_STEP, /* single step on the VMM's behalf */
+    EXIT_CALLOUT,   /* translated code calls the monitor (bt) */
+    EXIT_TRANSLATE, /* it reached code without a translation, or a link */
+    EXIT_WINDOW,    /* interrupts were allowed while one waited */
     EXIT_COUNT,
 };
 
@@ -83,6 +86,7 @@ enum event_kind {
     EV_UNCLAIMED, /* an access nobody answers */
     EV_HALT,
     EV_MODE,     /* paging on/off, privilege model changes */
+    EV_TRANSLATE, /* guest code translated: a unit */
     EV_RELOCATE, /* the VMM moved out of the guest's way */
     EV_STOP,     /* the end of a run and why */
     EV_COUNT,
@@ -146,6 +150,11 @@ struct counters {
     uint64_t cr3_writes;
     uint64_t io_reads, io_writes, mmio_accesses, unclaimed;
     uint64_t code_pages, code_rewritten, intercepts; /* the machine's own */
+    /* The translator (bt). Units are made one by one, instructions and bytes
+     * are theirs. */
+    uint64_t bt_units, bt_guest_insns, bt_bytes, bt_links, bt_flushes;
+    uint64_t bt_rewrites; /* writes to pages that were translated */
+    uint64_t bt_adapted, bt_unadapted;
     uint64_t model_cost; /* cycles by the cost table, trace/cost.h */
 };
 

@@ -19,6 +19,7 @@ void exits_stop(struct monitor *mon, enum monitor_stop why, const char *format,
         vsnprintf(mon->message, sizeof mon->message, format, args);
         va_end(args);
     }
+    mon->stopped = true;
     mon->config.stop(mon->config.ctx, why);
 }
 
@@ -175,6 +176,8 @@ static void watched_write(struct monitor *mon)
     uint8_t bytes[INSN_MAX_LENGTH];
     struct insn insn;
 
+    if (mon->technique->tripped)
+        mon->technique->tripped(mon);
     if (current(mon, &insn, bytes) && insn.cls == CLASS_NONE &&
         emulate_knows(insn.id)) {
         emulation_run(mon, &insn, bytes, false);
@@ -258,7 +261,8 @@ void exits_attend(void *ctx)
     mon->config.tick(mon->config.ctx);
     monitor_capture(mon);
     if (mon->technique->boundary && !mon->technique->boundary(mon)) {
-        machine_attend(mon->machine);
+        mon->attend_later = true;
+        machine_request_step(mon->machine);
         return;
     }
     inject_pending(mon);
@@ -272,6 +276,11 @@ void exits_stepped(void *ctx)
     mon->trace->count.exits[EXIT_STEP]++;
     monitor_capture(mon);
     mmu_stepped(mon->mmu);
+    if (mon->technique->stepped)
+        mon->technique->stepped(mon);
+    if (mon->attend_later)
+        machine_attend(mon->machine);
+    mon->attend_later = false;
     leave(mon);
 }
 

@@ -51,6 +51,8 @@ struct monitor {
     struct segment installed[SEG_COUNT]; /* as put into the processor */
     ma_t root;                           /* the real CR3 */
     bool nmi;
+    bool attend_later; /* the guest is inside an instruction */
+    bool stopped; /* for good: nothing more is installed */
 
     unsigned pde; /* where the overlay is */
     ma_t overlay_table;
@@ -86,6 +88,8 @@ static inline void monitor_install(struct monitor *mon)
 /* vcpu.c: the same by ring compression. */
 void vcpu_capture(struct monitor *mon);
 void vcpu_install(struct monitor *mon);
+/* The real processor's state for the virtual one (also in installed). */
+void vcpu_real(struct monitor *mon, struct cpu_state *real);
 bool vcpu_runs_vm86(const struct cpu_state *v);
 
 /* descriptors.c: the descriptor tables the processor really uses. */

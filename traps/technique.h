@@ -27,6 +27,10 @@ struct technique {
     /* An exit, captured: true if it was the technique's own and is dealt with,
      * false for the usual handling. */
     bool (*exit)(struct monitor *mon, const struct machine_exit *e);
+    /* The instruction that was to run alone did, or faulted. */
+    void (*stepped)(struct monitor *mon);
+    /* The current instruction is about to write to a traced page. */
+    void (*tripped)(struct monitor *mon);
     /* At a place where the machine asks for attention: may the guest be
      * interrupted here? False: asked again at the next. NULL: always. */
     bool (*boundary)(struct monitor *mon);
@@ -36,6 +40,10 @@ struct technique {
     void (*written)(struct monitor *mon, gpa_t gpa, uint32_t bytes);
     /* The guest changed CR0, CR3, CR4 (n), or one page's mapping (n < 0). */
     void (*remapped)(struct monitor *mon, int n, uint32_t linear);
+
+    /* Does the clock count the instruction at this linear address, in the
+     * range of machine_set_weighed()? */
+    uint32_t (*weight)(struct monitor *mon, uint32_t linear);
 
     /* The technique's own state; NULL buffer: the bytes needed. */
     size_t (*save)(const struct monitor *mon, void *buffer, size_t bytes);

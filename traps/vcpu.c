@@ -119,7 +119,7 @@ static struct segment segment_installed(const struct cpu_state *v, unsigned i)
     return s;
 }
 
-void vcpu_install(struct monitor *mon)
+void vcpu_real(struct monitor *mon, struct cpu_state *real)
 {
     const struct cpu_state *v = &mon->v;
     bool vm86 = vcpu_runs_vm86(v);
@@ -150,6 +150,14 @@ void vcpu_install(struct monitor *mon)
     r.tsc_offset = 0;
     r.nmi_blocked = false;
     memset(r.dr, 0, sizeof r.dr);
+    *real = r;
+}
+
+void vcpu_install(struct monitor *mon)
+{
+    struct cpu_state r;
+
+    vcpu_real(mon, &r);
     machine_set_state(mon->machine, &r);
     mon->dirty = false;
 }

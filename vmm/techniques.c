@@ -2,7 +2,7 @@
 /* vmm/techniques.c - the CPU techniques by name. */
 #include <string.h>
 
-#include "traps/monitor.h"
+#include "traps/bt.h"
 #include "vmm/vm.h"
 
 static const struct {
@@ -18,6 +18,9 @@ static const struct {
                        "trap and emulate, the image's silent "
                        "instructions translated ahead",
                        &technique_bt_static},
+    [CPU_BT] = {"bt", "direct execution of programs, the kernel translated as "
+                      "it runs",
+                &technique_bt},
 };
 
 const char *cpu_technique_name(enum cpu_technique t)

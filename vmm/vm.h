@@ -22,6 +22,7 @@ enum cpu_technique {
     CPU_BARE,
     CPU_TRAP,
     CPU_BT_STATIC,
+    CPU_BT,
     CPU_TECHNIQUES,
 };
 

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+/* traps/bt.c - dynamic translation as a technique: what runs the guest now.
+ *
+ * Ring 3 and virtual-8086 code (real mode runs as such) executes directly.
+ * Ring 0 with flat 32-bit segments executes translated. The rest (16-bit
+ * protected mode, segments with a base, single-stepping, rings 1 and 2) is
+ * rare and short: it executes where it lies, at ring 1, one instruction at a
+ * time, sensitive ones done by the monitor.
+ *
+ * Reference: Bugnion et al., TOCS 2012, the choice between direct execution
+ * and translation.
+ */
+#include <stdlib.h>
+
+#include "traps/bt_priv.h"
+
+static const struct {
+    const char *name, *blurb;
+} options[BT_OPTIONS] = {
+    [BT_CHAIN] = {"chain", "direct jumps lead from unit to unit"},
+    [BT_INLINE] = {"inline", "CLI, STI, PUSHF, POPF, MOV from CR... in line"},
+    [BT_LOOKUP] = {"lookup", "indirect targets looked up in emitted code"},
+    [BT_ADAPT] = {"adapt", "stores that keep tripping traces call out"},
+    [BT_AHEAD] = {"ahead", "what a unit leads to is translated with it"},
+};
+
+const char *bt_option_name(enum bt_option o)
+{
+    return options[o].name;
+}
+
+const char *bt_option_blurb(enum bt_option o)
+{
+    return options[o].blurb;
+}
+
+const char *bt_kind_name(enum bt_kind kind)
+{
+    static const char *const names[] = {
+        [BT_IDENT] = "ident",   [BT_CONTROL] = "control",
+        [BT_INDIRECT] = "indirect", [BT_INLINED] = "in-line",
+        [BT_CALLOUT] = "callout", [BT_LINK] = "link",
+    };
+
+    return names[kind];
+}
+
+/* ---- which engine ------------------------------------------------------------- */
+
+static bool flat(const struct segment *s)
+{
+    return s->base == 0 && (s->attr & SEG_D);
+}
+
+static int engine_for(const struct monitor *mon)
+{
+    const struct cpu_state *v = &mon->v;
+
+    if (vcpu_runs_vm86(v) || v->cpl == 3)
+        return ENGINE_DIRECT;
+    if (v->cpl == 0 && flat(&v->seg[SEG_CS]) && flat(&v->seg[SEG_SS]) &&
+        !(v->eflags & EFL_TF))
+        return ENGINE_CACHE;
+    return ENGINE_STEP;
+}
+
+/* ---- from the real processor to the virtual one ---------------------------------- */
+
+/* In the shared look-up; the instruction it serves is in scratch. */
+static void locate_shared(struct monitor *mon)
+{
+    struct bt *bt = bt_of(mon);
+
+    bt->at_unit = NONE;
+    mon->v.eip = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_EIP);
+    mon->v.gpr[GPR_EAX] = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_EAX);
+    if (bt->at != bt->glue_ret && bt->at != bt->glue_jump)
+        mon->v.gpr[GPR_ECX] = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_ECX);
+}
+
+static void locate(struct monitor *mon)
+{
+    struct bt *bt = bt_of(mon);
+    struct cpu_state *v = &mon->v;
+    const struct bt_point *p;
+    const struct bt_unit *u;
+
+    bt->at = v->eip - bt_linear(bt, BT_PAGE_CACHE, 0);
+    if (!bt_locate(bt, bt->at, &bt->at_unit, &bt->at_point)) {
+        locate_shared(mon);
+        return;
+    }
+    u = &bt->units[bt->at_unit];
+    p = &bt->points[bt->at_point];
+    v->eip = u->eip + p->guest;
+    bt->at_note = p->note;
+    if (u->cache + p->cache != bt->at)
+        bt->at_note &= ~(unsigned)(NOTE_START | NOTE_COUNT);
+    if (p->note & NOTE_EAX)
+        v->gpr[GPR_EAX] = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_EAX);
+    if (p->note & NOTE_ECX)
+        v->gpr[GPR_ECX] = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_ECX);
+    if (p->note & NOTE_PUSHED)
+        v->gpr[GPR_ESP] += 4;
+}
+
+static void capture(struct monitor *mon)
+{
+    struct bt *bt = bt_of(mon);
+    struct cpu_state *v = &mon->v;
+
+    vcpu_capture(mon);
+    if (bt->engine != ENGINE_CACHE)
+        return;
+    bt->at_note = 0;
+    locate(mon);
+    v->eflags = (v->eflags & ~EFL_IF) | bt_word(mon, BT_PAGE_FLAG, 0);
+    v->interrupt_shadow = v->eip == bt->shadow_eip &&
+                          machine_now(mon->machine) == bt->shadow_clock;
+}
+
+/* ---- and back ---------------------------------------------------------------------- */
+
+void bt_resume_lost(struct monitor *mon)
+{
+    bt_of(mon)->at_unit = NONE;
+    mon->dirty = true;
+}
+
+static void write_state(struct monitor *mon)
+{
+    const struct cpu_state *v = &mon->v;
+    const uint32_t words[] = {
+        [STATE_CR0] = v->cr0,
+        [STATE_CR2] = v->cr2,
+        [STATE_CR3] = v->cr3,
+        [STATE_CR4] = v->cr4,
+        [STATE_ODD] = v->eflags & (EFL_IOPL | EFL_NT | EFL_AC | EFL_ID |
+                                   EFL_VIF | EFL_VIP),
+        [STATE_BIAS] = (v->eflags & EFL_IOPL) - EFL_IF,
+        [STATE_CS] = v->seg[SEG_CS].selector,
+        [STATE_SS] = v->seg[SEG_SS].selector,
+    };
+
+    for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
+        bt_set_word(mon, BT_PAGE_STATE, i, words[i]);
+    bt_set_word(mon, BT_PAGE_FLAG, 0, v->eflags & EFL_IF);
+}
+
+/* A jump, a stale entry or the look-up table asked for this unit. */
+static void settle(struct monitor *mon, uint32_t unit)
+{
+    struct bt *bt = bt_of(mon);
+    uint32_t to = bt->units[unit].cache, at = bt->pending_patch;
+    uint8_t code[5] = {0xE9};
+    uint32_t displacement;
+
+    if (bt->pending_table)
+        bt_table_set(mon, bt->units[unit].eip, to);
+    bt->pending_table = false;
+    bt->pending_patch = NONE;
+    if (at == NONE)
+        return;
+    mon->trace->count.bt_links++;
+    displacement = to - (at + (bt->pending_stale ? 5 : 4));
+    memcpy(code + 1, &displacement, sizeof displacement);
+    if (bt->pending_stale)
+        bt_cache_patch(mon, at, code, sizeof code);
+    else
+        bt_cache_patch(mon, at, &displacement, sizeof displacement);
+}
+
+/* The cache offset for the guest's EIP. False: a fault was injected instead. */
+static bool dispatch(struct monitor *mon, uint32_t *offset)
+{
+    struct bt *bt = bt_of(mon);
+    uint32_t eip = mon->v.eip, unit = NONE;
+    struct fault f = {.vector = VEC_UD};
+
+    if (bt->at_unit != NONE && bt->pending_patch == NONE &&
+        !bt->pending_table) {
+        *offset = bt_start_in(bt, bt->at_unit, eip);
+        if (*offset != NONE)
+            return true;
+    }
+    unit = bt_find(bt, eip);
+    if (unit == NONE) {
+        enum bt_result result = bt_translate(mon, eip, &unit, &f);
+
+        if (result == BT_NO_ROOM) {
+            bt_cache_flush(mon);
+            bt->pending_patch = NONE;
+            result = bt_translate(mon, eip, &unit, &f);
+        }
+        if (result == BT_NO_ROOM) {
+            exits_stop(mon, MONITOR_NO_MEMORY, "no room for translations");
+            return false;
+        }
+        if (result == BT_FAULT) {
+            bt->pending_patch = NONE;
+            bt->pending_table = false;
+            inject_fault(mon, &f);
+            return false;
+        }
+        trace_translate(mon->trace, monitor_site(mon),
+                        bt->units[unit].instructions,
+                        bt_linear(bt, BT_PAGE_CACHE, bt->units[unit].cache),
+                        bt->units[unit].cache_bytes);
+    }
+    settle(mon, unit);
+    *offset = bt->units[unit].cache;
+    return true;
+}
+
+static void enter_cache(struct monitor *mon, uint32_t offset)
+{
+    struct bt *bt = bt_of(mon);
+    struct segment *cs;
+    struct cpu_state r;
+
+    vcpu_real(mon, &r);
+    r.eip = bt_linear(bt, BT_PAGE_CACHE, offset);
+    r.interrupt_shadow = false;
+    /* The guest's code segment may be anything that is flat; this one is. */
+    cs = &r.seg[SEG_CS];
+    cs->limit = UINT32_MAX;
+    mon->installed[SEG_CS] = *cs;
+    bt->shadow_eip = mon->v.interrupt_shadow ? mon->v.eip : NONE;
+    bt->shadow_clock = machine_now(mon->machine);
+    write_state(mon);
+    bt->engine = ENGINE_CACHE;
+    machine_set_state(mon->machine, &r);
+    mon->dirty = false;
+}
+
+/* Where it lies, alone; true: the monitor did it, look again. */
+static bool step_here(struct monitor *mon)
+{
+    struct bt *bt = bt_of(mon);
+    const struct segment *cs = &mon->v.seg[SEG_CS];
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+    size_t n;
+
+    bt->engine = ENGINE_STEP;
+    if (!bt->step_once && !mon->v.halted) {
+        n = monitor_peek(mon, cs->base + mon->v.eip, bytes, sizeof bytes);
+        if (decode(bytes, n, (cs->attr & SEG_D) != 0, &insn) &&
+            insn.cls != CLASS_NONE && insn.cls != CLASS_VISIBLE &&
+            emulate_knows(insn.id)) {
+            mon->trace->count.exits[EXIT_STEP]++;
+            emulation_run(mon, &insn, bytes, false);
+            return !mon->v.halted;
+        }
+    }
+    bt->step_once = false;
+    vcpu_install(mon);
+    machine_request_step(mon->machine);
+    return false;
+}
+
+enum { STEPS_IN_A_ROW = 16 };
+
+static void install(struct monitor *mon)
+{
+    struct bt *bt = bt_of(mon);
+    uint32_t offset;
+
+    if (bt->base != descriptors_linear(mon, 0))
+        bt_cache_flush(mon);
+    for (unsigned i = 0; !mon->stopped; i++) {
+        int engine = bt->step_once ? ENGINE_STEP : engine_for(mon);
+
+        if (engine == ENGINE_DIRECT) {
+            bt->engine = ENGINE_DIRECT;
+            break;
+        }
+        if (engine == ENGINE_CACHE) {
+            if (!dispatch(mon, &offset))
+                continue;
+            enter_cache(mon, offset);
+            return;
+        }
+        if (!step_here(mon) || i >= STEPS_IN_A_ROW)
+            return;
+    }
+    vcpu_install(mon);
+}
+
+static void stepped(struct monitor *mon)
+{
+    if (bt_of(mon)->engine == ENGINE_STEP)
+        mon->dirty = true; /* what next? */
+}
+
+/* ---- interrupts ------------------------------------------------------------------- */
+
+bool bt_between(struct monitor *mon)
+{
+    struct bt *bt = bt_of(mon);
+
+    return bt->engine != ENGINE_CACHE || mon->dirty ||
+           ((bt->at_note & (NOTE_START | NOTE_SHADOW)) == NOTE_START);
+}
+
+static bool boundary(struct monitor *mon)
+{
+    return bt_between(mon) && !mon->v.interrupt_shadow;
+}
+
+/* While an interrupt waits for the guest to allow it, the flag cannot be
+ * written: emitted code need not look whether one waits. */
+static void withhold_flag(struct monitor *mon, bool withhold)
+{
+    const struct memory *memory = machine_memory(mon->machine);
+    struct bt *bt = bt_of(mon);
+    ma_t entry = MA(mon->overlay_table.v + 4 * BT_PAGE_FLAG);
+    uint32_t value = memory_read32(memory, entry);
+
+    if (withhold == bt->flag_withheld)
+        return;
+    bt->flag_withheld = withhold;
+    memory_write32(memory, entry, withhold ? value & ~PTE_W : value | PTE_W);
+    if (withhold)
+        machine_flush_page(mon->machine, bt_linear(bt, BT_PAGE_FLAG, 0));
+}
+
+static void pin(struct monitor *mon, bool pending)
+{
+    struct bt *bt = bt_of(mon);
+    bool live = bt->engine == ENGINE_CACHE && !mon->dirty;
+    bool on = live ? bt_word(mon, BT_PAGE_FLAG, 0) != 0
+                   : (mon->v.eflags & EFL_IF) != 0;
+
+    withhold_flag(mon, pending && !on && !mon->nmi);
+    machine_set_intr(mon->machine, pending && (on || mon->nmi));
+}
+
+/* ---- the clock -------------------------------------------------------------------- */
+
+static uint32_t weight(struct monitor *mon, uint32_t linear)
+{
+    struct bt *bt = bt_of(mon);
+    uint32_t at = linear - bt_linear(bt, BT_PAGE_CACHE, 0), unit, point;
+
+    if (!bt_locate(bt, at, &unit, &point)) {
+        for (unsigned i = 0; i < 4; i++)
+            if (bt->glue_count[i] == at)
+                return 1;
+        return 0;
+    }
+    return bt->units[unit].cache + bt->points[point].cache == at &&
+           (bt->points[point].note & NOTE_COUNT);
+}
+
+/* ---- life --------------------------------------------------------------------------- */
+
+static bool start(struct monitor *mon, char **error)
+{
+    struct bt *bt = calloc(1, sizeof *bt);
+
+    mon->own = bt;
+    if (!bt || !(bt->emit = malloc(sizeof *bt->emit))) {
+        if (asprintf(error, "out of memory") < 0)
+            *error = NULL;
+        return false;
+    }
+    bt->pending_patch = bt->at_unit = NONE;
+    bt->base = NONE;
+    return bt_cache_create(mon, error);
+}
+
+static void destroy(struct monitor *mon)
+{
+    struct bt *bt = bt_of(mon);
+
+    if (!bt)
+        return;
+    bt_cache_destroy(bt);
+    free(bt->emit);
+    free(bt);
+}
+
+void bt_configure(struct monitor *mon, const struct bt_config *config)
+{
+    struct bt *bt = bt_of(mon);
+    uint32_t bytes = config->cache_bytes & ~(uint32_t)PAGE_MASK;
+
+    bt->config = *config;
+    if (bytes && bytes < bt->cache_bytes)
+        bt->cache_bytes = bytes < BT_CACHE_PAGES_MIN * PAGE_BYTES
+                              ? BT_CACHE_PAGES_MIN * PAGE_BYTES
+                              : bytes;
+}
+
+static void enter(struct monitor *mon)
+{
+    for (unsigned i = 0; i < 64; i++) {
+        uint8_t low = (uint8_t)(4 * i);
+
+        bt_set_word(mon, BT_PAGE_STATE, STATE_RPL / 4 + low / 4, 0x00010100);
+    }
+    bt_cache_flush(mon);
+}
+
+static void written(struct monitor *mon, gpa_t gpa, uint32_t bytes)
+{
+    bt_pages_written(mon, gpa, bytes);
+}
+
+const struct technique technique_bt = {
+    .name = "bt",
+    .start = start,
+    .destroy = destroy,
+    .enter = enter,
+    .capture = capture,
+    .install = install,
+    .exit = bt_exit,
+    .stepped = stepped,
+    .tripped = bt_tripped,
+    .boundary = boundary,
+    .pin = pin,
+    .written = written,
+    .remapped = bt_pages_remapped,
+    .weight = weight,
+    .save = bt_save,
+    .restore = bt_restore,
+};

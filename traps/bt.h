@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* traps/bt.h - dynamic binary translation of the guest's kernel.
+ *
+ * Programs run directly. Kernel code is translated when it is first reached,
+ * unit by unit, into the translation cache in the monitor's own memory, where
+ * the processor executes it at ring 1. Most instructions are copied; what is
+ * sensitive becomes code on the virtual processor's state, or a call out to
+ * the monitor; direct jumps lead from translation to translation, indirect
+ * ones look their target up in a table.
+ *
+ * Reference: Adams & Agesen, "A Comparison of Software and Hardware Techniques
+ * for x86 Virtualization", ASPLOS 2006; Bugnion et al., "Bringing
+ * Virtualization to the x86 Architecture with the Original VMware
+ * Workstation", TOCS 2012.
+ */
+#ifndef TRAPS_BT_H
+#define TRAPS_BT_H
+
+#include "traps/monitor.h"
+
+extern const struct technique technique_bt;
+
+/* What can be switched off, to see what it buys. */
+enum bt_option {
+    BT_CHAIN,    /* link direct jumps to their translations */
+    BT_INLINE,   /* sensitive instructions in line where they can be */
+    BT_LOOKUP,   /* indirect targets looked up by emitted code */
+    BT_ADAPT,    /* a store that keeps tripping a trace becomes a callout */
+    BT_AHEAD,    /* translate what a unit leads to along with it */
+    BT_OPTIONS,
+};
+const char *bt_option_name(enum bt_option o);
+const char *bt_option_blurb(enum bt_option o);
+
+struct bt_config {
+    unsigned off;         /* bits of 1 << enum bt_option */
+    unsigned unit_limit;  /* instructions of a unit; 0: BT_UNIT_LIMIT */
+    uint32_t cache_bytes; /* of the translation cache; 0: as much as fits */
+};
+enum { BT_UNIT_LIMIT = 48, BT_UNIT_MAX = 64 };
+/* Before the guest is entered. */
+void bt_configure(struct monitor *mon, const struct bt_config *config);
+
+/* How an instruction was translated. */
+enum bt_kind {
+    BT_IDENT,    /* copied */
+    BT_CONTROL,  /* a direct jump or call, to another translation */
+    BT_INDIRECT, /* a look-up */
+    BT_INLINED,  /* on the virtual processor's state, in line */
+    BT_CALLOUT,  /* the monitor does it */
+    BT_LINK,     /* the translator's own: the way to another unit */
+};
+const char *bt_kind_name(enum bt_kind kind);
+
+/* For disassembly: the unit that holds a guest address, instruction by
+ * instruction of the cache. */
+struct bt_piece {
+    uint32_t guest;  /* address of the guest's instruction */
+    uint32_t cache;  /* linear address of the emitted one */
+    uint8_t kind;    /* enum bt_kind */
+    bool first;      /* the first one for this guest instruction */
+};
+struct bt_unit_view {
+    uint32_t guest, guest_bytes;
+    uint32_t cache, cache_bytes; /* linear */
+    unsigned instructions;
+    size_t pieces;
+};
+/* The newest unit that begins at, or else contains, a guest linear address;
+ * false: none. */
+bool bt_unit_at(struct monitor *mon, uint32_t linear,
+                struct bt_unit_view *view);
+size_t bt_unit_pieces(struct monitor *mon, uint32_t unit_guest,
+                      struct bt_piece *out, size_t count);
+/* Bytes of the cache; how many could be read. */
+size_t bt_cache_read(struct monitor *mon, uint32_t linear, void *out,
+                     size_t bytes);
+/* Translate what begins here, without executing it. False: not fetchable, or
+ * the guest's kernel is not in a state that is translated. */
+bool bt_translate_only(struct monitor *mon, uint32_t eip);
+
+/* Is the processor at a place where the guest is between two instructions? */
+bool bt_between(struct monitor *mon);
+
+#endif

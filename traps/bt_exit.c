@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* traps/bt_exit.c - callouts and traps out of the translation cache. */
+#include "traps/bt_priv.h"
+
+static void count(struct monitor *mon, enum exit_reason reason,
+                  const struct machine_exit *e)
+{
+    mon->trace->count.exits[reason]++;
+    trace_exit(mon->trace, monitor_site(mon), reason, e->vector, e->error,
+               e->linear);
+}
+
+/* The site number behind an INT3 of ours. */
+static struct bt_site *site_at(struct monitor *mon, uint32_t cache)
+{
+    struct bt *bt = bt_of(mon);
+    uint32_t n = NONE;
+
+    bt_cache_read(mon, bt_linear(bt, BT_PAGE_CACHE, cache + 1), &n, sizeof n);
+    return n < bt->site_count ? &bt->sites[n] : NULL;
+}
+
+/* ---- adaptation ------------------------------------------------------------- */
+
+enum {
+    TRIPS = 8,      /* traces an instruction may trip before it calls out */
+    INNOCENT = 256, /* callouts in a row that met none: copied again */
+};
+
+static void retranslate(struct monitor *mon)
+{
+    struct bt *bt = bt_of(mon);
+
+    if (bt->at_unit != NONE)
+        bt_unit_kill(mon, bt->at_unit);
+}
+
+void bt_tripped(struct monitor *mon)
+{
+    struct bt *bt = bt_of(mon);
+    struct bt_trip *t = &bt->trips[mon->v.eip % TRIP_SLOTS];
+
+    if (bt->engine != ENGINE_CACHE || !bt_has(bt, BT_ADAPT))
+        return;
+    if (t->eip != mon->v.eip)
+        *t = (struct bt_trip){.eip = mon->v.eip};
+    if (t->callout || ++t->count < TRIPS)
+        return;
+    t->callout = true;
+    mon->trace->count.bt_adapted++;
+    retranslate(mon);
+}
+
+/* A store that calls out because it used to trip a trace. */
+static void still_guilty(struct monitor *mon, struct bt_site *s, bool traced)
+{
+    struct bt *bt = bt_of(mon);
+    struct bt_trip *t = &bt->trips[s->eip % TRIP_SLOTS];
+
+    if (s->insn.cls != CLASS_NONE)
+        return;
+    if (traced) {
+        s->tripped = 0;
+        return;
+    }
+    if (++s->tripped < INNOCENT)
+        return;
+    if (t->eip == s->eip)
+        *t = (struct bt_trip){.eip = s->eip};
+    mon->trace->count.bt_unadapted++;
+    if (s->unit != NONE)
+        bt_unit_kill(mon, s->unit);
+}
+
+/* ---- callouts ---------------------------------------------------------------- */
+
+static void emulate_site(struct monitor *mon, struct bt_site *s,
+                         const struct machine_exit *e)
+{
+    struct insn insn = s->insn;
+    uint8_t bytes[INSN_MAX_LENGTH + 1];
+    uint64_t traced = mon->trace->count.mmu_pte_write;
+    uint32_t n = (uint32_t)(s - bt_of(mon)->sites);
+
+    memcpy(bytes, s->bytes, sizeof bytes);
+    count(mon, EXIT_CALLOUT, e);
+    emulation_run(mon, &insn, bytes, true);
+    if (n < bt_of(mon)->site_count && bt_of(mon)->sites[n].eip == s->eip)
+        still_guilty(mon, &bt_of(mon)->sites[n],
+                     mon->trace->count.mmu_pte_write != traced);
+}
+
+static void link_site(struct monitor *mon, const struct bt_site *s)
+{
+    struct bt *bt = bt_of(mon);
+
+    bt->pending_patch = s->patch;
+    bt->pending_stale = s->callout == CALLOUT_STALE;
+    mon->v.eip = s->eip;
+    mon->dirty = true;
+}
+
+static bool called_out(struct monitor *mon, const struct machine_exit *e)
+{
+    struct bt *bt = bt_of(mon);
+    struct bt_site *s = site_at(mon, bt->at);
+
+    if (!s) {
+        exits_stop(mon, MONITOR_BROKEN, "a callout at %08x is none of ours",
+                   bt->at);
+        return true;
+    }
+    switch ((enum bt_callout)s->callout) {
+    case CALLOUT_EMULATE: emulate_site(mon, s, e); break;
+    case CALLOUT_STEP:
+        count(mon, EXIT_CALLOUT, e);
+        machine_retire(mon->machine, -1); /* it will count itself */
+        bt->step_once = true;
+        mon->dirty = true;
+        break;
+    case CALLOUT_LINK:
+    case CALLOUT_STALE:
+        count(mon, EXIT_TRANSLATE, e);
+        link_site(mon, s);
+        break;
+    case CALLOUT_MISS:
+        mon->v.eip = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_TARGET);
+        count(mon, EXIT_TRANSLATE, e);
+        bt->pending_table = true;
+        mon->dirty = true;
+        break;
+    }
+    return true;
+}
+
+/* ---- faults ------------------------------------------------------------------ */
+
+/* The virtual interrupt flag could not be written: an interrupt waits for it.
+ * The guest's instruction is done by hand, which lets the interrupt in. */
+static bool flag_fault(struct monitor *mon, const struct machine_exit *e)
+{
+    struct bt *bt = bt_of(mon);
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+    size_t n;
+
+    if (e->linear != bt_linear(bt, BT_PAGE_FLAG, 0) || !bt->flag_withheld)
+        return false;
+    n = monitor_peek(mon, mon->v.seg[SEG_CS].base + mon->v.eip, bytes,
+                     sizeof bytes);
+    if (!decode(bytes, n, true, &insn) || insn.cls == CLASS_NONE)
+        return false; /* not ours: a wild store */
+    count(mon, EXIT_WINDOW, e);
+    emulation_run(mon, &insn, bytes, false);
+    return true;
+}
+
+bool bt_exit(struct monitor *mon, const struct machine_exit *e)
+{
+    if (bt_of(mon)->engine != ENGINE_CACHE)
+        return false;
+    if (e->kind == MX_SOFTWARE)
+        return called_out(mon, e);
+    return e->kind == MX_PAGE_FAULT && flag_fault(mon, e);
+}
