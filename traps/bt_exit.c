@@ -52,13 +52,12 @@ void bt_tripped(struct monitor *mon)
 }
 
 /* A store that calls out because it used to trip a trace. */
-static void still_guilty(struct monitor *mon, struct bt_site *s, bool traced)
+static void still_guilty(struct monitor *mon, uint32_t site, bool traced)
 {
     struct bt *bt = bt_of(mon);
+    struct bt_site *s = &bt->sites[site];
     struct bt_trip *t = &bt->trips[s->eip % TRIP_SLOTS];
 
-    if (s->insn.cls != CLASS_NONE)
-        return;
     if (traced) {
         s->tripped = 0;
         return;
@@ -74,20 +73,17 @@ static void still_guilty(struct monitor *mon, struct bt_site *s, bool traced)
 
 /* ---- callouts ---------------------------------------------------------------- */
 
-static void emulate_site(struct monitor *mon, struct bt_site *s,
+static void emulate_site(struct monitor *mon, uint32_t site,
                          const struct machine_exit *e)
 {
-    struct insn insn = s->insn;
-    uint8_t bytes[INSN_MAX_LENGTH + 1];
+    /* (Emulation may make other sites, which moves them all.) */
+    struct bt_site s = bt_of(mon)->sites[site];
     uint64_t traced = mon->trace->count.mmu_pte_write;
-    uint32_t n = (uint32_t)(s - bt_of(mon)->sites);
 
-    memcpy(bytes, s->bytes, sizeof bytes);
     count(mon, EXIT_CALLOUT, e);
-    emulation_run(mon, &insn, bytes, true);
-    if (n < bt_of(mon)->site_count && bt_of(mon)->sites[n].eip == s->eip)
-        still_guilty(mon, &bt_of(mon)->sites[n],
-                     mon->trace->count.mmu_pte_write != traced);
+    emulation_run(mon, &s.insn, s.bytes, true);
+    if (s.insn.cls == CLASS_NONE)
+        still_guilty(mon, site, mon->trace->count.mmu_pte_write != traced);
 }
 
 static void link_site(struct monitor *mon, const struct bt_site *s)
@@ -111,7 +107,9 @@ static bool called_out(struct monitor *mon, const struct machine_exit *e)
         return true;
     }
     switch ((enum bt_callout)s->callout) {
-    case CALLOUT_EMULATE: emulate_site(mon, s, e); break;
+    case CALLOUT_EMULATE:
+        emulate_site(mon, (uint32_t)(s - bt->sites), e);
+        break;
     case CALLOUT_STEP:
         count(mon, EXIT_CALLOUT, e);
         machine_retire(mon->machine, -1); /* it will count itself */
