@@ -37,7 +37,17 @@ struct look {
     unsigned count;
     bool ready; /* nothing had to be replaced: it may run */
     bool split; /* its end is none of the program's */
+    bool opens; /* it may allow interrupts */
 };
+
+/* May interrupts be allowed after it that were not before? All of these end
+ * their block. */
+static bool may_open(const struct insn *insn)
+{
+    return insn->id == INSN_STI || insn->id == INSN_POPF ||
+           insn->id == INSN_IRET || insn->id == INSN_JMP_FAR ||
+           insn->id == INSN_CALL_FAR;
+}
 
 /* Look at one instruction of a block; false: the last, or all is off. */
 static bool look_at(struct machine *m, uint64_t linear, struct code_page *p,
@@ -66,6 +76,7 @@ static bool look_at(struct machine *m, uint64_t linear, struct code_page *p,
         code_make_site(m, p, offset, site ? OP_INT3 : PREFIX_OPERAND_SIZE);
         look->ready = false;
     }
+    look->opens = known && may_open(insn);
     look->split = !known || !(code_boundary_after(insn) || site);
     return known && !site; /* the INT3 there, or #UD, ends the block */
 }
@@ -99,20 +110,35 @@ static void remember(struct machine *m, struct code_page *p,
         note_next(p, next);
     p->blocks[address & PAGE_MASK] =
         look->count | (look->split ? BLOCK_SPLIT : 0u) |
-        (next ? BLOCK_SPANS : 0u) | size << BLOCK_SIZE_SHIFT;
+        (look->opens ? BLOCK_OPENS : 0u) | (next ? BLOCK_SPANS : 0u) |
+        size << BLOCK_SIZE_SHIFT;
 }
 
-static inline void begin_block(struct machine *m, uint64_t address,
-                               uint32_t size)
+/* Interrupts that wait for IF may come behind this block. */
+static inline void expect_open(struct machine *m)
 {
-    m->block = address;
-    m->block_bytes = size;
-    m->block_start = m->now;
+    if (m->intr && m->waiting)
+        clock_attend_from(&m->clock, 0);
+}
+
+/* A block that was looked at before begins; the next time it counts itself. */
+static inline void begin_known(struct machine *m, struct code_page *p,
+                               uint64_t address, uint32_t size, uint8_t *back)
+{
+    uint32_t *block = &p->blocks[address & PAGE_MASK];
+
+    clock_begin(&m->clock, address, size, *block & BLOCK_COUNT);
+    if (*block & BLOCK_OPENS)
+        expect_open(m);
+    else if (!(*block & BLOCK_HOOKED) &&
+             !clock_inline(&m->clock, p->records, m->engine.uc, back, address,
+                           size, *block & BLOCK_COUNT))
+        *block |= BLOCK_HOOKED;
 }
 
 /* Count a block that was looked at before; false: it was not. */
 static inline bool count_known(struct machine *m, uint64_t address,
-                               uint32_t size)
+                               uint32_t size, uint8_t *back)
 {
     const struct fetch_slot *slot = fetch_slot(m, address);
     uint32_t block;
@@ -122,27 +148,26 @@ static inline bool count_known(struct machine *m, uint64_t address,
     block = slot->code->blocks[address & PAGE_MASK];
     if (block >> BLOCK_SIZE_SHIFT != size || (block & BLOCK_SPANS))
         return false;
-    begin_block(m, address, size);
-    m->now += block & BLOCK_COUNT;
+    begin_known(m, slot->code, address, size, back);
     return true;
 }
 
 /* The same for one that runs over into the next page. */
-static bool count_spanning(struct machine *m, const struct code_page *p,
-                           uint64_t address, uint32_t size)
+static bool count_spanning(struct machine *m, struct code_page *p,
+                           uint64_t address, uint32_t size, uint8_t *back)
 {
     uint32_t block = p->blocks[address & PAGE_MASK];
 
     if (block >> BLOCK_SIZE_SHIFT != size || !(block & BLOCK_SPANS) ||
         !follows(m, p, address + size - 1))
         return false;
-    begin_block(m, address, size);
-    m->now += block & BLOCK_COUNT;
+    begin_known(m, p, address, size, back);
     return true;
 }
 
 /* First run of a block: decode it, find sites, count. True: run it now. */
-static bool analyse(struct machine *m, uint64_t address, uint32_t size)
+static bool analyse(struct machine *m, uint64_t address, uint32_t size,
+                    uint8_t *back)
 {
     uint64_t end = address + size;
     struct look look = {.ready = true};
@@ -152,14 +177,15 @@ static bool analyse(struct machine *m, uint64_t address, uint32_t size)
 
     p = code_executing(m, address, &page);
     if (!p || !p->code) {
-        begin_block(m, address, size);
-        m->now++; /* not memory: all ones, an undefined instruction */
+        /* not memory: all ones, an undefined instruction */
+        clock_begin(&m->clock, address, size, 1);
         return true;
     }
     /* Two pages may share a slot; take it back. */
     *fetch_slot(m, address) =
         (struct fetch_slot){(address >> PAGE_SHIFT) + 1, p};
-    if (count_known(m, address, size) || count_spanning(m, p, address, size))
+    if (count_known(m, address, size, back) ||
+        count_spanning(m, p, address, size, back))
         return true;
     if ((end - 1) >> PAGE_SHIFT != address >> PAGE_SHIFT)
         next = code_executing(m, end - 1, &page);
@@ -174,8 +200,8 @@ static bool analyse(struct machine *m, uint64_t address, uint32_t size)
     }
     if (look.ready) {
         remember(m, p, next, address, size, &look);
-        begin_block(m, address, size);
-        m->now += look.count;
+        clock_begin(&m->clock, address, size, look.count);
+        expect_open(m);
     }
     return look.ready;
 }
@@ -199,20 +225,21 @@ bool code_boundary_after(const struct insn *insn)
  * for its own reasons? Then it is no place to look up. */
 static bool continues(struct machine *m, uint64_t address)
 {
-    ma_t page;
+    const struct running *before = clock_running(&m->clock);
     struct code_page *p;
+    ma_t page;
 
-    if (m->block + m->block_bytes != address)
+    if (before->address + before->bytes != address)
         return false;
-    p = code_executing(m, m->block, &page);
-    return p && (p->blocks[m->block & PAGE_MASK] & BLOCK_SPLIT);
+    p = code_executing(m, before->address, &page);
+    return p && (p->blocks[before->address & PAGE_MASK] & BLOCK_SPLIT);
 }
 
 static bool must_stop(struct machine *m)
 {
     const struct live *l = &m->engine.live;
 
-    if (m->stop || m->attend || m->now >= m->deadline)
+    if (m->stop || m->attend || clock_now(&m->clock) >= m->deadline)
         return true;
     if (*l->hflags & HF_INHIBIT_IRQ)
         return false;
@@ -231,51 +258,76 @@ static bool look_up(struct machine *m, uint64_t address)
     return !must_stop(m) || continues(m, address);
 }
 
+static void stop_here(struct machine *m)
+{
+    m->asked = true;
+    uc_emu_stop(m->engine.uc);
+}
+
+/* The clock's countdown ran out. May the block at address run? */
+static bool may_run(struct machine *m, uint64_t address)
+{
+    uint64_t now = clock_now(&m->clock);
+
+    clock_set(&m->clock, now);
+    if (now < m->clock.attention)
+        return true;
+    if (m->waiting && now < m->deadline && !(*m->engine.live.eflags & EFL_IF)) {
+        /* An interrupt waits for IF: until then only blocks that open. */
+        clock_attend_from(&m->clock, m->deadline);
+        return true;
+    }
+    return look_up(m, address);
+}
+
 /* The functions below are kept apart so that the usual case saves no
  * registers. First: a block that is new, or may have to stop. */
 __attribute__((noinline)) static void
-block_slow(struct machine *m, uint64_t address, uint32_t size)
+block_slow(struct machine *m, uint64_t address, uint32_t size, uint8_t *back)
 {
+    if (address >= LINEAR_MICROCODE && m->clock.seeking)
+        clock_found(&m->clock, back);
     if (m->stepping || address >= LINEAR_MICROCODE)
         return;
-    if (m->now >= m->attention && !look_up(m, address)) {
-        m->asked = true;
-        uc_emu_stop(m->engine.uc);
-        return;
-    }
-    if (!analyse(m, address, size)) {
-        m->asked = true;
-        uc_emu_stop(m->engine.uc);
-    }
+    if (m->clock.countdown < 0 && !may_run(m, address))
+        stop_here(m);
+    else if (!count_known(m, address, size, back) &&
+             !analyse(m, address, size, back))
+        stop_here(m);
 }
 
-/* Often an interrupt waits for IF only; then there is nothing to do either. */
-__attribute__((noinline)) static void
-block_waiting(struct machine *m, uint64_t address, uint32_t size)
+/* A block that counts itself found that there is something to look at. */
+__attribute__((noinline)) static void block_counted(struct machine *m,
+                                                    uint32_t record)
 {
-    if (!m->waiting || m->now >= m->deadline ||
-        (*m->engine.live.eflags & EFL_IF) || !count_known(m, address, size))
-        block_slow(m, address, size);
+    const struct block_record *r = clock_take_back(&m->clock, record);
+
+    if (m->stepping)
+        return;
+    if (may_run(m, r->address))
+        clock_begin_again(&m->clock, record);
+    else
+        stop_here(m);
 }
 
-/* Called by the engine before every block: the most executed function of the
- * project. */
+/* Called by the engine before every block that does not count itself. */
 void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user)
 {
+    uint8_t *back = __builtin_return_address(0);
     struct machine *m = user;
 
-    (void)uc;
-    if (m->now >= m->attention)
-        block_waiting(m, address, size);
-    else if (!count_known(m, address, size))
-        block_slow(m, address, size);
+    if ((void *)uc == user)
+        block_counted(m, (uint32_t)address);
+    else if (m->clock.countdown < 0 || !count_known(m, address, size, back))
+        block_slow(m, address, size, back);
 }
 
 void code_refund(struct machine *m, uint32_t linear)
 {
     bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
-    uint64_t at = m->block, end = m->block + m->block_bytes;
-    uint64_t retired = m->block_start;
+    const struct running *block = clock_running(&m->clock);
+    uint64_t at = block->address, end = at + block->bytes;
+    uint64_t retired = block->start;
 
     if (linear < at || linear >= end)
         return;
@@ -287,6 +339,6 @@ void code_refund(struct machine *m, uint32_t linear)
         at += decode_flow(bytes, n, code32, &insn) ? insn.length : 1u;
         retired++;
     }
-    if (retired < m->now)
-        m->now = retired;
+    if (retired < clock_now(&m->clock))
+        clock_set(&m->clock, retired);
 }

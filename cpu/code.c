@@ -61,10 +61,20 @@ void code_drop(struct machine *m, ma_t ma)
     remove_translations(m, page, PAGE_BYTES);
     if (p->twinned)
         remove_translations(m, twin_address(p), PAGE_BYTES);
+    clock_forget(&m->clock, p->records);
     forget_analysis(p);
     p->code = p->stepped = false;
     m->trace->count.code_rewritten++;
     uc_ctl_flush_tlb(m->engine.uc);
+}
+
+void code_forget_all(struct machine *m)
+{
+    uc_ctl_flush_tb(m->engine.uc);
+    for (uint64_t i = 0; i < m->memory.bytes >> PAGE_SHIFT; i++)
+        if (m->pages[i])
+            memset(m->pages[i]->records, 0, sizeof m->pages[i]->records);
+    clock_forget_all(&m->clock);
 }
 
 void machine_memory_written(struct machine *m, ma_t ma, uint64_t bytes)
@@ -181,6 +191,17 @@ static struct code_page *page_made(struct machine *m, ma_t ma)
     return p;
 }
 
+/* Blocks that count themselves must not escape that. */
+static void look_again(struct machine *m, struct code_page *p)
+{
+    remove_translations(m, page_address(p).v, PAGE_BYTES);
+    if (p->twinned)
+        remove_translations(m, twin_address(p), PAGE_BYTES);
+    clock_forget(&m->clock, p->records);
+    memset(p->blocks, 0, sizeof p->blocks);
+    p->generation++;
+}
+
 bool code_fetched(struct machine *m, uint64_t linear, ma_t ma,
                   uc_tlb_entry *result)
 {
@@ -200,8 +221,7 @@ bool code_fetched(struct machine *m, uint64_t linear, ma_t ma,
         becomes_code(m, p);
     if (!p->strict && live_cpl(m) > 0) {
         p->strict = true;
-        memset(p->blocks, 0, sizeof p->blocks); /* look again */
-        p->generation++;
+        look_again(m, p);
     }
     if ((joins_bad_lock(m, p, linear) || p->stepped) && !m->stepping) {
         m->refused = REFUSED_STEP;
@@ -235,6 +255,7 @@ struct code_page *code_executing(struct machine *m, uint64_t linear, ma_t *page)
 
 bool code_written(struct machine *m, ma_t ma, uc_tlb_entry *result)
 {
+    const struct running *block = clock_running(&m->clock);
     struct code_page *p = m->pages[ma.v >> PAGE_SHIFT];
     ma_t at;
 
@@ -249,8 +270,8 @@ bool code_written(struct machine *m, ma_t ma, uc_tlb_entry *result)
         return true;
     }
     if (!m->stepping &&
-        ((code_executing(m, m->block, &at) && at.v == ma.v) ||
-         (code_executing(m, m->block + m->block_bytes - 1, &at) &&
+        ((code_executing(m, block->address, &at) && at.v == ma.v) ||
+         (code_executing(m, block->address + block->bytes - 1, &at) &&
           at.v == ma.v))) {
         m->refused = REFUSED_OWN_STORE;
         return false;

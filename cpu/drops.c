@@ -29,13 +29,22 @@ void drops_run(struct machine *m)
             (*l->hflags & ~(uint32_t)(HF_CPL | HF_INHIBIT_IRQ | HF_TF)) |
             HF_CS32 | HF_ADDSEG | HF_PE;
         *l->eflags &= ~(uint64_t)(EFL_VM | EFL_TF);
-        m->attention = UINT64_MAX;
+        clock_attend_from(&m->clock, UINT64_MAX);
         engine_before_run(&m->engine);
         uc_emu_start(m->engine.uc, 0, 0, 0, 0);
     }
     l->seg[SEG_CS].base = s.seg[SEG_CS].base;
     machine_set_state(m, &s);
     machine_look(m);
+}
+
+/* Any block will do. */
+void drops_seek(struct machine *m)
+{
+    m->clock.seeking = true;
+    m->drop[m->drop_count++] = 0;
+    drops_run(m);
+    m->clock.seeking = false;
 }
 
 void machine_flush_page(struct machine *m, uint32_t linear)

@@ -120,7 +120,7 @@ static uint32_t software_start(struct machine *m, uint32_t next,
 
 static void step_trap(struct machine *m)
 {
-    m->now++;
+    clock_add(&m->clock, 1);
     m->stepped = true;
     if (engine_eflags(&m->engine) & EFL_TF) /* the guest steps, too */
         run_single_step(m);
@@ -161,9 +161,9 @@ static void intercepted(struct machine *m, uint32_t eip)
     }
     m->trace->count.intercepts++;
     if (m->stepping)
-        m->now++; /* otherwise its block has counted it */
+        clock_add(&m->clock, 1); /* otherwise its block has counted it */
     if (!intercept_execute(m, &insn))
-        m->now--;
+        clock_add(&m->clock, -1);
 }
 
 /* RDTSC is most of all intercepts (delay loops), and simple. */
@@ -171,7 +171,7 @@ static bool quick_rdtsc(struct machine *m, uint32_t eip)
 {
     struct live *l = &m->engine.live;
     uint32_t linear = (uint32_t)l->seg[SEG_CS].base + eip;
-    uint64_t value = m->now + m->extra.tsc_offset;
+    uint64_t value = clock_now(&m->clock) + m->extra.tsc_offset;
     uint8_t bytes[2];
 
     if (m->stepping || ((l->cr[4] & CR4_TSD) && live_cpl(m) > 0) ||
@@ -183,7 +183,7 @@ static bool quick_rdtsc(struct machine *m, uint32_t eip)
     l->regs[GPR_EDX] = (uint32_t)(value >> 32);
     *l->eip = eip + 2;
     *l->hflags &= ~(uint32_t)HF_INHIBIT_IRQ;
-    m->now += RDTSC_CYCLES - 1;
+    clock_add(&m->clock, RDTSC_CYCLES - 1);
     m->trace->count.intercepts++;
     return true;
 }
@@ -220,7 +220,7 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
         uint32_t start = software_start(m, eip, &source);
 
         if (m->stepping)
-            m->now++;
+            clock_add(&m->clock, 1);
         software_interrupt(m, (uint8_t)vector, start, eip, source);
     } else if (vector == VEC_DB && m->stepping) {
         step_trap(m);

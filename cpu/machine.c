@@ -87,6 +87,11 @@ static bool map_memory(struct machine *m)
                        hook_mmio_read, m, hook_mmio_write, m) == UC_ERR_OK;
 }
 
+static uint64_t stamp(const void *ctx)
+{
+    return machine_now(ctx);
+}
+
 struct machine *machine_create(const struct machine_config *config,
                                char **error)
 {
@@ -99,6 +104,8 @@ struct machine *machine_create(const struct machine_config *config,
         return NULL;
     }
     m->client = config->client;
+    m->stamps = (struct trace_clock){stamp, m};
+    clock_attend_from(&m->clock, 0);
     m->trace = config->trace;
     m->memory.bytes = config->memory_bytes;
     m->deadline = UINT64_MAX;
@@ -111,6 +118,8 @@ struct machine *machine_create(const struct machine_config *config,
     }
     arch_reset(&reset);
     machine_set_state(m, &reset);
+    if (!config->plain_clock)
+        drops_seek(m);
     machine_look(m);
     return m;
 }
@@ -126,6 +135,7 @@ void machine_destroy(struct machine *m)
     if (!m)
         return;
     engine_close(&m->engine);
+    clock_close(&m->clock);
     for (uint64_t i = 0; m->pages && i < m->memory.bytes >> PAGE_SHIFT; i++)
         free(m->pages[i]);
     free(m->pages);
@@ -163,42 +173,44 @@ void machine_set_state(struct machine *m, const struct cpu_state *s)
 {
     m->extra = *s;
     engine_store(&m->engine, s);
+    if (m->waiting && m->intr && (s->eflags & EFL_IF))
+        clock_attend_from(&m->clock, 0);
 }
 
 /* ---- clock and pins ------------------------------------------------------ */
 
 uint64_t machine_now(const struct machine *m)
 {
-    return m->now;
+    return clock_now(&m->clock);
 }
 
-const uint64_t *machine_clock(const struct machine *m)
+const struct trace_clock *machine_clock(const struct machine *m)
 {
-    return &m->now;
+    return &m->stamps;
 }
 
 uint64_t machine_read_clock(struct machine *m)
 {
-    uint64_t now = m->now;
+    uint64_t now = clock_now(&m->clock);
 
-    m->now += RDTSC_CYCLES - 1;
+    clock_add(&m->clock, RDTSC_CYCLES - 1);
     return now;
 }
 
 void machine_retire(struct machine *m, int instructions)
 {
-    m->now += (uint64_t)(int64_t)instructions;
+    clock_add(&m->clock, instructions);
 }
 
 void machine_skip_to(struct machine *m, uint64_t cycles)
 {
-    if (cycles > m->now)
-        m->now = cycles;
+    if (cycles > clock_now(&m->clock))
+        clock_move(&m->clock, cycles);
 }
 
 void machine_set_now(struct machine *m, uint64_t cycles)
 {
-    m->now = cycles;
+    clock_move(&m->clock, cycles);
 }
 
 void machine_set_deadline(struct machine *m, uint64_t cycles)
@@ -252,9 +264,11 @@ struct saved {
 size_t machine_save(const struct machine *m, void *buffer, size_t bytes)
 {
     size_t context = uc_context_size(m->engine.uc);
-    struct saved saved = {m->extra,  m->now,       m->deadline,
-                          m->attend, m->intr,      m->nmi,
-                          m->halted, m->mid_block, m->step_requested};
+    struct saved saved = {m->extra,         clock_now(&m->clock),
+                          m->deadline,      m->attend,
+                          m->intr,          m->nmi,
+                          m->halted,        m->mid_block,
+                          m->step_requested};
     uc_context *c;
 
     if (!buffer)
@@ -283,7 +297,7 @@ bool machine_restore(struct machine *m, const void *buffer, size_t bytes)
     uc_context_restore(m->engine.uc, c);
     uc_context_free(c);
     m->extra = saved.extra;
-    m->now = saved.now;
+    clock_move(&m->clock, saved.now);
     m->deadline = saved.deadline;
     m->attend = saved.attend;
     m->intr = saved.intr;

@@ -79,6 +79,9 @@ struct machine_config {
     uint64_t memory_bytes; /* a multiple of 4 KiB, below 3.5 GiB */
     struct machine_client client;
     struct trace *trace;
+    /* Call the block hook before every block (cpu/clock.h). It is slower, and
+     * must not be different otherwise: for the proof. */
+    bool plain_clock;
 };
 
 /* Create a machine, reset, with zeroed memory. NULL and one line in *error
@@ -128,7 +131,8 @@ struct mem_ops machine_mem_ops(struct machine *m);
 
 /* Time. */
 uint64_t machine_now(const struct machine *m);
-const uint64_t *machine_clock(const struct machine *m);
+/* The same for a trace; the machine's own. */
+const struct trace_clock *machine_clock(const struct machine *m);
 /* Count an instruction that was done for the processor (or take it back). */
 void machine_retire(struct machine *m, int instructions);
 /* The clock for RDTSC, which takes RDTSC_CYCLES. */

@@ -3,6 +3,7 @@
 #ifndef CPU_MACHINE_PRIV_H
 #define CPU_MACHINE_PRIV_H
 
+#include "cpu/clock.h"
 #include "cpu/engine.h"
 #include "cpu/machine.h"
 
@@ -39,19 +40,22 @@ struct code_page {
     uint32_t frame;      /* where it is in machine memory */
     uint32_t twin;       /* number of its twin, 0: none */
     unsigned generation; /* changes when what is known here is forgotten */
-    const struct code_page *next; /* where blocks run over into: which, */
-    unsigned next_generation;     /* and what it was */
-    uint64_t interior[BITS];      /* bytes inside one */
-    uint64_t sites[BITS];         /* bytes the twin replaces by INT3 */
-    uint32_t blocks[PAGE_BYTES];  /* of the block that starts here */
+    const struct code_page *next;    /* where blocks run over into: which, */
+    unsigned next_generation;        /* and what it was */
+    uint64_t interior[BITS];         /* bytes inside one */
+    uint64_t sites[BITS];            /* bytes the twin replaces by INT3 */
+    uint32_t blocks[PAGE_BYTES];     /* of the block that starts here */
+    uint32_t records[RECORD_CHAINS]; /* of blocks that count themselves */
 };
 
 /* What is kept of a block: its instructions, whether the engine cut it for its
  * own reasons, and its size (0: not looked at yet); the same address can start
  * blocks of different lengths. */
 enum {
-    BLOCK_COUNT = 0x3FFF,
-    BLOCK_SPANS = 0x4000, /* runs over into the next page */
+    BLOCK_COUNT = 0x0FFF,
+    BLOCK_HOOKED = 0x1000, /* it cannot count itself */
+    BLOCK_OPENS = 0x2000,  /* may allow interrupts: nor may it */
+    BLOCK_SPANS = 0x4000,  /* runs over into the next page */
     BLOCK_SPLIT = 0x8000,
     BLOCK_SIZE_SHIFT = 16,
 };
@@ -72,25 +76,21 @@ enum refusal {
 };
 
 struct machine {
+    struct clock clock; /* first: the block hook may be called with either */
     struct engine engine;
     struct machine_client client;
     struct trace *trace;
     struct memory memory;
     struct cpu_state extra; /* MSRs and debug registers; the rest is live */
 
-    /* Clock. attention is the cycle at which the block hook has to look up. */
-    uint64_t now;
-    uint64_t attention;
-    bool waiting; /* it is 0 only for an interrupt, which may wait for IF */
+    struct trace_clock stamps;
+
+    bool waiting; /* the block hook has to look up at once only for an
+                     interrupt, which may wait for IF */
     uint64_t deadline;
     bool attend;
     bool intr;
     bool nmi;
-
-    /* The block being executed. */
-    uint64_t block;
-    uint32_t block_bytes;
-    uint64_t block_start; /* the clock when it began */
 
     /* One run. */
     bool running; /* inside the engine */
@@ -140,6 +140,8 @@ bool code_fetched(struct machine *m, uint64_t linear, ma_t ma,
                   uc_tlb_entry *result);
 bool code_written(struct machine *m, ma_t ma, uc_tlb_entry *result);
 void code_drop(struct machine *m, ma_t page);
+/* Every translation, when the clock has too many records. */
+void code_forget_all(struct machine *m);
 void code_stepped(struct machine *m, uint32_t linear);
 bool code_is_site(struct machine *m, uint32_t linear);
 bool code_needs_step(struct machine *m, uint32_t linear);
@@ -203,6 +205,8 @@ void refused_device(struct machine *m);
 /* drops.c */
 /* Drop single pages from the engine's TLB. */
 void drops_run(struct machine *m);
+/* Let the clock see where the engine's code is. */
+void drops_seek(struct machine *m);
 
 /* run.c */
 void run_ask(struct machine *m); /* the engine returns at the next boundary */
@@ -213,8 +217,8 @@ void machine_look(struct machine *m); /* recompute attention */
 
 static inline void machine_look_now(struct machine *m)
 {
-    m->attention = 0;
     m->waiting = false;
+    clock_attend_from(&m->clock, 0);
 }
 
 /* cpuid.c */

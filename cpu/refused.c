@@ -10,9 +10,9 @@
 /* Instead of the engine, which stands before it and has not counted it. */
 static void execute_by_hand(struct machine *m, const struct insn *insn)
 {
-    m->now++;
+    clock_add(&m->clock, 1);
     if (!intercept_execute(m, insn)) {
-        m->now--;
+        clock_add(&m->clock, -1);
         return;
     }
     m->stepped = true;

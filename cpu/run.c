@@ -32,7 +32,7 @@ void machine_look(struct machine *m)
     bool now = m->attend || m->stop || m->mid_block || m->stepping || m->nmi;
 
     m->waiting = !now;
-    m->attention = now || m->intr ? 0 : m->deadline;
+    clock_attend_from(&m->clock, now || m->intr ? 0 : m->deadline);
 }
 
 static void native_interrupts(struct machine *m)
@@ -65,7 +65,7 @@ static void boundary(struct machine *m)
 {
     if (m->mid_block && !m->halted)
         return;
-    if (m->attend || m->now >= m->deadline ||
+    if (m->attend || clock_now(&m->clock) >= m->deadline ||
         (m->client.exit && m->intr &&
          (m->halted || (*m->engine.live.eflags & EFL_IF)) &&
          !(*m->engine.live.hflags & HF_INHIBIT_IRQ))) {
@@ -94,6 +94,8 @@ enum machine_stop run_execute(struct machine *m)
 
     if (m->drop_count)
         drops_run(m);
+    if (m->clock.full)
+        code_forget_all(m);
     if (m->stepped_fetch && !m->stepping) {
         m->stepped_fetch = false; /* it was for one instruction only */
         uc_ctl_flush_tlb(m->engine.uc);
@@ -122,7 +124,7 @@ enum machine_stop run_execute(struct machine *m)
     m->halted = true; /* HLT */
     m->mid_block = false;
     if (m->stepping)
-        m->now++;
+        clock_add(&m->clock, 1);
     return MACHINE_HALTED;
 }
 

@@ -68,7 +68,7 @@ static void step_over(struct machine *m, unsigned length)
     *l->eip = (uint32_t)*l->eip + length;
     *l->hflags &= ~(uint32_t)HF_INHIBIT_IRQ;
     *l->eflags &= ~(uint64_t)EFL_RF;
-    m->now++;
+    clock_add(&m->clock, 1);
     if (*l->eflags & EFL_TF)
         run_single_step(m);
 }
@@ -99,11 +99,11 @@ enum machine_stop step_one(struct machine *m)
         why = MACHINE_STEPPED;
     } else if (intercept_wanted(m, &insn, live_cpl(m) > 0)) {
         m->stepping = true;
-        m->now++;
+        clock_add(&m->clock, 1);
         why = intercept_execute(m, &insn) ? MACHINE_STEPPED : MACHINE_FAULTED;
         m->stepping = false;
         if (why == MACHINE_FAULTED)
-            m->now--;
+            clock_add(&m->clock, -1);
     } else {
         repeats = repeats_left(m, &insn) != 0;
         why = step_trapped(m, linear);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void trace_init(struct trace *t, const uint64_t *clock)
+void trace_init(struct trace *t, const struct trace_clock *clock)
 {
     memset(t, 0, sizeof *t);
     t->clock = clock;
@@ -39,7 +39,7 @@ void trace_publish(struct trace *t, struct event *e)
     struct trace_sink *next;
 
     e->seq = t->seq;
-    e->cycles = t->clock ? *t->clock : 0;
+    e->cycles = t->clock ? t->clock->now(t->clock->ctx) : 0;
     e->vm = t->vm;
     for (sink = t->sinks; sink; sink = next) {
         next = sink->next; /* a sink may detach itself */

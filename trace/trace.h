@@ -164,15 +164,22 @@ struct trace_sink {
     struct trace_sink *next;
 };
 
+/* Whoever stamps the events: the machine's cycles. */
+struct trace_clock {
+    uint64_t (*now)(const void *ctx);
+    const void *ctx;
+};
+
 struct trace {
     struct counters count;
     uint64_t seq;
-    const uint64_t *clock; /* the machine's cycles */
+    const struct trace_clock *clock;
     struct trace_sink *sinks;
     uint8_t vm;
 };
 
-void trace_init(struct trace *t, const uint64_t *clock);
+/* clock stays the caller's; NULL: every stamp is 0. */
+void trace_init(struct trace *t, const struct trace_clock *clock);
 void trace_attach(struct trace *t, struct trace_sink *sink);
 void trace_detach(struct trace *t, struct trace_sink *sink);
 void trace_publish(struct trace *t, struct event *e); /* to the sinks */

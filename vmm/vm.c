@@ -288,6 +288,7 @@ static bool create_machine(struct vm *vm, char **error)
                 .ctx = vm,
             },
         .trace = &vm->trace,
+        .plain_clock = vm->config.plain_clock,
     };
 
     if (vm->config.cpu != CPU_BARE) {

@@ -53,6 +53,7 @@ struct vm_config {
     const struct pc_disk *disks;
     size_t disk_count;
     bool testdev;
+    bool plain_clock; /* see struct machine_config */
     /* COM1. output gets each byte. input returns a byte, or -1 for none now;
      * it is asked only at deterministic points (the guest's receiver is empty
      * and enabled). Either may be NULL. */

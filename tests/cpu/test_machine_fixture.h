@@ -25,6 +25,7 @@ static struct cpu_state ran; /* after a run */
 static uint64_t ran_cycles;
 static int ran_vector; /* whose handler it ended in, or NO_VECTOR */
 static bool ran_late;
+static bool plain_clock; /* of the next machine */
 
 static void on_attend(void *ctx)
 {
@@ -106,6 +107,7 @@ static inline void machine_open(void)
                    .mmio_read = on_mmio_read,
                    .mmio_write = on_mmio_write},
         .trace = &machine_trace,
+        .plain_clock = plain_clock,
     };
     char *error;
 

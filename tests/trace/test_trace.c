@@ -112,12 +112,18 @@ Test(trace, a_sentence_says_what_happened_and_why)
     cr_assert_eq(strlen(text), 9);
 }
 
+static uint64_t read_clock(const void *ctx)
+{
+    return *(const uint64_t *)ctx;
+}
+
 Test(trace, numbers_do_not_depend_on_readers)
 {
     struct trace t;
     struct trace_ring *r;
     struct event e[4];
-    uint64_t clock = 77;
+    uint64_t cycles = 77;
+    struct trace_clock clock = {read_clock, &cycles};
 
     trace_init(&t, &clock);
     t.vm = 2;

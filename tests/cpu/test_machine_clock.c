@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/cpu/test_machine_clock.c - blocks that count themselves keep the same
+ * time as blocks that are counted. */
+#include "cpu/machine_priv.h"
+#include "tests/cpu/test_machine_fixture.h"
+
+TestSuite(machine_clock, .init = machine_fixture, .timeout = 60);
+
+enum { ROUNDS = 12, DEADLINES = 400 };
+
+/* Loops in loops, a call, a block of one instruction, and a long one. */
+static void put_program(void)
+{
+    CODE_AT(CODE, 0xB9, ROUNDS, 0, 0, 0, /* mov $,%ecx */
+            0x51, 0xB9, 3, 0, 0, 0,      /* 1: push; mov $3,%ecx */
+            0xE8, 0xEF, 0x01, 0, 0,      /* 2: call CODE+200 */
+            0xE2, 0xF9,                  /* loop 2b */
+            0x59, 0xE2, 0xF0,            /* pop; loop 1b */
+            OP_HLT);
+    memset(memory + CODE + 0x200, 0x40, 100); /* inc %eax */
+    CODE_AT(CODE + 0x200 + 100, 0xC3);        /* ret */
+}
+
+struct look {
+    uint64_t cycles;
+    uint32_t eip;
+};
+
+/* Where the machine stands when it notices the deadline. */
+static struct look looked(uint64_t deadline, bool plain)
+{
+    struct look at;
+
+    plain_clock = plain;
+    machine_open();
+    machine_set_deadline(machine, deadline);
+    cr_assert_eq(machine_run(machine), MACHINE_STOPPED);
+    machine_get_state(machine, &ran);
+    at = (struct look){machine_now(machine), ran.eip};
+    machine_destroy(machine);
+    return at;
+}
+
+Test(machine_clock, deadlines_are_noticed_at_the_same_place)
+{
+    put_program();
+    for (uint64_t deadline = 1; deadline < DEADLINES; deadline += 3) {
+        struct look counted = looked(deadline, true);
+        struct look counting = looked(deadline, false);
+
+        cr_assert_eq(counted.cycles, counting.cycles, "%llu: %llu, %llu",
+                     (unsigned long long)deadline,
+                     (unsigned long long)counted.cycles,
+                     (unsigned long long)counting.cycles);
+        cr_assert_eq(counted.eip, counting.eip, "%llu: %x, %x",
+                     (unsigned long long)deadline, counted.eip, counting.eip);
+    }
+}
+
+/* A fault in the middle of a block takes back what was counted ahead. */
+Test(machine_clock, fault_in_a_counting_block)
+{
+    uint64_t cycles[2];
+
+    enable_paging();
+    put_program();
+    put32(PAGE_TABLE + 0x30 * 4, 0);
+    CODE_AT(CODE + 0x200 + 50, 0x83, 0xF9, 0x01, /* cmp $1,%ecx */
+            0x90, 0x90, 0x90, 0xA0, 0x00, 0x00, 0x03,
+            0x00, /* mov 0x30000,%al */
+            0x40, 0xC3);
+    /* until the last round, another page: LOOP's count chooses it */
+    CODE_AT(CODE + 0x200, 0x89, 0xC8, 0xC1, 0xE0, 0x0C, /* ecx << 12 */
+            0x8A, 0x98, 0x00, 0xF0, 0x02, 0x00); /* mov 0x2F000(%eax),%bl */
+    for (unsigned plain = 0; plain < 2; plain++) {
+        plain_clock = plain != 0;
+        run_both();
+        cr_assert_eq(ran_vector, VEC_PF);
+        cycles[plain] = ran_cycles;
+    }
+    cr_assert_eq(cycles[0], cycles[1]);
+}
+
+#if defined(__x86_64__) && defined(__linux__)
+Test(machine_clock, blocks_do_count_themselves)
+{
+    put_program();
+    run_freely();
+    cr_assert_gt(machine->clock.used, 3);
+    machine_destroy(machine);
+    plain_clock = true;
+    run_freely();
+    cr_assert_eq(machine->clock.used, 0);
+}
+
+/* Code that is rewritten all the time does not use up records. */
+Test(machine_clock, records_are_used_again)
+{
+    CODE_AT(CODE, 0xB9, 0xD0, 0x07, 0x00, 0x00, /* mov $2000,%ecx */
+            0x88, 0x0D, 0x01, 0x30, 0x01, 0x00, /* 1: mov %cl,[patch] */
+            0xBA, 4, 0, 0, 0,                   /* mov $4,%edx */
+            0xE8, 0xEB, 0x2F, 0x00, 0x00,       /* 2: call CODE+3000 */
+            0x4A, 0x75, 0xF8,                   /* dec %edx; jnz 2b */
+            0xE2, 0xEB,                         /* loop 1b */
+            OP_HLT);
+    CODE_AT(CODE + 0x3000, 0xB8, 0, 0, 0, 0, 0xC3); /* mov $,%eax; ret */
+    run_freely();
+    cr_assert_gt(machine->clock.used, 0);
+    cr_assert_lt(machine->clock.used, 20, "%u", machine->clock.used);
+}
+#endif
