@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-# cmake -DOUTPUT=FILE.c -DFOLDER=FOLDER -P embed.cmake
+# cmake -DOUTPUT=FILE.c -DFOLDER=FOLDER -DNAMES=A,B -P embed.cmake
 #
-# Writes the C source of embedded.h's table, each guest of the folder as an
-# array of bytes.
+# Writes the C source of embedded.h's table, each of these guests of the folder
+# as an array of bytes.
 set(arrays "")
 set(rows "")
-foreach(name IN ITEMS lumen lumen-trap)
+string(REPLACE "," ";" NAMES "${NAMES}")
+foreach(name IN LISTS NAMES)
   string(MAKE_C_IDENTIFIER ${name} symbol)
   file(READ ${FOLDER}/${name} bytes HEX)
   string(REGEX REPLACE "(................................)" "\\1\n" bytes
