@@ -133,21 +133,37 @@ static uint32_t *filled_frame(uint32_t value)
     return frame;
 }
 
-/* In use, so that whoever virtualizes memory must take note of each write. */
+/* The window's first page, mapped to one of two frames. In use, so that whoever
+ * virtualizes memory must take note of each write to its entry. */
+static uint32_t *mapped_window(uint32_t entry[2])
+{
+    uint32_t *table;
+
+    entry[0] = (uint32_t)filled_frame(0xAAAA0000) | PTE_P | PTE_W;
+    entry[1] = (uint32_t)filled_frame(0xBBBB0000) | PTE_P | PTE_W;
+    load_cr3(space_new(WINDOW, &table));
+    table[0] = entry[1];
+    return table;
+}
+
 static bool run_ptemod(uint32_t n, uint32_t *sum)
 {
     volatile uint32_t *window = (volatile uint32_t *)WINDOW;
-    uint32_t a = (uint32_t)filled_frame(0xAAAA0000) | PTE_P | PTE_W;
-    uint32_t b = (uint32_t)filled_frame(0xBBBB0000) | PTE_P | PTE_W;
-    uint32_t *table, first;
+    uint32_t entry[2], *table = mapped_window(entry), first = window[1];
 
-    load_cr3(space_new(WINDOW, &table));
-    table[0] = b;
-    first = window[1];
-    loop_ptemod(n, table, a, b);
+    loop_ptemod(n, table, entry[0], entry[1]);
     invlpg(WINDOW);
     *sum = mix(mix(*sum, first), window[1]);
     return first == 0xBBBB0001 && window[1] == (n ? 0xAAAA0001 : 0xBBBB0001);
+}
+
+static bool run_remap(uint32_t n, uint32_t *sum)
+{
+    uint32_t entry[2], *table = mapped_window(entry), total;
+
+    total = loop_remap(n, table, entry[0], entry[1]);
+    *sum = mix(*sum, total);
+    return total == (n + 1) / 2 * 0xAAAA0001 + n / 2 * 0xBBBB0001;
 }
 
 static bool run_switch(uint32_t n, uint32_t *sum)
@@ -251,10 +267,10 @@ static const struct benchmark {
     {"cr8wr", run_cr8wr},     {"callret", run_callret},
     {"pgfault", run_pgfault}, {"divzero", run_divzero},
     {"ptemod", run_ptemod},   {"popf", run_popf},
-    {"clisti", run_clisti},   {"iret", run_iret},
-    {"int3", run_int3},       {"switch", run_switch},
-    {"process", run_process}, {"user", run_user},
-    {"kernel", run_kernel},
+    {"remap", run_remap},     {"clisti", run_clisti},
+    {"iret", run_iret},       {"int3", run_int3},
+    {"switch", run_switch},   {"process", run_process},
+    {"user", run_user},       {"kernel", run_kernel},
 };
 
 _Noreturn void guest_main(const char *word[KIT_WORDS])

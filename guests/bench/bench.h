@@ -21,6 +21,7 @@ uint32_t loop_divzero(uint32_t n);
 uint32_t loop_pgfault(uint32_t n);
 uint32_t loop_ptemod(uint32_t n, volatile uint32_t *pte, uint32_t a,
                      uint32_t b);
+uint32_t loop_remap(uint32_t n, volatile uint32_t *pte, uint32_t a, uint32_t b);
 uint32_t loop_popf(uint32_t n);
 uint32_t loop_clisti(uint32_t n);
 uint32_t loop_iret(uint32_t n);

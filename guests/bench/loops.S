@@ -71,6 +71,18 @@ LOOP loop_ptemod
 2:  movl %eax, (%ebx)
 ENDLOOP $0
 
+/* The same, and the page is used: (n, pte, a, b); the sum of what was read. */
+LOOP loop_remap
+    movl 12(%esp), %ebx
+    movl 16(%esp), %eax
+    testl $1, %ecx
+    jnz 2f
+    movl 20(%esp), %eax
+2:  movl %eax, (%ebx)
+    invlpg WINDOW
+    addl WINDOW + 4, %edx
+ENDLOOP %edx
+
 LOOP loop_popf
     pushfl
     cli

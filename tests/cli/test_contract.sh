@@ -90,7 +90,11 @@ want 2 "seconds" run --max-time never
 want 2 "not built yet" run --gdb 1234
 want 2 "more than one kernel" run a b
 want 2 "@lumen" run @frobnicate
-want 2 "not built yet" bench
+want 2 "no benchmark 'frobnicate'" bench frobnicate
+want 2 "--cpu frobnicate: unknown" bench --cpu frobnicate
+want 2 "--scale" bench --scale 0
+want 2 "do not go together" bench --scale 2 --iterations 3
+want 2 "qemu is the one" bench --vs frobnicate
 want 2 "not built yet" grade
 want 2 "KERNEL" scan
 want 2 "--frobnicate" compare --frobnicate
