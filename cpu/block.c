@@ -32,6 +32,13 @@ static struct code_page *note_instruction(struct code_page *p,
     return collides;
 }
 
+unsigned code_weight(const struct machine *m, uint32_t linear)
+{
+    if (!is_own_code(m, linear) || !m->client.weight)
+        return 1;
+    return m->client.weight(m->client.owner, linear);
+}
+
 /* What one look at a block's instructions finds. */
 struct look {
     unsigned count;
@@ -59,13 +66,14 @@ static bool look_at(struct machine *m, uint64_t linear, struct code_page *p,
     uint8_t bytes[INSN_MAX_LENGTH];
     size_t n = code_bytes(m, (uint32_t)linear, bytes, sizeof bytes);
     bool known = decode_flow(bytes, n, code32, insn);
-    bool site = known && intercept_wanted(m, insn, p->strict);
-    bool quiet = known && code_is_pause(bytes, insn);
+    bool own = is_own_code(m, (uint32_t)linear);
+    bool site = known && !own && intercept_wanted(m, insn, p->strict);
+    bool quiet = known && !own && code_is_pause(bytes, insn);
     struct code_page *collides;
 
     if (!known)
         insn->length = 1;
-    look->count++;
+    look->count += code_weight(m, (uint32_t)linear);
     collides = note_instruction(p, next, offset, insn->length, site || quiet);
     if (collides) {
         code_overlaps(m, collides);
@@ -90,8 +98,11 @@ static bool follows(struct machine *m, const struct code_page *p, uint64_t last)
     return next && next == p->next && next->generation == p->next_generation;
 }
 
-static void note_next(struct code_page *p, struct code_page *next)
+static void note_next(struct code_page *p, struct code_page *next,
+                      uint16_t entered)
 {
+    if (next->entered < entered)
+        next->entered = entered;
     if (p->next == next && p->next_generation == next->generation)
         return;
     memset(p->blocks, 0, sizeof p->blocks);
@@ -107,7 +118,9 @@ static void remember(struct machine *m, struct code_page *p,
     if (*m->engine.live.hflags & HF_INHIBIT_IRQ)
         return;
     if (next)
-        note_next(p, next);
+        note_next(p, next, (uint16_t)((address + size) & PAGE_MASK));
+    if (p->longest < size)
+        p->longest = (uint16_t)size;
     p->blocks[address & PAGE_MASK] =
         look->count | (look->split ? BLOCK_SPLIT : 0u) |
         (look->opens ? BLOCK_OPENS : 0u) | (next ? BLOCK_SPANS : 0u) |
@@ -204,6 +217,17 @@ static bool analyse(struct machine *m, uint64_t address, uint32_t size,
         expect_open(m);
     }
     return look.ready;
+}
+
+void code_look_again(struct code_page *p, unsigned from, unsigned to)
+{
+    unsigned at = from < p->longest ? 0 : from - p->longest + 1;
+
+    for (; at < to; at++)
+        if (at + (p->blocks[at] >> BLOCK_SIZE_SHIFT) > from)
+            p->blocks[at] = 0;
+    if (from < p->entered)
+        p->generation++;
 }
 
 bool code_boundary_after(const struct insn *insn)
@@ -336,8 +360,8 @@ void code_refund(struct machine *m, uint32_t linear)
         size_t n = code_bytes(m, (uint32_t)at, bytes, sizeof bytes);
         struct insn insn;
 
+        retired += code_weight(m, (uint32_t)at);
         at += decode_flow(bytes, n, code32, &insn) ? insn.length : 1u;
-        retired++;
     }
     if (retired < clock_now(&m->clock))
         clock_set(&m->clock, retired);

@@ -47,6 +47,7 @@ static void forget_analysis(struct code_page *p)
     memset(p->interior, 0, sizeof p->interior);
     memset(p->sites, 0, sizeof p->sites);
     memset(p->blocks, 0, sizeof p->blocks);
+    p->longest = p->entered = 0;
     p->twinned = false;
     p->generation++;
 }
@@ -119,6 +120,50 @@ static bool has_bad_lock(const uint8_t *from, size_t bytes, size_t *cut)
         at++;
     }
     return false;
+}
+
+/* May new bytes be part of a LOCK form that the engine cannot translate? */
+static bool locks(const uint8_t *page, unsigned from, unsigned to)
+{
+    size_t cut;
+
+    from = from < INSN_MAX_LENGTH ? 0 : from - INSN_MAX_LENGTH;
+    to = to + INSN_MAX_LENGTH > PAGE_BYTES ? PAGE_BYTES : to + INSN_MAX_LENGTH;
+    return has_bad_lock(page + from, to - from, &cut) ||
+           (to == PAGE_BYTES && cut < to - from);
+}
+
+static void page_patched(struct machine *m, struct code_page *p, unsigned from,
+                         unsigned to)
+{
+    uint64_t page = page_address(p).v;
+
+    if (p->twinned || p->stepped || to - from == PAGE_BYTES ||
+        locks(memory_at(&m->memory, MA(page)), from, to)) {
+        code_drop(m, MA(page));
+        return;
+    }
+    remove_translations(m, page + from, to - from);
+    code_look_again(p, from, to);
+}
+
+void machine_code_patched(struct machine *m, ma_t ma, uint64_t bytes)
+{
+    uint64_t at = ma.v, end = ma.v + bytes, next;
+
+    if (!bytes || !memory_has(&m->memory, ma, bytes))
+        return;
+    clock_running(&m->clock);
+    for (; at < end; at = next) {
+        struct code_page *p = m->pages[at >> PAGE_SHIFT];
+
+        next = (at & ~(uint64_t)PAGE_MASK) + PAGE_BYTES;
+        if (next > end)
+            next = end;
+        if (p && p->code)
+            page_patched(m, p, (unsigned)(at & PAGE_MASK),
+                         (unsigned)(next - 1) % PAGE_BYTES + 1);
+    }
 }
 
 /* Does a page that ends within such a form go on with the rest of it? */

@@ -449,6 +449,14 @@ void engine_set_eflags(struct engine *e, uint32_t value)
     *l->eflags = (value & ~(EFL_ARITH | EFL_DF)) | EFL_FIXED;
 }
 
+void engine_set_arith_flags(struct engine *e, uint32_t value)
+{
+    struct live *l = &e->live;
+
+    *l->cc_src = value & EFL_ARITH;
+    *l->cc_op = CC_OP_EFLAGS;
+}
+
 /* Between runs the engine keeps the arithmetic flags and DF with the others,
  * and takes them from there when it starts. */
 void engine_before_run(struct engine *e)

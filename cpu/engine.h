@@ -88,6 +88,8 @@ void engine_store(struct engine *e, const struct cpu_state *s);
 
 uint32_t engine_eflags(const struct engine *e);
 void engine_set_eflags(struct engine *e, uint32_t value);
+/* The arithmetic flags alone (between an exception's hook and going on). */
+void engine_set_arith_flags(struct engine *e, uint32_t value);
 
 /* To be called before every start of the engine. */
 void engine_before_run(struct engine *e);

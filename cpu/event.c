@@ -120,7 +120,7 @@ static uint32_t software_start(struct machine *m, uint32_t next,
 
 static void step_trap(struct machine *m)
 {
-    clock_add(&m->clock, 1);
+    clock_add(&m->clock, m->weight);
     m->stepped = true;
     if (engine_eflags(&m->engine) & EFL_TF) /* the guest steps, too */
         run_single_step(m);
@@ -212,7 +212,12 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
         run_ask(m); /* drops_run() puts everything back */
         return;
     }
-    if (vector == VEC_BP && software && code_is_site(m, live_linear(m) - 1)) {
+    if (vector == VEC_BP && software && is_own_code(m, live_linear(m) - 1)) {
+        if (m->stepping)
+            clock_add(&m->clock, m->weight);
+        software_interrupt(m, VEC_BP, eip - 1, eip, ARCH_INT3_INTO);
+    } else if (vector == VEC_BP && software &&
+               code_is_site(m, live_linear(m) - 1)) {
         if (!quick_rdtsc(m, eip - 1))
             intercepted(m, eip - 1);
     } else if (software) {
@@ -220,7 +225,7 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
         uint32_t start = software_start(m, eip, &source);
 
         if (m->stepping)
-            clock_add(&m->clock, 1);
+            clock_add(&m->clock, m->weight);
         software_interrupt(m, (uint8_t)vector, start, eip, source);
     } else if (vector == VEC_DB && m->stepping) {
         step_trap(m);

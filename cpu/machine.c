@@ -109,6 +109,7 @@ struct machine *machine_create(const struct machine_config *config,
     m->trace = config->trace;
     m->memory.bytes = config->memory_bytes;
     m->deadline = UINT64_MAX;
+    m->own_first = UINT32_MAX; /* none */
     if (!map_memory(m) || !add_hooks(m)) {
         if (asprintf(error, "cannot set up %llu MiB of machine memory",
                      (unsigned long long)(config->memory_bytes >> 20)) < 0)
@@ -175,6 +176,36 @@ void machine_set_state(struct machine *m, const struct cpu_state *s)
     engine_store(&m->engine, s);
     if (m->waiting && m->intr && (s->eflags & EFL_IF))
         clock_attend_from(&m->clock, 0);
+}
+
+uint32_t machine_reg(const struct machine *m, enum gpr reg)
+{
+    return (uint32_t)m->engine.live.regs[reg];
+}
+
+void machine_set_reg(struct machine *m, enum gpr reg, uint32_t value)
+{
+    m->engine.live.regs[reg] = value;
+}
+
+uint32_t machine_eip(const struct machine *m)
+{
+    return (uint32_t)*m->engine.live.eip;
+}
+
+void machine_set_eip(struct machine *m, uint32_t eip)
+{
+    *m->engine.live.eip = eip;
+}
+
+uint32_t machine_eflags(const struct machine *m)
+{
+    return engine_eflags(&m->engine);
+}
+
+void machine_set_arith_flags(struct machine *m, uint32_t eflags)
+{
+    engine_set_arith_flags(&m->engine, eflags);
 }
 
 /* ---- clock and pins ------------------------------------------------------ */
@@ -251,6 +282,12 @@ void machine_raise_nmi(struct machine *m)
 void machine_watch(struct machine *m, unsigned classes)
 {
     m->watch = classes;
+}
+
+void machine_set_weighed(struct machine *m, uint32_t first, uint32_t last)
+{
+    m->own_first = first;
+    m->own_last = last;
 }
 
 /* ---- save and restore ---------------------------------------------------- */

@@ -54,13 +54,19 @@ struct machine_client {
      * may change the state (machine_set_state) and memory. */
     void (*exit)(void *owner, const struct machine_exit *e);
     /* At an instruction boundary, when the deadline has come or
-     * machine_attend() asked for it. */
+     * machine_attend() asked for it. A monitor that is in the middle of
+     * something may call machine_attend() again from here: it is asked anew
+     * behind the next block, whatever else is due. */
     void (*attend)(void *owner);
     /* The instruction of machine_request_step() ran, or faulted (then exit()
      * was called first). */
     void (*stepped)(void *owner);
     /* A watched instruction (machine_watch) is about to execute. */
     void (*watched)(void *owner, const struct insn *insn);
+    /* How many instructions the one at this linear address counts for, in the
+     * monitor's own code (machine_set_weighed). Asked when a block is looked at
+     * for the first time; the answer holds until the code changes. */
+    uint32_t (*weight)(void *owner, uint32_t linear);
     void *owner;
     /* Bare: the pending interrupt's vector (-1: none after all). */
     int (*acknowledge)(void *ctx);
@@ -129,6 +135,24 @@ void machine_set_state(struct machine *m, const struct cpu_state *s);
 /* Linear memory as the processor sees it (page walks set A and D bits). */
 struct mem_ops machine_mem_ops(struct machine *m);
 
+/* Single registers, for a monitor's short exits: what the processor holds at
+ * the instant. Valid in client.exit, attend and stepped. */
+uint32_t machine_reg(const struct machine *m, enum gpr reg);
+void machine_set_reg(struct machine *m, enum gpr reg, uint32_t value);
+uint32_t machine_eip(const struct machine *m);
+void machine_set_eip(struct machine *m, uint32_t eip);
+uint32_t machine_eflags(const struct machine *m);
+/* CF PF AF ZF SF OF alone. */
+void machine_set_arith_flags(struct machine *m, uint32_t eflags);
+
+/* The linear range [first, last] holds code that the monitor made (first >
+ * last: none). The clock asks client.weight about it; INT3 there goes to
+ * client.exit at once (MX_SOFTWARE, vector 3); no instruction there is
+ * replaced, so there may be none of those that the processor gets wrong
+ * (RDTSC, IN, WRMSR...; a LOCK form that the manual forbids makes its page
+ * run one instruction at a time). */
+void machine_set_weighed(struct machine *m, uint32_t first, uint32_t last);
+
 /* Time. */
 uint64_t machine_now(const struct machine *m);
 /* The same for a trace; the machine's own. */
@@ -164,6 +188,9 @@ void machine_watch(struct machine *m, unsigned classes);
 /* Somebody other than the processor wrote machine memory: translations of
  * code there are dropped. */
 void machine_memory_written(struct machine *m, ma_t ma, uint64_t bytes);
+/* The same for a few bytes of the monitor's own code: only translations of
+ * these bytes are dropped, and the page stays code. */
+void machine_code_patched(struct machine *m, ma_t ma, uint64_t bytes);
 
 /* Save and restore the processor (with FPU and MSRs) and the clock; memory is
  * the caller's. NULL buffer: the bytes needed. */

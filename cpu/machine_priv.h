@@ -40,6 +40,8 @@ struct code_page {
     uint32_t frame;      /* where it is in machine memory */
     uint32_t twin;       /* number of its twin, 0: none */
     unsigned generation; /* changes when what is known here is forgotten */
+    uint16_t longest;    /* of the blocks that begin here, in bytes */
+    uint16_t entered;    /* bytes at its start that blocks before it reach */
     const struct code_page *next;    /* where blocks run over into: which, */
     unsigned next_generation;        /* and what it was */
     uint64_t interior[BITS];         /* bytes inside one */
@@ -99,6 +101,7 @@ struct machine {
     bool step_requested;
     bool stepping;  /* one instruction, with the engine's trap flag */
     bool stepped;   /* the step's instruction retired */
+    uint8_t weight; /* of that instruction */
     bool mid_block; /* stepped into a block: no interrupt here */
     enum refusal refused;
     struct fault refused_fault;
@@ -119,6 +122,7 @@ struct machine {
     unsigned dirty_count;
     uint8_t *microcode;
     unsigned watch;
+    uint32_t own_first, own_last; /* the monitor's code */
 
     /* Pages to drop from the engine's TLB before it runs on. */
     uint32_t drop[8];
@@ -167,10 +171,14 @@ size_t code_bytes(struct machine *m, uint32_t linear, uint8_t *out,
                   size_t bytes);
 
 /* block.c */
+/* How many instructions the one at a linear address counts for. */
+unsigned code_weight(const struct machine *m, uint32_t linear);
 void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user);
 /* Retired instructions between the running block's start and linear: take
  * back what was counted ahead for those behind it. */
 void code_refund(struct machine *m, uint32_t linear);
+/* Bytes [from, to) of a page changed: blocks of them are not known any more. */
+void code_look_again(struct code_page *p, unsigned from, unsigned to);
 /* May an interrupt be taken after this instruction, wherever the engine cuts
  * its blocks? */
 bool code_boundary_after(const struct insn *insn);
@@ -237,6 +245,12 @@ static inline uint32_t live_linear(const struct machine *m)
 static inline uint8_t live_cpl(const struct machine *m)
 {
     return (uint8_t)(*m->engine.live.hflags & HF_CPL);
+}
+
+/* Is this the monitor's own code? */
+static inline bool is_own_code(const struct machine *m, uint32_t linear)
+{
+    return linear >= m->own_first && linear <= m->own_last;
 }
 
 static inline bool bit_test(const uint64_t *bits, unsigned n)

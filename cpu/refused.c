@@ -10,9 +10,11 @@
 /* Instead of the engine, which stands before it and has not counted it. */
 static void execute_by_hand(struct machine *m, const struct insn *insn)
 {
-    clock_add(&m->clock, 1);
+    int weight = (int)code_weight(m, live_linear(m));
+
+    clock_add(&m->clock, weight);
     if (!intercept_execute(m, insn)) {
-        clock_add(&m->clock, -1);
+        clock_add(&m->clock, -weight);
         return;
     }
     m->stepped = true;

@@ -71,6 +71,7 @@ static void boundary(struct machine *m)
          !(*m->engine.live.hflags & HF_INHIBIT_IRQ))) {
         m->attend = false;
         m->client.attend(m->client.owner);
+        m->mid_block = m->attend && m->client.exit; /* again, not here */
     }
     if (!m->client.exit)
         native_interrupts(m);
@@ -124,7 +125,7 @@ enum machine_stop run_execute(struct machine *m)
     m->halted = true; /* HLT */
     m->mid_block = false;
     if (m->stepping)
-        clock_add(&m->clock, 1);
+        clock_add(&m->clock, m->weight);
     return MACHINE_HALTED;
 }
 

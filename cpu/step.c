@@ -15,6 +15,7 @@ enum machine_stop step_trapped(struct machine *m, uint32_t linear)
         drops_run(m); /* they put the flags back as they found them */
     m->stepping = true;
     m->stepped = false;
+    m->weight = (uint8_t)code_weight(m, linear);
     machine_look_now(m);
     *m->engine.live.hflags |= HF_TF;
     why = run_execute(m);
@@ -61,14 +62,14 @@ static void repeat_last_pass(struct machine *m, const struct insn *insn,
 }
 
 /* PAUSE: the engine would run on behind it. */
-static void step_over(struct machine *m, unsigned length)
+static void step_over(struct machine *m, uint32_t linear, unsigned length)
 {
     struct live *l = &m->engine.live;
 
     *l->eip = (uint32_t)*l->eip + length;
     *l->hflags &= ~(uint32_t)HF_INHIBIT_IRQ;
     *l->eflags &= ~(uint64_t)EFL_RF;
-    clock_add(&m->clock, 1);
+    clock_add(&m->clock, code_weight(m, linear));
     if (*l->eflags & EFL_TF)
         run_single_step(m);
 }
@@ -95,9 +96,10 @@ enum machine_stop step_one(struct machine *m)
         return step_trapped(m, linear);
     }
     if (code_is_pause(bytes, &insn)) {
-        step_over(m, insn.length);
+        step_over(m, linear, insn.length);
         why = MACHINE_STEPPED;
-    } else if (intercept_wanted(m, &insn, live_cpl(m) > 0)) {
+    } else if (!is_own_code(m, linear) &&
+               intercept_wanted(m, &insn, live_cpl(m) > 0)) {
         m->stepping = true;
         clock_add(&m->clock, 1);
         why = intercept_execute(m, &insn) ? MACHINE_STEPPED : MACHINE_FAULTED;

@@ -14,10 +14,6 @@
 #include "traps/bt.h"
 #include "traps/monitor_priv.h"
 
-/*SHIM*/
-static inline void machine_code_patched(struct machine *m, ma_t ma, uint64_t n) { machine_memory_written(m, ma, n); }
-static inline void machine_set_weighed(struct machine *m, uint32_t a, uint32_t b) { (void)m; (void)a; (void)b; }
-/*SHIM*/
 /* The monitor's 4 MiB, behind the descriptor tables (monitor_priv.h). */
 enum {
     BT_PAGE_STATE = OVERLAY_PAGES, /* read-only: what emitted code loads */

@@ -288,3 +288,10 @@ void exits_watched(void *ctx, const struct insn *insn)
 {
     silent_about_to(ctx, insn);
 }
+
+uint32_t exits_weight(void *ctx, uint32_t linear)
+{
+    struct monitor *mon = ctx;
+
+    return mon->technique->weight ? mon->technique->weight(mon, linear) : 1;
+}

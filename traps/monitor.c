@@ -61,6 +61,7 @@ struct monitor *monitor_new(struct machine_client *client, char **error)
     client->attend = exits_attend;
     client->stepped = exits_stepped;
     client->watched = exits_watched;
+    client->weight = exits_weight;
     client->owner = mon;
     return mon;
 }

@@ -110,6 +110,7 @@ void exits_handle(void *ctx, const struct machine_exit *e);
 void exits_attend(void *ctx);
 void exits_stepped(void *ctx);
 void exits_watched(void *ctx, const struct insn *insn);
+uint32_t exits_weight(void *ctx, uint32_t linear);
 void exits_update_pin(struct monitor *mon);
 void exits_stop(struct monitor *mon, enum monitor_stop why, const char *format,
                 ...) __attribute__((format(printf, 3, 4)));
