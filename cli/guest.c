@@ -79,6 +79,7 @@ bool guest_open(struct guest *g, const struct run_options *o)
                             .iopl1 = o->iopl1,
                             .memory_bytes = o->memory_bytes,
                             .table_limit_bytes = o->table_bytes,
+                            .mmu_without = o->mmu_without,
                             .append = o->append,
                             .disks = o->disk,
                             .disk_count = o->disk_count,

@@ -13,6 +13,7 @@
 enum {
     KEY_CPU = 256,
     KEY_MMU,
+    KEY_MMU_WITHOUT,
     KEY_WHAT_IF,
     KEY_TABLE_MEMORY,
     KEY_MEMORY,
@@ -188,6 +189,8 @@ static const struct argp_option technique_options[] = {
      "How memory is virtualized: one table emptied at every CR3 write "
      "(tlb), or shadow tables kept per address space (shadow, the default)",
      0},
+    {"mmu-without", KEY_MMU_WITHOUT, "LIST", 0,
+     "Switch optimizations of the memory technique off: walk-cache, or all", 0},
     {"what-if", KEY_WHAT_IF, "iopl1", 0,
      "Change the rules: run the guest's kernel at IOPL 1, where CLI, STI and "
      "POPF act on the real interrupt flag (--cpu trap only)",
@@ -201,6 +204,7 @@ static error_t parse_technique(int key, char *arg, struct argp_state *state)
     switch (key) {
     case KEY_CPU: return options_find_cpu(o, arg) ? 0 : EINVAL;
     case KEY_MMU: return options_find_mmu(o, arg) ? 0 : EINVAL;
+    case KEY_MMU_WITHOUT: return options_find_mmu_without(o, arg) ? 0 : EINVAL;
     case KEY_WHAT_IF:
         if (strcmp(arg, "iopl1") != 0)
             return options_fail(o,

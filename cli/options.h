@@ -25,6 +25,7 @@ struct run_options {
     const struct mmu_technique *mmu;
     bool iopl1;
     uint64_t table_bytes; /* 0: default */
+    unsigned mmu_without; /* enum mmu_optimization: switched off */
 
     /* The guest. Strings are argv's. */
     const char *kernel;    /* NULL: the built-in lumen */
@@ -74,6 +75,8 @@ error_t options_fail(const struct run_options *o, const char *format, ...)
  * pair that does not go together. */
 bool options_find_cpu(struct run_options *o, const char *name);
 bool options_find_mmu(struct run_options *o, const char *name);
+/* A list of optimizations of the memory technique, to be switched off. */
+bool options_find_mmu_without(struct run_options *o, const char *list);
 bool options_check_pair(const struct run_options *o);
 
 /* An integer from min to max, in decimal or 0x form. */

@@ -80,6 +80,38 @@ bool options_find_mmu(struct run_options *o, const char *name)
     return false;
 }
 
+/* The bit of a name of that length; 0: there is none. */
+static unsigned find_optimization(const char *name, size_t length)
+{
+    unsigned all = 0;
+    for (size_t i = 0; mmu_optimizations[i].name; i++) {
+        const char *known = mmu_optimizations[i].name;
+        all |= mmu_optimizations[i].bit;
+        if (strlen(known) == length && strncmp(known, name, length) == 0)
+            return mmu_optimizations[i].bit;
+    }
+    return length == 3 && strncmp(name, "all", length) == 0 ? all : 0;
+}
+
+bool options_find_mmu_without(struct run_options *o, const char *list)
+{
+    for (const char *at = list;; at++) {
+        size_t length = strcspn(at, ",");
+        unsigned bit = find_optimization(at, length);
+        if (!bit) {
+            options_fail(o,
+                         "--mmu-without %s: unknown optimization '%.*s'; "
+                         "--help lists them",
+                         list, (int)length, at);
+            return false;
+        }
+        o->mmu_without |= bit;
+        at += length;
+        if (!*at)
+            return true;
+    }
+}
+
 bool options_check_pair(const struct run_options *o)
 {
     if (o->cpu_given && o->cpu == CPU_BARE && o->mmu_given) {
@@ -87,6 +119,11 @@ bool options_check_pair(const struct run_options *o)
                      "--cpu bare does not go with --mmu %s: there is no "
                      "VMM; %s",
                      o->mmu->name, valid_pairs);
+        return false;
+    }
+    if (o->cpu_given && o->cpu == CPU_BARE && o->mmu_without) {
+        options_fail(o, "--cpu bare does not go with --mmu-without: there is "
+                        "no VMM");
         return false;
     }
     if (o->iopl1 && !(o->cpu_given && o->cpu == CPU_TRAP)) {

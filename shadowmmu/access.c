@@ -8,23 +8,22 @@ struct piece {
     uint32_t linear;
     unsigned bytes;
     struct guest_walk walk;
+    enum pmap_kind kind;
     ma_t ma;
 };
 
 static bool translate(struct mmu *m, struct piece *p, unsigned access,
                       struct fault *f, bool *device)
 {
-    enum pmap_kind kind;
-
     walk_tables(m, p->linear, access, &p->walk);
     if (!p->walk.allowed) {
         *f = (struct fault){VEC_PF, true, p->walk.error, p->linear};
         return false;
     }
-    kind = pmap_lookup(m->c.pmap, p->walk.gpa, &p->ma);
-    if (kind == PMAP_PAGED_OUT && pmap_page_in(m->c.pmap, p->walk.gpa))
-        kind = pmap_lookup(m->c.pmap, p->walk.gpa, &p->ma);
-    if (kind == PMAP_RAM || (kind == PMAP_ROM && !(access & ACC_WRITE)))
+    p->kind = pmap_lookup(m->c.pmap, p->walk.gpa, &p->ma);
+    if (p->kind == PMAP_PAGED_OUT && pmap_page_in(m->c.pmap, p->walk.gpa))
+        p->kind = pmap_lookup(m->c.pmap, p->walk.gpa, &p->ma);
+    if (p->kind == PMAP_RAM || (p->kind == PMAP_ROM && !(access & ACC_WRITE)))
         return true;
     *device = true;
     return false;
@@ -46,9 +45,21 @@ static unsigned translate_all(struct mmu *m, uint32_t linear, unsigned size,
     for (unsigned i = 0; i < count; i++)
         if (!translate(m, &piece[i], access, f, device))
             return 0;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         walk_commit(m, access, &piece[i].walk);
+        walk_cache_add(m, piece[i].linear, &piece[i].walk, piece[i].kind,
+                       piece[i].ma);
+    }
     return count;
+}
+
+/* A remembered walk for an access within one page. */
+static const struct walk_entry *remembered(struct mmu *m, uint32_t linear,
+                                           unsigned size, unsigned access)
+{
+    if ((linear & PAGE_MASK) + size > PAGE_BYTES)
+        return NULL;
+    return walk_cache_find(m, linear, access);
 }
 
 bool mmu_fetchable(struct mmu *m, uint32_t linear, gpa_t *gpa, struct fault *f)
@@ -68,11 +79,20 @@ bool mmu_fetchable(struct mmu *m, uint32_t linear, gpa_t *gpa, struct fault *f)
 bool mmu_read(struct mmu *m, uint32_t linear, unsigned size, bool user,
               uint32_t *value, struct fault *f, bool *device)
 {
+    unsigned access = user ? ACC_USER : 0;
+    const struct walk_entry *e = remembered(m, linear, size, access);
     struct piece piece[2];
-    unsigned count =
-        translate_all(m, linear, size, user ? ACC_USER : 0, piece, f, device);
+    unsigned count;
     uint8_t bytes[4] = {0};
 
+    *device = false;
+    if (e) {
+        m->c.trace->count.vmm_references += e->references;
+        memcpy(bytes, e->page + (linear & PAGE_MASK), size);
+        memcpy(value, bytes, sizeof *value);
+        return true;
+    }
+    count = translate_all(m, linear, size, access, piece, f, device);
     if (!count)
         return false;
     memcpy(bytes, memory_at(m->c.memory, piece[0].ma), piece[0].bytes);
@@ -87,10 +107,21 @@ bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
                uint32_t value, struct fault *f, bool *device)
 {
     unsigned access = ACC_WRITE | (user ? ACC_USER : 0);
+    const struct walk_entry *e = remembered(m, linear, size, access);
     struct piece piece[2];
-    unsigned count = translate_all(m, linear, size, access, piece, f, device);
+    unsigned count;
     uint8_t bytes[4];
 
+    *device = false;
+    if (e && !mmu_guarded(m, e->gfn)) {
+        uint8_t *at = e->page + (linear & PAGE_MASK);
+
+        m->c.trace->count.vmm_references += e->references;
+        memcpy(at, &value, size);
+        mmu_wrote(m, MA((uint64_t)(at - m->c.memory->host)), size);
+        return true;
+    }
+    count = translate_all(m, linear, size, access, piece, f, device);
     if (!count)
         return false;
     memcpy(bytes, &value, sizeof bytes);
@@ -103,6 +134,39 @@ bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
         mmu_gpa_written(m, piece[i].walk.gpa, piece[i].bytes);
     }
     return true;
+}
+
+/* For the next look at this page. */
+static void peek_remember(struct mmu *m, uint32_t linear,
+                          const struct guest_walk *w)
+{
+    ma_t ma;
+    enum pmap_kind kind = pmap_lookup(m->c.pmap, w->gpa, &ma);
+
+    if (kind == PMAP_RAM || kind == PMAP_ROM)
+        walk_cache_add(m, linear, w, kind, ma);
+}
+
+size_t mmu_peek(struct mmu *m, uint32_t linear, void *out, size_t bytes,
+                gpa_t *gpa)
+{
+    size_t room = PAGE_BYTES - (linear & PAGE_MASK);
+    const struct walk_entry *e = walk_cache_find(m, linear, 0);
+    struct guest_walk w;
+
+    if (bytes > room)
+        bytes = room;
+    if (e) {
+        *gpa = GPA((uint64_t)e->gfn << PAGE_SHIFT | (linear & PAGE_MASK));
+        memcpy(out, e->page + (linear & PAGE_MASK), bytes);
+        return bytes;
+    }
+    mmu_guest_walk(m, linear, 0, false, &w);
+    if (!w.allowed || !pmap_read(m->c.pmap, w.gpa, out, bytes))
+        return 0;
+    peek_remember(m, linear, &w);
+    *gpa = w.gpa;
+    return bytes;
 }
 
 void mmu_gpa_written(struct mmu *m, gpa_t gpa, uint64_t bytes)

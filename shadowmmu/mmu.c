@@ -6,6 +6,11 @@
 
 enum { GUEST_FRAMES = 1 << 20 };
 
+const struct mmu_optimization_name mmu_optimizations[] = {
+    {"walk-cache", MMU_WALK_CACHE},
+    {0},
+};
+
 struct mmu *mmu_create(const struct mmu_technique *technique,
                        const struct mmu_ops *ops,
                        const struct mmu_config *config)
@@ -18,6 +23,7 @@ struct mmu *mmu_create(const struct mmu_technique *technique,
     m->ops = ops;
     m->c = *config;
     m->root = SLOT_NONE;
+    walk_cache_init(m);
     m->watches = calloc(GUEST_FRAMES, sizeof *m->watches);
     if (!m->watches)
         goto err_mmu;

@@ -71,6 +71,19 @@ typedef void mmu_watch_fn(void *ctx, gpa_t gpa, uint32_t bytes);
 
 struct mmu;
 
+/* Optimizations: what a technique can do without, one bit each, so that one
+ * can see what each buys. */
+enum mmu_optimization {
+    MMU_WALK_CACHE = 1, /* the VMM's own walks are remembered */
+};
+
+/* Their names for options and screens; the last has none. */
+struct mmu_optimization_name {
+    const char *name;
+    unsigned bit;
+};
+extern const struct mmu_optimization_name mmu_optimizations[];
+
 struct mmu_config {
     const struct memory *memory;
     struct frames *frames;
@@ -79,7 +92,8 @@ struct mmu_config {
     struct mmu_hardware hardware;
     struct trace *trace;
     uint64_t table_limit_bytes; /* memory for tables; 0: a sane default */
-    mmu_watch_fn *watched;      /* may be NULL */
+    unsigned without;      /* enum mmu_optimization: the ones switched off */
+    mmu_watch_fn *watched; /* may be NULL */
     void (*overlay_wanted)(void *ctx); /* the guest maps where the VMM sits */
     void *ctx;
 };
@@ -134,6 +148,12 @@ bool mmu_read(struct mmu *m, uint32_t linear, unsigned size, bool user,
               uint32_t *value, struct fault *f, bool *device);
 bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
                uint32_t value, struct fault *f, bool *device);
+
+/* Guest linear memory up to the end of its page, by the supervisor's rights and
+ * without a trace (no bits, no counters, no device): returns how many bytes
+ * were copied, 0: none, and where they are. */
+size_t mmu_peek(struct mmu *m, uint32_t linear, void *out, size_t bytes,
+                gpa_t *gpa);
 
 /* Somebody else than the guest's instructions wrote guest-physical memory
  * (DMA, an emulated store). */

@@ -20,6 +20,7 @@ struct pmap {
     uint32_t *inverse; /* by machine frame: guest frame + 1, 0: none */
     uint64_t machine_frames;
     uint64_t ram_frames;
+    uint64_t generation;
 };
 
 struct pmap *pmap_create(const struct memory *memory, struct frames *frames)
@@ -65,6 +66,7 @@ static bool back(struct pmap *p, uint32_t gfn, enum pmap_kind kind)
 
     if (!frames_take(p->frames, &frame))
         return false;
+    p->generation++;
     p->entry[gfn] = (uint32_t)frame.v | (uint32_t)kind;
     p->inverse[frame.v >> PAGE_SHIFT] = gfn + 1;
     return true;
@@ -81,6 +83,7 @@ static void release(struct pmap *p, uint32_t gfn)
     if ((entry & KIND_MASK) == PMAP_RAM ||
         (entry & KIND_MASK) == PMAP_PAGED_OUT)
         p->ram_frames--;
+    p->generation++;
     p->entry[gfn] = PMAP_NONE;
 }
 
@@ -171,6 +174,11 @@ bool pmap_inverse(const struct pmap *p, ma_t ma, gpa_t *gpa)
     return true;
 }
 
+const uint64_t *pmap_generation(const struct pmap *p)
+{
+    return &p->generation;
+}
+
 uint64_t pmap_ram_bytes(const struct pmap *p)
 {
     return p->ram_frames << PAGE_SHIFT;
@@ -221,6 +229,7 @@ bool pmap_restore(struct pmap *p, const void *buffer, size_t bytes)
             pair[1] >> PAGE_SHIFT >= p->machine_frames)
             return false;
     }
+    p->generation++;
     memset(p->entry, 0, GUEST_FRAMES * sizeof *p->entry);
     memset(p->inverse, 0, p->machine_frames * sizeof *p->inverse);
     p->ram_frames = 0;

@@ -44,6 +44,10 @@ bool pmap_write(struct pmap *p, gpa_t gpa, const void *data, uint64_t bytes);
 /* The inverse: which guest frame has this machine frame (false: none). */
 bool pmap_inverse(const struct pmap *p, ma_t ma, gpa_t *gpa);
 
+/* A number that is another one after every change of the map; for those who
+ * keep answers of pmap_lookup(). Lives as long as the PMap. */
+const uint64_t *pmap_generation(const struct pmap *p);
+
 uint64_t pmap_ram_bytes(const struct pmap *p);
 
 size_t pmap_save(const struct pmap *p, void *buffer, size_t bytes);

@@ -11,6 +11,7 @@
 
 #include "shadowmmu/mmu.h"
 #include "shadowmmu/tables.h"
+#include "shadowmmu/walk_cache.h"
 #include "trace/emit.h"
 
 /* Our marks in the bits of an entry that the processor ignores. */
@@ -73,6 +74,7 @@ struct mmu {
     uint32_t overlay_pde;
     uint16_t *watches; /* by guest frame */
     struct mmu_step step;
+    struct walk_cache walks;
 };
 
 /* mmu.c */
@@ -113,6 +115,9 @@ static inline void mmu_watched(const struct mmu *m, gpa_t gpa, uint32_t bytes)
 /* walk.c. Read only: neither accessed nor dirty bits change. */
 void walk_tables(struct mmu *m, uint32_t linear, unsigned access,
                  struct guest_walk *w);
+/* Do the rights of a walk that has a translation allow an access? */
+bool walk_allows(const struct mmu *m, unsigned access,
+                 const struct guest_walk *w);
 /* Set the bits that the processor sets for an allowed access. */
 void walk_commit(struct mmu *m, unsigned access, struct guest_walk *w);
 /* One word of the guest's memory as the processor's walk would read it. */

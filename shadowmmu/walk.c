@@ -61,19 +61,16 @@ static void walk_flat(uint32_t linear, struct guest_walk *w)
     w->dirty = true;
 }
 
-/* The tables have a translation; do its rights allow the access? */
-static void walk_rights(const struct mmu *m, unsigned access,
-                        struct guest_walk *w)
+bool walk_allows(const struct mmu *m, unsigned access,
+                 const struct guest_walk *w)
 {
     bool user = (access & ACC_USER) != 0;
     bool write = (access & ACC_WRITE) != 0;
     bool protect = user || (m->c.vcpu->cr0 & CR0_WP) != 0;
 
     if (user && !w->user)
-        return;
-    if (write && !w->writable && protect)
-        return;
-    w->allowed = true;
+        return false;
+    return !write || w->writable || !protect;
 }
 
 void walk_tables(struct mmu *m, uint32_t linear, unsigned access,
@@ -121,7 +118,7 @@ void walk_tables(struct mmu *m, uint32_t linear, unsigned access,
     }
     w->writable = (rights & PTE_W) != 0;
     w->user = (rights & PTE_U) != 0;
-    walk_rights(m, access, w);
+    w->allowed = walk_allows(m, access, w);
 }
 
 /* With a recursive mapping both levels can be the same word. The second write

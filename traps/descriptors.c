@@ -52,13 +52,11 @@ static void read_guest(struct monitor *mon, uint32_t linear, uint8_t *out,
     memset(out, 0, bytes);
     while (bytes) {
         uint32_t part = PAGE_BYTES - (linear & PAGE_MASK);
-        struct guest_walk walk;
+        gpa_t gpa;
 
         if (part > bytes)
             part = bytes;
-        mmu_guest_walk(mon->mmu, linear, 0, false, &walk);
-        if (walk.allowed)
-            pmap_read(mon->config.pmap, walk.gpa, out, part);
+        mmu_peek(mon->mmu, linear, out, part, &gpa);
         linear += part;
         out += part;
         bytes -= part;

@@ -81,6 +81,7 @@ bool monitor_start(struct monitor *mon, const struct monitor_config *config,
                      .ctx = mon},
         .trace = config->trace,
         .table_limit_bytes = config->table_limit_bytes,
+        .without = config->mmu_without,
         .watched = watched_written,
         .overlay_wanted = overlay_wanted,
         .ctx = mon,
@@ -169,17 +170,14 @@ size_t monitor_peek(struct monitor *mon, uint32_t linear, void *out,
 
     while (done < bytes) {
         uint32_t at = linear + (uint32_t)done;
-        size_t part = PAGE_BYTES - (at & PAGE_MASK);
-        struct guest_walk walk;
+        gpa_t gpa;
+        size_t part =
+            mmu_peek(mon->mmu, at, (uint8_t *)out + done, bytes - done, &gpa);
 
-        if (part > bytes - done)
-            part = bytes - done;
-        mmu_guest_walk(mon->mmu, at, 0, false, &walk);
-        if (!walk.allowed ||
-            !pmap_read(mon->config.pmap, walk.gpa, (uint8_t *)out + done, part))
+        if (!part)
             break;
         if (mon->patch_count)
-            undo_patches(mon, walk.gpa, (uint8_t *)out + done, part);
+            undo_patches(mon, gpa, (uint8_t *)out + done, part);
         done += part;
     }
     return done;

@@ -42,7 +42,8 @@ struct monitor_config {
     const struct technique *technique;
     const struct mmu_technique *mmu;
     uint64_t table_limit_bytes;
-    bool iopl1; /* what if: real IOPL 1, the guest owns the real IF */
+    unsigned mmu_without; /* enum mmu_optimization */
+    bool iopl1;           /* what if: real IOPL 1, the guest owns the real IF */
     void (*tick)(void *ctx); /* run timers, set the machine's deadline */
     void (*stop)(void *ctx, enum monitor_stop why);
     void *ctx;

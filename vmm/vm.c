@@ -351,6 +351,7 @@ static bool create_monitor(struct vm *vm, char **error)
         .technique = cpu_technique_monitor(vm->config.cpu),
         .mmu = vm->config.mmu,
         .table_limit_bytes = vm->config.table_limit_bytes,
+        .mmu_without = vm->config.mmu_without,
         .iopl1 = vm->config.iopl1,
         .tick = monitor_ticks,
         .stop = monitor_stops,

@@ -46,6 +46,7 @@ struct vm_config {
     bool iopl1;                      /* --what-if iopl1 (trap only) */
     uint64_t memory_bytes;
     uint64_t table_limit_bytes; /* VMM table memory; 0: default */
+    unsigned mmu_without; /* enum mmu_optimization: the ones switched off */
     struct blob kernel;
     const char *append;
     const struct blob *initrd;

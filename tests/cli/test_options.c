@@ -67,6 +67,7 @@ Test(cli_options, every_option_reaches_its_place)
     cr_assert(o.iopl1);
     cr_assert_eq(o.memory_bytes, 32 << 20);
     cr_assert_eq(o.table_bytes, 128 << 10);
+    cr_assert_eq(o.mmu_without, 0);
     cr_assert_str_eq(o.append, "x=1");
     cr_assert_str_eq(o.kernel, "kernel.elf");
     cr_assert(parse("--serial file:log --stats - --trace t.csv --max-time 1.5 "
@@ -133,6 +134,9 @@ Test(cli_options, mistakes_are_one_line_that_names_the_option)
     refused("--clock wall", "virtual or host");
     refused("--device tpm", "testdev");
     refused("--what-if x", "iopl1");
+    refused("--cpu bare --mmu-without all", "no VMM");
+    refused("--mmu-without walk-cache,x", "unknown optimization 'x'");
+    refused("--mmu-without walk-cache,", "unknown optimization ''");
     refused("--trace t.txt", ".jsonl or .csv");
     refused("--disk ,bus=ide", "name is missing");
     refused("--disk d,bus=scsi", "unknown bus 'scsi'");

@@ -141,6 +141,28 @@ static inline void program_touch(struct program *p)
     assert_same_word(w, w->vcpu.cr3 + (linear >> 22) * 4);
 }
 
+/* The VMM reads where the guest could, and what it remembers of its walks must
+ * not show. */
+static inline void program_read(struct program *p)
+{
+    struct world *w = p->w;
+    uint32_t linear = program_linear(w) & ~3u, value = 0;
+    unsigned access = world_random(w, 2) ? ACC_USER : 0;
+    struct outcome_of want = reference_access(w, linear, access, false);
+    struct fault f;
+    bool device;
+    bool done = mmu_read(w->mmu, linear, 4, access != 0, &value, &f, &device);
+
+    cr_assert_eq(done, want.what == OUTCOME_OK);
+    cr_assert_eq(device, want.what == OUTCOME_DEVICE);
+    if (want.what == OUTCOME_FAULT)
+        cr_assert(f.error == want.error && f.cr2 == linear);
+    if (!done)
+        return;
+    cr_assert_eq(value, reference_read(w, want.gpa));
+    reference_access(w, linear, access, true);
+}
+
 /* The kernel changes a page table, by a store or by the VMM's hand. */
 static inline void program_change(struct program *p)
 {
@@ -252,6 +274,8 @@ static inline void program_step(struct program *p)
 
     if (what < 50)
         program_touch(p);
+    else if (what < 55)
+        program_read(p);
     else if (what < 80)
         program_change(p);
     else if (what < 88)

@@ -298,6 +298,47 @@ Test(mmu_shadow, a_fetch_is_checked_by_the_guests_tables)
     world_destroy(w);
 }
 
+static uint32_t vmm_read(struct world *w, uint32_t linear)
+{
+    uint32_t value = 0;
+    struct fault f;
+    bool device;
+
+    cr_assert(mmu_read(w->mmu, linear, 4, true, &value, &f, &device));
+    return value;
+}
+
+Test(mmu_shadow, what_the_VMM_remembers_is_not_older_than_the_guests_tables)
+{
+    struct world *w = two_spaces();
+    uint32_t elsewhere = 0x107 << 12 | RWU;
+    uint64_t references;
+
+    world_poke(w, 0x100040, 11);
+    world_poke(w, 0x107040, 22);
+    cr_assert_eq(vmm_read(w, 0x40), 11);
+    references = w->trace.count.vmm_references;
+    cr_assert_eq(vmm_read(w, 0x40), 11);
+    cr_assert_eq(w->trace.count.vmm_references, references + 2);
+    /* Not even the VMM is told of this. */
+    cr_assert(pmap_write(w->pmap, GPA(TABLE_A), &elsewhere, 4));
+    cr_assert_eq(vmm_read(w, 0x40), 22);
+    cr_assert_eq(guest_read(w, TABLE_A), elsewhere | PTE_A);
+    world_destroy(w);
+}
+
+Test(mmu_shadow, what_the_VMM_remembers_follows_the_PMap)
+{
+    struct world *w = two_spaces();
+
+    world_poke(w, 0x100040, 11);
+    cr_assert_eq(vmm_read(w, 0x40), 11);
+    mmu_drop_gpa(w->mmu, GPA(0x100000));
+    cr_assert(pmap_add(w->pmap, GPA(0x100000), PAGE_BYTES, PMAP_RAM));
+    cr_assert_eq(vmm_read(w, 0x40), 0);
+    world_destroy(w);
+}
+
 Test(mmu_shadow, emulated_accesses_cross_pages_and_fault_like_the_guest)
 {
     struct world *w = two_spaces();

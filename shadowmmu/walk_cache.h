@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* shadowmmu/walk_cache.h - the VMM's own memory of walks that it has done.
+ *
+ * To deliver one event to the guest, its IDT, GDT, TSS and stack are reached
+ * through its tables some fifteen times. An entry here remembers such a walk
+ * and where the guest's words are that it was read from, and is believed only
+ * while those words say the same. So it is never older than the guest's tables
+ * (stricter than a TLB), needs no flush, and changes nothing that can be seen.
+ *
+ * Forgotten altogether when the PMap changes, for the words and the page may
+ * have moved in machine memory then.
+ */
+#ifndef SHADOWMMU_WALK_CACHE_H
+#define SHADOWMMU_WALK_CACHE_H
+
+#include "shadowmmu/mmu.h"
+
+enum { WALK_CACHE_ENTRIES = 128 };
+
+struct walk_entry {
+    uint64_t tag; /* linear page, and what of CR0, CR3, CR4 matters; 0: none */
+    const uint8_t *pde, *pte; /* the guest's words in host memory */
+    uint32_t pde_value, pte_value;
+    uint8_t *page;      /* the page in host memory */
+    uint32_t gfn;       /* and in the guest's */
+    uint8_t references; /* words of the guest's tables that a walk reads */
+    uint8_t free;       /* bit n: access n needs no right and sets no bit */
+};
+
+struct walk_cache {
+    const uint64_t *generation; /* the PMap's */
+    uint64_t seen;              /* when the entries were made */
+    struct walk_entry entry[WALK_CACHE_ENTRIES];
+};
+
+void walk_cache_init(struct mmu *m);
+
+/* The walk for an access that the guest's tables allow, in whose entries no
+ * bit remains to be set, and behind which there is memory (for a write: RAM).
+ * NULL: do the walk. Who uses it counts its references. */
+const struct walk_entry *walk_cache_find(struct mmu *m, uint32_t linear,
+                                         unsigned access);
+
+/* Remember an allowed walk after walk_commit(); ma is where it leads. */
+void walk_cache_add(struct mmu *m, uint32_t linear, const struct guest_walk *w,
+                    enum pmap_kind kind, ma_t ma);
+
+#endif
