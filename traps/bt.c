@@ -415,6 +415,7 @@ const struct technique technique_bt = {
     .enter = enter,
     .capture = capture,
     .install = install,
+    .quick = bt_quick,
     .exit = bt_exit,
     .stepped = stepped,
     .tripped = bt_tripped,

@@ -161,3 +161,69 @@ bool bt_exit(struct monitor *mon, const struct machine_exit *e)
         return called_out(mon, e);
     return e->kind == MX_PAGE_FAULT && flag_fault(mon, e);
 }
+
+/* ---- the shortest callouts ------------------------------------------------------ */
+
+static void quick_rdtsc(struct monitor *mon)
+{
+    uint64_t value =
+        machine_read_clock(mon->machine) + mon->v.tsc_offset;
+
+    machine_set_reg(mon->machine, GPR_EAX, (uint32_t)value);
+    machine_set_reg(mon->machine, GPR_EDX, (uint32_t)(value >> 32));
+}
+
+static void quick_in(struct monitor *mon, const struct insn *insn)
+{
+    bool by_dx = insn->op[1].kind == OPERAND_GPR;
+    unsigned size = insn->operand_size;
+    uint32_t eax = machine_reg(mon->machine, GPR_EAX);
+    uint32_t mask = size == 4 ? UINT32_MAX : (1u << 8 * size) - 1;
+    uint32_t port =
+        by_dx ? machine_reg(mon->machine, GPR_EDX) : insn->op[1].value;
+    uint32_t value =
+        emulation_in(mon, by_dx ? (uint16_t)port : (uint8_t)port, size);
+
+    machine_set_reg(mon->machine, GPR_EAX, (eax & ~mask) | (value & mask));
+}
+
+static void quick_out(struct monitor *mon, const struct insn *insn)
+{
+    bool by_dx = insn->op[0].kind == OPERAND_GPR;
+    unsigned size = insn->operand_size;
+    uint32_t eax = machine_reg(mon->machine, GPR_EAX);
+    uint32_t mask = size == 4 ? UINT32_MAX : (1u << 8 * size) - 1;
+    uint32_t port =
+        by_dx ? machine_reg(mon->machine, GPR_EDX) : insn->op[0].value;
+
+    emulation_out(mon, by_dx ? (uint16_t)port : (uint8_t)port, size,
+                  eax & mask);
+}
+
+bool bt_quick(struct monitor *mon, const struct machine_exit *e)
+{
+    struct bt *bt = bt_of(mon);
+    const struct bt_site *s;
+    uint32_t resume;
+
+    if (bt->engine != ENGINE_CACHE || e->kind != MX_SOFTWARE)
+        return false;
+    s = site_at(mon, machine_eip(mon->machine) - bt_linear(bt, BT_PAGE_CACHE, 0));
+    if (!s || s->callout != CALLOUT_EMULATE || s->resume == NONE)
+        return false;
+    if (s->insn.id != INSN_RDTSC && s->insn.id != INSN_IN &&
+        s->insn.id != INSN_OUT)
+        return false;
+    mon->v.eip = s->eip;
+    mon->v.cpl = 0;
+    resume = s->resume;
+    count(mon, s->insn.cls == CLASS_IO ? EXIT_IO : EXIT_CALLOUT, e);
+    emulation_done(mon, &s->insn, s->bytes);
+    switch (s->insn.id) {
+    case INSN_RDTSC: quick_rdtsc(mon); break;
+    case INSN_IN: quick_in(mon, &s->insn); break;
+    default: quick_out(mon, &s->insn); break;
+    }
+    machine_set_eip(mon->machine, bt_linear(bt, BT_PAGE_CACHE, resume));
+    return true;
+}

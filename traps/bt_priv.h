@@ -230,6 +230,7 @@ void bt_emit_glue(struct monitor *mon);
 
 /* bt_exit.c */
 bool bt_exit(struct monitor *mon, const struct machine_exit *e);
+bool bt_quick(struct monitor *mon, const struct machine_exit *e);
 void bt_tripped(struct monitor *mon);
 
 /* bt_pages.c */

@@ -82,7 +82,7 @@ struct mem_ops emulation_memory(struct monitor *mon)
 /* ---- ports and registers ----------------------------------------------------
  */
 
-static uint32_t port_in(void *ctx, uint16_t port, unsigned size)
+uint32_t emulation_in(void *ctx, uint16_t port, unsigned size)
 {
     struct monitor *mon = ctx;
     struct bus *bus = pc_bus(mon->config.pc);
@@ -94,7 +94,7 @@ static uint32_t port_in(void *ctx, uint16_t port, unsigned size)
     return value;
 }
 
-static void port_out(void *ctx, uint16_t port, unsigned size, uint32_t value)
+void emulation_out(void *ctx, uint16_t port, unsigned size, uint32_t value)
 {
     struct monitor *mon = ctx;
     struct bus *bus = pc_bus(mon->config.pc);
@@ -187,7 +187,7 @@ static void halt(void *ctx)
 /* ---- one instruction --------------------------------------------------------
  */
 
-static void emulated(struct monitor *mon, const struct insn *insn,
+static void tell(struct monitor *mon, const struct insn *insn,
                      const uint8_t *bytes, struct event_site site)
 {
     uint32_t first;
@@ -197,14 +197,20 @@ static void emulated(struct monitor *mon, const struct insn *insn,
     trace_emulate(mon->trace, site, insn_name(insn->id), first, 0, 0);
 }
 
+void emulation_done(struct monitor *mon, const struct insn *insn,
+                    const uint8_t *bytes)
+{
+    tell(mon, insn, bytes, monitor_site(mon));
+}
+
 /* counted: the machine has counted the instruction as retired already (the
  * trap that brought us here took its place). */
 void emulation_run(struct monitor *mon, const struct insn *insn,
                    const uint8_t *bytes, bool counted)
 {
     static const struct emu_ops connections = {
-        .port_in = port_in,
-        .port_out = port_out,
+        .port_in = emulation_in,
+        .port_out = emulation_out,
         .rdmsr = rdmsr,
         .wrmsr = wrmsr,
         .cpuid = cpuid,
@@ -226,7 +232,7 @@ void emulation_run(struct monitor *mon, const struct insn *insn,
         machine_retire(mon->machine, 1); /* devices see it counted */
     switch (emulate(&e, insn)) {
     case EMU_DONE:
-        emulated(mon, insn, bytes, site);
+        tell(mon, insn, bytes, site);
         silent_flag_changed(mon, before, site.eip, insn_name(insn->id));
         if (e.single_step) {
             struct fault f = {.vector = VEC_DB};

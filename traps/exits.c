@@ -247,6 +247,8 @@ void exits_handle(void *ctx, const struct machine_exit *e)
 {
     struct monitor *mon = ctx;
 
+    if (mon->technique->quick && mon->technique->quick(mon, e))
+        return;
     monitor_capture(mon);
     if (!mon->technique->exit || !mon->technique->exit(mon, e))
         usual_exit(mon, e);

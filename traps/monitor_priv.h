@@ -125,6 +125,12 @@ void inject_pending(struct monitor *mon);
 void emulation_run(struct monitor *mon, const struct insn *insn,
                    const uint8_t *bytes, bool counted);
 struct mem_ops emulation_memory(struct monitor *mon);
+/* Ports, as IN and OUT reach them; and what is told of an instruction that was
+ * done in another way. */
+uint32_t emulation_in(void *mon, uint16_t port, unsigned size);
+void emulation_out(void *mon, uint16_t port, unsigned size, uint32_t value);
+void emulation_done(struct monitor *mon, const struct insn *insn,
+                    const uint8_t *bytes);
 
 /* silent.c */
 void silent_about_to(struct monitor *mon, const struct insn *insn);

@@ -24,6 +24,9 @@ struct technique {
     void (*capture)(struct monitor *mon);
     void (*install)(struct monitor *mon);
 
+    /* An exit that needs so little of the state that it is not captured: true
+     * if it was such a one and is dealt with. */
+    bool (*quick)(struct monitor *mon, const struct machine_exit *e);
     /* An exit, captured: true if it was the technique's own and is dealt with,
      * false for the usual handling. */
     bool (*exit)(struct monitor *mon, const struct machine_exit *e);
