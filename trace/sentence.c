@@ -174,15 +174,15 @@ static int stop_sentence(const struct event *e, char *b, size_t n)
 }
 
 static sentence_fn *const sentences[EV_COUNT] = {
-    [EV_EXIT] = exit_sentence,         [EV_EMULATE] = emulate_sentence,
-    [EV_SILENT] = silent_sentence,     [EV_FAULT] = fault_sentence,
-    [EV_FILL] = fill_sentence,         [EV_TABLE] = table_sentence,
-    [EV_FLUSH] = flush_sentence,       [EV_INJECT] = delivery_sentence,
-    [EV_DELIVER] = delivery_sentence,  [EV_IO] = io_sentence,
-    [EV_MMIO] = mmio_sentence,         [EV_UNCLAIMED] = unclaimed_sentence,
-    [EV_HALT] = halt_sentence,         [EV_MODE] = mode_sentence,
-    [EV_TRANSLATE] = translate_sentence,
-    [EV_RELOCATE] = relocate_sentence, [EV_STOP] = stop_sentence,
+    [EV_EXIT] = exit_sentence,           [EV_EMULATE] = emulate_sentence,
+    [EV_SILENT] = silent_sentence,       [EV_FAULT] = fault_sentence,
+    [EV_FILL] = fill_sentence,           [EV_TABLE] = table_sentence,
+    [EV_FLUSH] = flush_sentence,         [EV_INJECT] = delivery_sentence,
+    [EV_DELIVER] = delivery_sentence,    [EV_IO] = io_sentence,
+    [EV_MMIO] = mmio_sentence,           [EV_UNCLAIMED] = unclaimed_sentence,
+    [EV_HALT] = halt_sentence,           [EV_MODE] = mode_sentence,
+    [EV_TRANSLATE] = translate_sentence, [EV_RELOCATE] = relocate_sentence,
+    [EV_STOP] = stop_sentence,
 };
 
 int event_sentence(const struct event *e, char *buffer, size_t bytes)

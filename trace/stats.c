@@ -115,10 +115,14 @@ static void add_rest(json_t *root, const struct counters *c)
         {"unclaimed", c->unclaimed},
     };
     const struct number bt[] = {
-        {"blocks", c->bt_units},         {"bytes", c->bt_bytes},
-        {"instructions", c->bt_guest_insns}, {"links", c->bt_links},
-        {"flushes", c->bt_flushes},      {"rewrites", c->bt_rewrites},
-        {"adapted", c->bt_adapted},      {"unadapted", c->bt_unadapted},
+        {"blocks", c->bt_units},
+        {"bytes", c->bt_bytes},
+        {"instructions", c->bt_guest_insns},
+        {"links", c->bt_links},
+        {"flushes", c->bt_flushes},
+        {"rewrites", c->bt_rewrites},
+        {"adapted", c->bt_adapted},
+        {"unadapted", c->bt_unadapted},
     };
     const struct number machine[] = {
         {"code_pages", c->code_pages},

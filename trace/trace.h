@@ -40,7 +40,7 @@ enum exit_reason {
     EXIT_CPUID,
     EXIT_INTERRUPT, /* left to deliver an interrupt */
     EXIT_HALT,
-    EXIT_STEP, /* single step on the VMM's behalf */
+    EXIT_STEP,      /* single step on the VMM's behalf */
     EXIT_CALLOUT,   /* translated code calls the monitor (bt) */
     EXIT_TRANSLATE, /* it reached code without a translation, or a link */
     EXIT_WINDOW,    /* interrupts were allowed while one waited */
@@ -85,10 +85,10 @@ enum event_kind {
     EV_MMIO,      /* a device memory access */
     EV_UNCLAIMED, /* an access nobody answers */
     EV_HALT,
-    EV_MODE,     /* paging on/off, privilege model changes */
+    EV_MODE,      /* paging on/off, privilege model changes */
     EV_TRANSLATE, /* guest code translated: a unit */
-    EV_RELOCATE, /* the VMM moved out of the guest's way */
-    EV_STOP,     /* the end of a run and why */
+    EV_RELOCATE,  /* the VMM moved out of the guest's way */
+    EV_STOP,      /* the end of a run and why */
     EV_COUNT,
 };
 

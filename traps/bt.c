@@ -37,15 +37,16 @@ const char *bt_option_blurb(enum bt_option o)
 const char *bt_kind_name(enum bt_kind kind)
 {
     static const char *const names[] = {
-        [BT_IDENT] = "ident",   [BT_CONTROL] = "control",
+        [BT_IDENT] = "ident",       [BT_CONTROL] = "control",
         [BT_INDIRECT] = "indirect", [BT_INLINED] = "in-line",
-        [BT_CALLOUT] = "callout", [BT_LINK] = "link",
+        [BT_CALLOUT] = "callout",   [BT_LINK] = "link",
     };
 
     return names[kind];
 }
 
-/* ---- which engine ------------------------------------------------------------- */
+/* ---- which engine
+ * ------------------------------------------------------------- */
 
 static bool flat(const struct segment *s)
 {
@@ -64,7 +65,8 @@ static int engine_for(const struct monitor *mon)
     return ENGINE_STEP;
 }
 
-/* ---- from the real processor to the virtual one ---------------------------------- */
+/* ---- from the real processor to the virtual one
+ * ---------------------------------- */
 
 /* In the shared look-up; the instruction it serves is in scratch. */
 static void locate_shared(struct monitor *mon)
@@ -119,7 +121,8 @@ static void capture(struct monitor *mon)
                           machine_now(mon->machine) == bt->shadow_clock;
 }
 
-/* ---- and back ---------------------------------------------------------------------- */
+/* ---- and back
+ * ---------------------------------------------------------------------- */
 
 void bt_resume_lost(struct monitor *mon)
 {
@@ -135,8 +138,8 @@ static void write_state(struct monitor *mon)
         [STATE_CR2] = v->cr2,
         [STATE_CR3] = v->cr3,
         [STATE_CR4] = v->cr4,
-        [STATE_ODD] = v->eflags & (EFL_IOPL | EFL_NT | EFL_AC | EFL_ID |
-                                   EFL_VIF | EFL_VIP),
+        [STATE_ODD] = v->eflags &
+                      (EFL_IOPL | EFL_NT | EFL_AC | EFL_ID | EFL_VIF | EFL_VIP),
         [STATE_BIAS] = (v->eflags & EFL_IOPL) - EFL_IF,
         [STATE_CS] = v->seg[SEG_CS].selector,
         [STATE_SS] = v->seg[SEG_SS].selector,
@@ -293,7 +296,8 @@ static void stepped(struct monitor *mon)
         mon->dirty = true; /* what next? */
 }
 
-/* ---- interrupts ------------------------------------------------------------------- */
+/* ---- interrupts
+ * ------------------------------------------------------------------- */
 
 bool bt_between(struct monitor *mon)
 {
@@ -336,7 +340,8 @@ static void pin(struct monitor *mon, bool pending)
     machine_set_intr(mon->machine, pending && (on || mon->nmi));
 }
 
-/* ---- the clock -------------------------------------------------------------------- */
+/* ---- the clock
+ * -------------------------------------------------------------------- */
 
 static uint32_t weight(struct monitor *mon, uint32_t linear)
 {
@@ -353,7 +358,9 @@ static uint32_t weight(struct monitor *mon, uint32_t linear)
            (bt->points[point].note & NOTE_COUNT);
 }
 
-/* ---- life --------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------
+ */
 
 static bool start(struct monitor *mon, char **error)
 {

@@ -22,11 +22,11 @@ extern const struct technique technique_bt;
 
 /* What can be switched off, to see what it buys. */
 enum bt_option {
-    BT_CHAIN,    /* link direct jumps to their translations */
-    BT_INLINE,   /* sensitive instructions in line where they can be */
-    BT_LOOKUP,   /* indirect targets looked up by emitted code */
-    BT_ADAPT,    /* a store that keeps tripping a trace becomes a callout */
-    BT_AHEAD,    /* translate what a unit leads to along with it */
+    BT_CHAIN,  /* link direct jumps to their translations */
+    BT_INLINE, /* sensitive instructions in line where they can be */
+    BT_LOOKUP, /* indirect targets looked up by emitted code */
+    BT_ADAPT,  /* a store that keeps tripping a trace becomes a callout */
+    BT_AHEAD,  /* translate what a unit leads to along with it */
     BT_OPTIONS,
 };
 const char *bt_option_name(enum bt_option o);
@@ -55,10 +55,10 @@ const char *bt_kind_name(enum bt_kind kind);
 /* For disassembly: the unit that holds a guest address, instruction by
  * instruction of the cache. */
 struct bt_piece {
-    uint32_t guest;  /* address of the guest's instruction */
-    uint32_t cache;  /* linear address of the emitted one */
-    uint8_t kind;    /* enum bt_kind */
-    bool first;      /* the first one for this guest instruction */
+    uint32_t guest; /* address of the guest's instruction */
+    uint32_t cache; /* linear address of the emitted one */
+    uint8_t kind;   /* enum bt_kind */
+    bool first;     /* the first one for this guest instruction */
 };
 struct bt_unit_view {
     uint32_t guest, guest_bytes;

@@ -59,8 +59,8 @@ void bt_cache_patch(struct monitor *mon, uint32_t offset, const void *bytes,
         uint32_t at = offset + i;
         uint32_t room = PAGE_BYTES - (at & PAGE_MASK);
         uint32_t part = count - i < room ? count - i : room;
-        ma_t ma = MA(bt->frame[BT_PAGE_CACHE + at / PAGE_BYTES].v +
-                     (at & PAGE_MASK));
+        ma_t ma =
+            MA(bt->frame[BT_PAGE_CACHE + at / PAGE_BYTES].v + (at & PAGE_MASK));
 
         machine_code_patched(mon->machine, ma, part);
         i += part;
@@ -170,7 +170,8 @@ static void empty_table(struct monitor *mon)
                     (i * 8 & PAGE_MASK) / 4, no_tag(i));
 }
 
-/* ---- from the cache to the guest ------------------------------------------ */
+/* ---- from the cache to the guest ------------------------------------------
+ */
 
 bool bt_locate(const struct bt *bt, uint32_t cache, uint32_t *unit,
                uint32_t *point)
@@ -280,9 +281,8 @@ static bool take_pages(struct monitor *mon)
     unsigned end = BT_PAGE_CACHE + bt->cache_bytes / PAGE_BYTES;
 
     for (unsigned i = BT_PAGE_STATE; i < end; i++) {
-        uint32_t rights = i == BT_PAGE_FLAG || i == BT_PAGE_SCRATCH
-                              ? PTE_W | PTE_D
-                              : 0;
+        uint32_t rights =
+            i == BT_PAGE_FLAG || i == BT_PAGE_SCRATCH ? PTE_W | PTE_D : 0;
 
         if (i > BT_PAGE_SCRATCH && i < BT_PAGE_TABLE)
             continue;
@@ -320,7 +320,8 @@ void bt_cache_destroy(struct bt *bt)
     free(bt->by_gfn);
 }
 
-/* ---- save and restore --------------------------------------------------------- */
+/* ---- save and restore
+ * --------------------------------------------------------- */
 
 /* Everything but the indexes, which follow from it; the cache itself is machine
  * memory. */
@@ -358,8 +359,8 @@ size_t bt_save(const struct monitor *mon, void *buffer, size_t bytes)
                       .shadow_eip = bt->shadow_eip,
                       .shadow_clock = bt->shadow_clock};
     size_t need = sizeof s + s.units * sizeof *bt->units +
-                  s.points * sizeof *bt->points +
-                  s.sites * sizeof *bt->sites + s.pages * sizeof *bt->pages;
+                  s.points * sizeof *bt->points + s.sites * sizeof *bt->sites +
+                  s.pages * sizeof *bt->pages;
 
     if (!buffer)
         return need;

@@ -38,9 +38,9 @@ static void put32(struct bt_emit *e, uint32_t value)
 static void point(struct bt_emit *e, uint32_t at, enum bt_kind kind,
                   unsigned note)
 {
-    e->point[e->points++] = (struct bt_point){
-        (uint16_t)e->bytes, (uint16_t)(at - e->eip),
-        (uint16_t)(note | (unsigned)kind << NOTE_KIND_SHIFT)};
+    e->point[e->points++] =
+        (struct bt_point){(uint16_t)e->bytes, (uint16_t)(at - e->eip),
+                          (uint16_t)(note | (unsigned)kind << NOTE_KIND_SHIFT)};
 }
 
 static uint32_t state_word(const struct bt_emit *e, enum bt_state_word w)
@@ -78,7 +78,8 @@ static void store_value(struct bt_emit *e, uint32_t address, uint32_t value)
     put32(e, value);
 }
 
-/* ---- the ways out ---------------------------------------------------------- */
+/* ---- the ways out ----------------------------------------------------------
+ */
 
 static struct bt_site *site(struct bt_emit *e, enum bt_callout callout,
                             uint32_t eip)
@@ -131,7 +132,8 @@ static void jump_cache(struct bt_emit *e, uint32_t cache)
     put32(e, cache - (e->cache + e->bytes + 4));
 }
 
-/* ---- control transfers ------------------------------------------------------ */
+/* ---- control transfers ------------------------------------------------------
+ */
 
 static bool direct(struct bt_emit *e, const struct insn *insn,
                    const uint8_t *bytes, uint32_t at, unsigned start)
@@ -191,8 +193,8 @@ static bool indirect(struct bt_emit *e, const struct insn *insn,
                      const uint8_t *bytes, uint32_t at, unsigned start)
 {
     struct bt *bt = bt_of(e->mon);
-    bool near_form = insn->id == INSN_JMP || insn->id == INSN_CALL ||
-                     insn->id == INSN_RET;
+    bool near_form =
+        insn->id == INSN_JMP || insn->id == INSN_CALL || insn->id == INSN_RET;
 
     if (!near_form) {
         callout(e, CALLOUT_EMULATE, insn, bytes, at, start);
@@ -235,7 +237,8 @@ static bool indirect(struct bt_emit *e, const struct insn *insn,
     return false;
 }
 
-/* ---- in line ----------------------------------------------------------------- */
+/* ---- in line
+ * ----------------------------------------------------------------- */
 
 static void emit_pushf(struct bt_emit *e, uint32_t at, unsigned start)
 {
@@ -411,7 +414,8 @@ static bool in_line(struct bt_emit *e, const struct insn *insn,
     }
 }
 
-/* ---- one instruction ---------------------------------------------------------- */
+/* ---- one instruction
+ * ---------------------------------------------------------- */
 
 static bool adapted(struct bt *bt, uint32_t at)
 {
@@ -429,7 +433,7 @@ static void copy(struct bt_emit *e, const struct insn *insn,
         return;
     }
     point(e, at, BT_IDENT, start | NOTE_COUNT);
-    if (insn->id == INSN_NOP && insn->rep)
+    if (insn->length == 2 && bytes[0] == 0xF3 && bytes[1] == 0x90)
         PUT(e, 0x90); /* PAUSE: nobody waits beside us */
     else
         put(e, bytes, insn->length);
@@ -486,7 +490,8 @@ bool bt_emit_insn(struct bt_emit *e, const struct insn *insn,
     return true;
 }
 
-/* ---- shared code -------------------------------------------------------------- */
+/* ---- shared code
+ * -------------------------------------------------------------- */
 
 /* EAX: the target, saved in scratch with the instruction's address. */
 static void look_up(struct bt_emit *e, bool ret)

@@ -20,7 +20,8 @@ static struct bt_site *site_at(struct monitor *mon, uint32_t cache)
     return n < bt->site_count ? &bt->sites[n] : NULL;
 }
 
-/* ---- adaptation ------------------------------------------------------------- */
+/* ---- adaptation -------------------------------------------------------------
+ */
 
 enum {
     TRIPS = 8,      /* traces an instruction may trip before it calls out */
@@ -71,7 +72,8 @@ static void still_guilty(struct monitor *mon, uint32_t site, bool traced)
         bt_unit_kill(mon, s->unit);
 }
 
-/* ---- callouts ---------------------------------------------------------------- */
+/* ---- callouts
+ * ---------------------------------------------------------------- */
 
 static void emulate_site(struct monitor *mon, uint32_t site,
                          const struct machine_exit *e)
@@ -131,7 +133,8 @@ static bool called_out(struct monitor *mon, const struct machine_exit *e)
     return true;
 }
 
-/* ---- faults ------------------------------------------------------------------ */
+/* ---- faults
+ * ------------------------------------------------------------------ */
 
 /* The virtual interrupt flag could not be written: an interrupt waits for it.
  * The guest's instruction is done by hand, which lets the interrupt in. */
@@ -162,12 +165,12 @@ bool bt_exit(struct monitor *mon, const struct machine_exit *e)
     return e->kind == MX_PAGE_FAULT && flag_fault(mon, e);
 }
 
-/* ---- the shortest callouts ------------------------------------------------------ */
+/* ---- the shortest callouts
+ * ------------------------------------------------------ */
 
 static void quick_rdtsc(struct monitor *mon)
 {
-    uint64_t value =
-        machine_read_clock(mon->machine) + mon->v.tsc_offset;
+    uint64_t value = machine_read_clock(mon->machine) + mon->v.tsc_offset;
 
     machine_set_reg(mon->machine, GPR_EAX, (uint32_t)value);
     machine_set_reg(mon->machine, GPR_EDX, (uint32_t)(value >> 32));
@@ -208,7 +211,8 @@ bool bt_quick(struct monitor *mon, const struct machine_exit *e)
 
     if (bt->engine != ENGINE_CACHE || e->kind != MX_SOFTWARE)
         return false;
-    s = site_at(mon, machine_eip(mon->machine) - bt_linear(bt, BT_PAGE_CACHE, 0));
+    s = site_at(mon,
+                machine_eip(mon->machine) - bt_linear(bt, BT_PAGE_CACHE, 0));
     if (!s || s->callout != CALLOUT_EMULATE || s->resume == NONE)
         return false;
     if (s->insn.id != INSN_RDTSC && s->insn.id != INSN_IN &&

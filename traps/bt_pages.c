@@ -220,7 +220,8 @@ void bt_pages_forget(struct monitor *mon)
 
     for (uint32_t i = 0; i < bt->page_count; i++)
         if (bt->pages[i].watched) {
-            mmu_unwatch(mon->mmu, GPA((uint64_t)bt->pages[i].gfn << PAGE_SHIFT));
+            mmu_unwatch(mon->mmu,
+                        GPA((uint64_t)bt->pages[i].gfn << PAGE_SHIFT));
             unlink_gfn(bt, i);
         }
     bt->page_count = 0;

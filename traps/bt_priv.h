@@ -19,7 +19,7 @@ enum {
     BT_PAGE_STATE = OVERLAY_PAGES, /* read-only: what emitted code loads */
     BT_PAGE_FLAG,    /* the virtual IF; not writable while an interrupt waits */
     BT_PAGE_SCRATCH, /* where emitted code keeps registers */
-    BT_PAGE_TABLE = 64, /* guest address -> translation */
+    BT_PAGE_TABLE = 64,       /* guest address -> translation */
     BT_TABLE_SLOTS = 1 << 16, /* by the low 16 bits of the address */
     BT_TABLE_PAGES = BT_TABLE_SLOTS * 8 / PAGE_BYTES,
     BT_PAGE_CACHE = BT_PAGE_TABLE + BT_TABLE_PAGES,
@@ -52,12 +52,12 @@ enum bt_scratch {
 
 /* What is known of an emitted instruction. */
 enum {
-    NOTE_START = 1,   /* the guest is between two instructions here */
-    NOTE_COUNT = 2,   /* the clock counts a guest instruction here */
-    NOTE_EAX = 4,     /* the guest's EAX is in scratch */
-    NOTE_ECX = 8,     /* likewise */
-    NOTE_PUSHED = 16, /* ESP is 4 below the guest's */
-    NOTE_SHADOW = 32, /* behind STI: no interrupt here */
+    NOTE_START = 1,      /* the guest is between two instructions here */
+    NOTE_COUNT = 2,      /* the clock counts a guest instruction here */
+    NOTE_EAX = 4,        /* the guest's EAX is in scratch */
+    NOTE_ECX = 8,        /* likewise */
+    NOTE_PUSHED = 16,    /* ESP is 4 below the guest's */
+    NOTE_SHADOW = 32,    /* behind STI: no interrupt here */
     NOTE_KIND_SHIFT = 6, /* enum bt_kind */
 };
 
@@ -89,7 +89,7 @@ enum bt_callout {
 
 struct bt_site {
     uint8_t callout;
-    uint8_t known; /* enum bt_callout, decoded */
+    uint8_t known;    /* enum bt_callout, decoded */
     uint16_t tripped; /* adaptation: callouts in a row that met no trace */
     uint32_t eip;
     uint32_t unit;
@@ -203,7 +203,11 @@ enum bt_result bt_translate(struct monitor *mon, uint32_t eip, uint32_t *unit,
                             struct fault *f);
 
 /* bt_emit.c: code for one guest instruction is gathered here. */
-enum { EMIT_MAX = 16384, EMIT_POINTS = BT_UNIT_MAX * 24, EMIT_REFS = 2 * BT_UNIT_MAX };
+enum {
+    EMIT_MAX = 16384,
+    EMIT_POINTS = BT_UNIT_MAX * 24,
+    EMIT_REFS = 2 * BT_UNIT_MAX
+};
 struct bt_ref {
     uint16_t at;     /* of the displacement, from the unit's start */
     uint32_t target; /* guest address */

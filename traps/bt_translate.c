@@ -27,7 +27,8 @@ struct batch {
     unsigned refs;
 };
 
-/* ---- reading ---------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------
+ */
 
 /* The instruction at an address. pages: where it lies. Returns false when it
  * cannot be had: f, for the real one. */
@@ -64,7 +65,8 @@ static void as_refused(struct insn *insn)
     insn->cls = CLASS_NONE;
 }
 
-/* ---- one unit ---------------------------------------------------------------- */
+/* ---- one unit
+ * ---------------------------------------------------------------- */
 
 static bool grow(void **array, uint32_t *room, uint32_t need, size_t size)
 {
@@ -109,13 +111,14 @@ static void add_pages(uint32_t have[2], const uint32_t more[2])
             have[have[0] == NONE ? 0 : 1] = more[i];
 }
 
-/* Emit guest code from e->eip on. False: the first instruction cannot be had. */
+/* Emit guest code from e->eip on. False: the first instruction cannot be had.
+ */
 static bool emit_unit(struct bt_emit *e, bool real, uint32_t pages[2],
                       uint32_t *end, unsigned *count, struct fault *f)
 {
     struct bt *bt = bt_of(e->mon);
-    unsigned limit = bt->config.unit_limit ? bt->config.unit_limit
-                                           : BT_UNIT_LIMIT;
+    unsigned limit =
+        bt->config.unit_limit ? bt->config.unit_limit : BT_UNIT_LIMIT;
     uint32_t at = e->eip;
     bool on = true;
 
@@ -186,8 +189,8 @@ static bool link_within(struct bt_emit *e, struct bt_ref ref)
         const struct bt_point *p = &e->point[i];
         uint32_t displacement = p->cache - (ref.at + 4u);
 
-        if (p->guest != offset || (p->note & (NOTE_START | NOTE_SHADOW)) !=
-                                      NOTE_START)
+        if (p->guest != offset ||
+            (p->note & (NOTE_START | NOTE_SHADOW)) != NOTE_START)
             continue;
         memcpy(e->code + ref.at, &displacement, sizeof displacement);
         return true;
@@ -240,7 +243,8 @@ static enum bt_result one_unit(struct batch *b, uint32_t eip, bool real,
     return BT_OK;
 }
 
-/* ---- linking ------------------------------------------------------------------ */
+/* ---- linking
+ * ------------------------------------------------------------------ */
 
 static void set_displacement(struct monitor *mon, uint32_t at, uint32_t to)
 {
@@ -273,8 +277,8 @@ static void link_out(struct monitor *mon, const struct open_ref *r)
                           .page = {NONE, NONE},
                           .next = {NONE, NONE},
                           .dead = true};
-    bt->points[bt->point_count++] = (struct bt_point){
-        0, 0, NOTE_START | BT_LINK << NOTE_KIND_SHIFT};
+    bt->points[bt->point_count++] =
+        (struct bt_point){0, 0, NOTE_START | BT_LINK << NOTE_KIND_SHIFT};
     set_displacement(mon, r->at, at);
 }
 
@@ -319,8 +323,8 @@ enum bt_result bt_translate(struct monitor *mon, uint32_t eip, uint32_t *unit,
     /* The last page may have run before: its translations are dropped. */
     for (uint32_t at = first; at < bt->used; at = (at | PAGE_MASK) + 1) {
         uint32_t end = (at | PAGE_MASK) + 1;
-        ma_t ma = MA(bt->frame[BT_PAGE_CACHE + at / PAGE_BYTES].v +
-                     (at & PAGE_MASK));
+        ma_t ma =
+            MA(bt->frame[BT_PAGE_CACHE + at / PAGE_BYTES].v + (at & PAGE_MASK));
 
         machine_code_patched(mon->machine, ma,
                              (end < bt->used ? end : bt->used) - at);

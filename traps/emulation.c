@@ -188,7 +188,7 @@ static void halt(void *ctx)
  */
 
 static void tell(struct monitor *mon, const struct insn *insn,
-                     const uint8_t *bytes, struct event_site site)
+                 const uint8_t *bytes, struct event_site site)
 {
     uint32_t first;
 

@@ -52,7 +52,7 @@ struct monitor {
     ma_t root;                           /* the real CR3 */
     bool nmi;
     bool attend_later; /* the guest is inside an instruction */
-    bool stopped; /* for good: nothing more is installed */
+    bool stopped;      /* for good: nothing more is installed */
 
     unsigned pde; /* where the overlay is */
     ma_t overlay_table;

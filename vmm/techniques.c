@@ -18,8 +18,9 @@ static const struct {
                        "trap and emulate, the image's silent "
                        "instructions translated ahead",
                        &technique_bt_static},
-    [CPU_BT] = {"bt", "direct execution of programs, the kernel translated as "
-                      "it runs",
+    [CPU_BT] = {"bt",
+                "direct execution of programs, the kernel translated as "
+                "it runs",
                 &technique_bt},
 };
 
