@@ -246,9 +246,9 @@ static int run_all(struct bench *b)
             continue;
         for (unsigned t = 0; t < b->techniques; t++) {
             progress(b, start, row, t);
-            if (!bench_measure(b, row, t))
-                return cli_signal ? STATUS_SIGNAL + cli_signal
-                                  : STATUS_INTERNAL;
+            int status = bench_measure(b, row, t);
+            if (status != STATUS_OK)
+                return status;
         }
         wrong = wrong || unexplained(b, row);
         if (!b->json)

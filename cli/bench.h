@@ -73,12 +73,13 @@ struct bench {
 /* How many iterations are asked for. */
 uint32_t bench_iterations(const struct bench *b, unsigned row);
 
-/* bench_run.c: fill in one cell. False: a line was printed. */
-bool bench_measure(struct bench *b, unsigned row, unsigned technique);
+/* bench_run.c: fill in one cell. STATUS_OK, or after a line was printed the
+ * exit status that says why not. */
+int bench_measure(struct bench *b, unsigned row, unsigned technique);
 /* Is there a QEMU, and a file to give it? */
 bool bench_qemu_open(struct bench *b);
-bool bench_qemu(const struct bench *b, unsigned row, uint32_t iterations,
-                struct bench_run *out);
+int bench_qemu(const struct bench *b, unsigned row, uint32_t iterations,
+               struct bench_run *out);
 
 /* bench_table.c */
 void bench_print_row(const struct bench *b, unsigned row, FILE *out);

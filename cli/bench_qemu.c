@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "cli/terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -89,8 +90,8 @@ static double seconds_of(const struct rusage *u)
            (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) * 1e-6;
 }
 
-bool bench_qemu(const struct bench *b, unsigned row, uint32_t iterations,
-                struct bench_run *out)
+int bench_qemu(const struct bench *b, unsigned row, uint32_t iterations,
+               struct bench_run *out)
 {
     char kernel[64], append[64];
     int pipes[2], status = 0;
@@ -100,7 +101,7 @@ bool bench_qemu(const struct bench *b, unsigned row, uint32_t iterations,
     fflush(stdout);
     if (pipe2(pipes, O_CLOEXEC) != 0) {
         cli_error(b->who, QEMU ": %s", strerror(errno));
-        return false;
+        return STATUS_USAGE;
     }
     pid_t child = fork();
     if (child == 0)
@@ -111,14 +112,16 @@ bool bench_qemu(const struct bench *b, unsigned row, uint32_t iterations,
     close(pipes[0]);
     if (child < 0 || wait4(child, &status, 0, &usage) != child) {
         cli_error(b->who, QEMU ": %s", strerror(errno));
-        return false;
+        return STATUS_USAGE;
     }
     out->seconds = seconds_of(&usage);
     if (WIFEXITED(status) &&
         (WEXITSTATUS(status) == PASSED || WEXITSTATUS(status) == WRONG))
-        return true;
+        return STATUS_OK;
+    if (cli_signal)
+        return STATUS_SIGNAL + cli_signal;
     cli_error(b->who, QEMU " did not run %s (%s %d)", append,
               WIFSIGNALED(status) ? "signal" : "status",
               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-    return false;
+    return STATUS_USAGE;
 }

@@ -64,8 +64,8 @@ static bool go(struct vm *vm, uint32_t iterations)
     return stop == VM_DEBUG_EXIT;
 }
 
-static bool run_vm(const struct bench *b, const struct bench_technique *t,
-                   unsigned row, uint32_t iterations, struct bench_run *out)
+static int run_vm(const struct bench *b, const struct bench_technique *t,
+                  unsigned row, uint32_t iterations, struct bench_run *out)
 {
     char append[64], *error = NULL;
     int status;
@@ -81,33 +81,35 @@ static bool run_vm(const struct bench *b, const struct bench_technique *t,
     if (!vm) {
         cli_error(b->who, "%s: %s", t->name, error ? error : "out of memory");
         free(error);
-        return false;
+        return status;
     }
     double start = cpu_seconds();
     bool ended = go(vm, iterations);
     out->seconds = cpu_seconds() - start;
     out->count = vm_trace(vm)->count;
     out->cycles = vm_cycles(vm);
-    if (!ended && !cli_signal) {
+    status = ended        ? STATUS_OK
+             : cli_signal ? STATUS_SIGNAL + cli_signal
+                          : STATUS_INTERNAL;
+    if (status == STATUS_INTERNAL) {
         const char *report = vm_report(vm);
         cli_error(b->who, "%s under %s did not end%s%.*s", bench_rows[row].name,
                   t->name, *report ? ": " : "", (int)strcspn(report, "\n"),
                   report);
     }
     vm_destroy(vm);
-    return ended;
+    return status;
 }
 
-static bool run_once(const struct bench *b, unsigned row, unsigned technique,
-                     uint32_t iterations, struct bench_run *out)
+static int run_once(const struct bench *b, unsigned row, unsigned technique,
+                    uint32_t iterations, struct bench_run *out)
 {
     const struct bench_technique *t = &b->technique[technique];
     *out = (struct bench_run){0};
-    if (!(t->qemu ? bench_qemu(b, row, iterations, out)
-                  : run_vm(b, t, row, iterations, out)))
-        return false;
+    int status = t->qemu ? bench_qemu(b, row, iterations, out)
+                         : run_vm(b, t, row, iterations, out);
     shorten(out->answer);
-    return true;
+    return status;
 }
 
 /* Every counter is an uint64_t. */
@@ -120,16 +122,18 @@ static void subtract(struct counters *from, const struct counters *what)
         a[i] -= b[i];
 }
 
-bool bench_measure(struct bench *b, unsigned row, unsigned technique)
+int bench_measure(struct bench *b, unsigned row, unsigned technique)
 {
     struct bench_cell *c = &b->cell[row][technique];
     uint32_t n = bench_iterations(b, row);
     double whole = 0, empty = 0;
     for (unsigned i = 0; i < b->repeats; i++) {
         struct bench_run all, none;
-        if (!run_once(b, row, technique, 0, &none) ||
-            !run_once(b, row, technique, n, &all))
-            return false;
+        int status = run_once(b, row, technique, 0, &none);
+        if (status == STATUS_OK)
+            status = run_once(b, row, technique, n, &all);
+        if (status != STATUS_OK)
+            return status;
         if (i == 0) {
             c->whole = c->loop = all;
             subtract(&c->loop.count, &none.count);
@@ -141,5 +145,5 @@ bool bench_measure(struct bench *b, unsigned row, unsigned technique)
     c->loop.seconds = whole > empty ? whole - empty : 0;
     c->ns = c->loop.seconds * 1e9 / n;
     c->equal = strcmp(c->whole.answer, b->cell[row][0].whole.answer) == 0;
-    return true;
+    return STATUS_OK;
 }
