@@ -27,6 +27,7 @@ int cmd_run(int argc, char **argv);
 int cmd_scan(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_hole(int argc, char **argv);
 int cmd_errata(int argc, char **argv);
 int cmd_later(int argc, char **argv); /* promised, not built yet */
 

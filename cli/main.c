@@ -35,6 +35,8 @@ static const struct command commands[] = {
     {"compare", "the same guest under several techniques, side by side",
      cmd_compare},
     {"bench", "one operation many times: what each technique costs", cmd_bench},
+    {"hole", "the instructions that break trap-and-emulate, executed",
+     cmd_hole},
     {"scan", "list the sensitive instructions of a kernel image", cmd_scan},
     {"lab", "list, start and test the labs", cmd_lab},
     {"errata", "test the software processor for its known faults", cmd_errata},

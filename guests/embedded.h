@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 struct embedded_guest {
-    const char *name; /* "lumen", "lumen-trap", "bench"        */
+    const char *name; /* "lumen", "lumen-trap", "bench", "hole" */
     const unsigned char *data;
     size_t size;
 };

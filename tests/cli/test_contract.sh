@@ -57,7 +57,7 @@ helps
 helps --help
 helps --version
 helps help run
-for command in run step compare scan lab errata bench grade; do
+for command in run step compare bench hole scan lab errata grade; do
     "$UMBRA" $command --help >"$scratch/out" 2>"$scratch/err" </dev/null ||
         fail "umbra $command --help: status $?"
     "$UMBRA" --help | grep -q "umbra $command " ||
@@ -95,6 +95,8 @@ want 2 "--cpu frobnicate: unknown" bench --cpu frobnicate
 want 2 "--scale" bench --scale 0
 want 2 "do not go together" bench --scale 2 --iterations 3
 want 2 "qemu is the one" bench --vs frobnicate
+want 2 "unexpected argument" hole frobnicate
+want 2 "--cpu frobnicate: unknown" hole --cpu frobnicate
 want 2 "not built yet" grade
 want 2 "KERNEL" scan
 want 2 "--frobnicate" compare --frobnicate
