@@ -11,9 +11,14 @@
  * them starts with INT3, while reads and writes go to the original.
  * cpu/block.c finds them.
  *
+ * The LOCK forms that would stop the engine's process, at translation already,
+ * lose their opcode in the twin as soon as the page is code. Where instructions
+ * begin is not known then: most often an F0 ends the instruction before a plain
+ * BT, which then is an intercepted instruction.
+ *
  * A page where that is not exact runs one instruction at a time ("stepped"):
- * code that keeps writing to itself, overlapping instructions, and the LOCK
- * forms that would stop the engine's process.
+ * code that keeps writing to itself, overlapping instructions, and LOCK forms
+ * across two pages.
  */
 #include "cpu/machine_priv.h"
 
@@ -96,25 +101,34 @@ static bool is_prefix(uint8_t byte)
     return memchr(prefixes, byte, sizeof prefixes) != NULL;
 }
 
-/* Do these bytes hold what may be a LOCK form the engine cannot translate (BT
- * and its kin with a register)? Looks at every F0 without knowing where
- * instructions begin. *cut: where one begins that the end cuts, or bytes. */
-static bool has_bad_lock(const uint8_t *from, size_t bytes, size_t *cut)
-{
-    const uint8_t *at = from, *end = from + bytes;
+/* Bytes that may hold a LOCK form the engine cannot translate (BT and its kin
+ * with a register). */
+struct lock_search {
+    const uint8_t *from;
+    size_t bytes;
+    size_t at;     /* where to go on */
+    size_t opcode; /* found: where its opcode is, behind the prefixes */
+    size_t cut;    /* where one begins that the end cuts, or bytes */
+};
 
-    *cut = bytes;
+/* The next one. Looks at every F0 without knowing where instructions begin. */
+static bool next_bad_lock(struct lock_search *s)
+{
+    const uint8_t *end = s->from + s->bytes, *at = s->from + s->at;
+
     while (at < end && (at = memchr(at, 0xF0, (size_t)(end - at)))) {
         const uint8_t *op = at + 1;
 
         while (op < end && op < at + INSN_MAX_LENGTH - 1 && is_prefix(*op))
             op++;
         if (op + 3 > end) {
-            if ((op >= end || op[0] == 0x0F) && *cut == bytes)
-                *cut = (size_t)(at - from);
+            if ((op >= end || op[0] == 0x0F) && s->cut == s->bytes)
+                s->cut = (size_t)(at - s->from);
         } else if (op[0] == 0x0F && op[2] >= 0xC0 &&
                    ((op[1] & 0xE7) == 0xA3 ||
                     (op[1] == 0xBA && (op[2] & 0x38) >= 0x20))) {
+            s->at = (size_t)(at - s->from) + 1;
+            s->opcode = (size_t)(op - s->from);
             return true;
         }
         at++;
@@ -122,15 +136,20 @@ static bool has_bad_lock(const uint8_t *from, size_t bytes, size_t *cut)
     return false;
 }
 
+static struct lock_search search_locks(const uint8_t *from, size_t bytes)
+{
+    return (struct lock_search){.from = from, .bytes = bytes, .cut = bytes};
+}
+
 /* May new bytes be part of a LOCK form that the engine cannot translate? */
 static bool locks(const uint8_t *page, unsigned from, unsigned to)
 {
-    size_t cut;
+    struct lock_search s;
 
     from = from < INSN_MAX_LENGTH ? 0 : from - INSN_MAX_LENGTH;
     to = to + INSN_MAX_LENGTH > PAGE_BYTES ? PAGE_BYTES : to + INSN_MAX_LENGTH;
-    return has_bad_lock(page + from, to - from, &cut) ||
-           (to == PAGE_BYTES && cut < to - from);
+    s = search_locks(page + from, to - from);
+    return next_bad_lock(&s) || (to == PAGE_BYTES && s.cut < s.bytes);
 }
 
 static void page_patched(struct machine *m, struct code_page *p, unsigned from,
@@ -171,7 +190,8 @@ static bool bad_lock_across(const struct machine *m, const struct code_page *p,
                             uint64_t next)
 {
     uint8_t bytes[2 * INSN_MAX_LENGTH];
-    size_t tail = PAGE_BYTES - p->cut, cut;
+    size_t tail = PAGE_BYTES - p->cut;
+    struct lock_search s = search_locks(bytes, tail + INSN_MAX_LENGTH);
     struct hw_walk walk;
 
     machine_walk(m, (uint32_t)next, &walk);
@@ -179,21 +199,22 @@ static bool bad_lock_across(const struct machine *m, const struct code_page *p,
         return false;
     memcpy(bytes, memory_at(&m->memory, MA(page_address(p).v + p->cut)), tail);
     memcpy(bytes + tail, memory_at(&m->memory, walk.ma), INSN_MAX_LENGTH);
-    return has_bad_lock(bytes, tail + INSN_MAX_LENGTH, &cut);
+    return next_bad_lock(&s);
 }
 
 /* The page was data and is fetched from: code from now on. */
 static void becomes_code(struct machine *m, struct code_page *p)
 {
-    size_t cut;
+    const uint8_t *page = memory_at(&m->memory, page_address(p));
+    struct lock_search s = search_locks(page, PAGE_BYTES);
 
     p->code = true;
     p->strict = false;
     p->calm = 0;
-    p->forced =
-        p->overlaps ||
-        has_bad_lock(memory_at(&m->memory, page_address(p)), PAGE_BYTES, &cut);
-    p->cut = p->forced ? PAGE_BYTES : (uint16_t)cut;
+    p->forced = p->overlaps;
+    while (!p->forced && next_bad_lock(&s))
+        code_make_site(m, p, (unsigned)s.opcode, OP_INT3);
+    p->cut = p->forced ? PAGE_BYTES : (uint16_t)s.cut;
     p->stepped = p->forced || p->own_stores >= OWN_STORES;
     m->trace->count.code_pages++;
     uc_ctl_flush_tlb(m->engine.uc); /* no entry may write to it */
@@ -410,6 +431,30 @@ void code_overlaps(struct machine *m, struct code_page *p)
 {
     code_drop(m, page_address(p));
     p->overlaps = true;
+}
+
+static struct code_page *about_to_fetch(struct machine *m, uint32_t linear)
+{
+    struct code_page *p;
+    struct hw_walk walk;
+
+    machine_walk(m, linear, &walk);
+    if (!walk.present || !memory_has(&m->memory, walk.ma, 1))
+        return NULL;
+    p = page_made(m, walk.ma);
+    if (p && !p->code)
+        becomes_code(m, p);
+    return p;
+}
+
+void code_stepping(struct machine *m, uint32_t linear, unsigned length)
+{
+    for (unsigned i = 1; i < length; i++) {
+        struct code_page *p = about_to_fetch(m, linear + i);
+
+        if (p && p->twinned && bit_test(p->sites, (linear + i) & PAGE_MASK))
+            code_overlaps(m, p);
+    }
 }
 
 void code_make_site(struct machine *m, struct code_page *p, unsigned offset,

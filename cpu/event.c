@@ -147,6 +147,41 @@ void run_emulated_event(struct machine *m, const struct arch_event *event)
                            event->next_eip, event->source);
 }
 
+/* BT and its kin are intercepted only for the LOCK before them, which may be
+ * the end of another instruction (cpu/code.c). Where does the instruction
+ * begin whose opcode is at linear? The running block ends with it. */
+static uint32_t locked_start(struct machine *m, uint32_t linear)
+{
+    bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
+    uint32_t at = (uint32_t)clock_running(&m->clock)->address;
+
+    while (at < linear) {
+        uint8_t bytes[INSN_MAX_LENGTH];
+        size_t n = code_bytes(m, at, bytes, sizeof bytes);
+        struct insn insn;
+
+        if (!decode_flow(bytes, n, code32, &insn))
+            break; /* here, then */
+        at += insn.length;
+    }
+    return at;
+}
+
+static bool is_bit_test(const struct insn *insn)
+{
+    return insn->id == INSN_BT || insn->id == INSN_BTS ||
+           insn->id == INSN_BTR || insn->id == INSN_BTC;
+}
+
+static void undefined_at(struct machine *m, uint32_t linear)
+{
+    struct fault f = {.vector = VEC_UD};
+
+    *m->engine.live.eip = (uint32_t)(linear - m->engine.live.seg[SEG_CS].base);
+    code_refund(m, linear);
+    machine_fault(m, &f);
+}
+
 static void intercepted(struct machine *m, uint32_t eip)
 {
     uint8_t bytes[INSN_MAX_LENGTH];
@@ -157,6 +192,11 @@ static void intercepted(struct machine *m, uint32_t eip)
     n = code_bytes(m, live_linear(m), bytes, sizeof bytes);
     if (!decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn)) {
         machine_break(m, "an intercept is on no instruction");
+        return;
+    }
+    if (is_bit_test(&insn) && !m->stepping &&
+        locked_start(m, live_linear(m)) != live_linear(m)) {
+        undefined_at(m, locked_start(m, live_linear(m)));
         return;
     }
     m->trace->count.intercepts++;

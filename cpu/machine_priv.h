@@ -163,6 +163,8 @@ static inline bool code_is_pause(const uint8_t *bytes, const struct insn *insn)
 {
     return insn->length == 2 && bytes[0] == PREFIX_REP && bytes[1] == OP_NOP;
 }
+/* An instruction is about to be stepped: there may be no site inside. */
+void code_stepping(struct machine *m, uint32_t linear, unsigned length);
 /* It cannot be replaced: other instructions overlap it. */
 void code_overlaps(struct machine *m, struct code_page *p);
 /* Bytes at a linear address as the processor would fetch them (no side

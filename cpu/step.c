@@ -108,6 +108,7 @@ enum machine_stop step_one(struct machine *m)
             clock_add(&m->clock, -1);
     } else {
         repeats = repeats_left(m, &insn) != 0;
+        code_stepping(m, linear, insn.length);
         why = step_trapped(m, linear);
         if (repeats && why == MACHINE_STEPPED)
             repeat_last_pass(m, &insn, eip);
