@@ -190,7 +190,9 @@ static const struct argp_option technique_options[] = {
      "(tlb), or shadow tables kept per address space (shadow, the default)",
      0},
     {"mmu-without", KEY_MMU_WITHOUT, "LIST", 0,
-     "Switch optimizations of the memory technique off: walk-cache, or all", 0},
+     "Switch optimizations of the memory technique off: walk-cache, "
+     "prefetch, global, or all",
+     0},
     {"what-if", KEY_WHAT_IF, "iopl1", 0,
      "Change the rules: run the guest's kernel at IOPL 1, where CLI, STI and "
      "POPF act on the real interrupt flag (--cpu trap only)",

@@ -111,6 +111,16 @@ static void report(struct mmu *m, uint32_t linear, uint32_t error,
                    (uint32_t)r->ma.v, r->entry, (uint32_t)r->entry_ma.v, error);
 }
 
+void mmu_report_fill(struct mmu *m, uint32_t linear, int slot, unsigned index)
+{
+    uint32_t entry = table_entry(&m->t, slot, index);
+    uint32_t gfn = m->t.target[(uint32_t)slot * TABLE_ENTRIES + index];
+
+    trace_fill(m->c.trace, mmu_site(m), linear, gfn << PAGE_SHIFT,
+               entry & PTE_FRAME, entry,
+               (uint32_t)table_entry_ma(&m->t, slot, index).v, 0);
+}
+
 void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
                struct mmu_result *r)
 {
@@ -142,6 +152,8 @@ void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
         r->entry_ma = table_entry_ma(&m->t, fill.slot, fill.index);
     }
     report(m, linear, error, r, filled);
+    if (filled && r->cls == FC_HIDDEN)
+        mmu_prefetch(m, linear, &r->walk, &fill);
 }
 
 void mmu_inspect(struct mmu *m, uint32_t linear, unsigned access,

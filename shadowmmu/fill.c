@@ -31,6 +31,8 @@ static uint32_t compose(const struct mmu *m, unsigned access,
 
     if (w->large)
         entry |= MARK_LARGE;
+    if (w->global && (m->c.vcpu->cr4 & CR4_PGE))
+        entry |= MARK_GLOBAL;
     if (!w->writable && (access & ACC_WRITE))
         return may_write ? entry | PTE_W | MARK_WP0 : entry;
     if (w->user)
@@ -41,12 +43,26 @@ static uint32_t compose(const struct mmu *m, unsigned access,
 }
 /*:*/
 
+uint32_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
+                       const struct guest_walk *w, enum pmap_kind kind, ma_t ma,
+                       bool open)
+{
+    uint32_t old = table_entry(&m->t, slot, index);
+    uint32_t entry = compose(m, access, w, kind, ma, open);
+
+    table_map(&m->t, slot, index, entry, (uint32_t)(w->gpa.v >> PAGE_SHIFT));
+    table_spare(&m->t, slot, index, (entry & MARK_GLOBAL) != 0);
+    m->t.slot[slot].has_large |= w->large;
+    if ((old & PTE_P) &&
+        (((old ^ entry) & PTE_FRAME) || (old & ~entry & (PTE_W | PTE_U))))
+        mmu_entry_flush(m, slot, index);
+    return entry;
+}
+
 bool mmu_fill(struct mmu *m, uint32_t linear, unsigned access,
               const struct guest_walk *w, enum pmap_kind kind, ma_t ma,
               bool open, struct fill *fill)
 {
-    uint32_t old = 0;
-
     fill->index = linear >> PAGE_SHIFT & (TABLE_ENTRIES - 1);
     fill->slot = SLOT_NONE;
     fill->entry = 0;
@@ -56,15 +72,9 @@ bool mmu_fill(struct mmu *m, uint32_t linear, unsigned access,
     if (fill->slot == SLOT_NONE)
         return false;
     /* Only now: the new leaf table may be derived from this very page. */
-    fill->entry = compose(m, access, w, kind, ma, open);
-    old = table_entry(&m->t, fill->slot, fill->index);
-    table_map(&m->t, fill->slot, fill->index, fill->entry,
-              (uint32_t)(w->gpa.v >> PAGE_SHIFT));
+    fill->entry =
+        mmu_entry_put(m, fill->slot, fill->index, access, w, kind, ma, open);
     m->t.slot[fill->slot].flood = 0;
-    m->t.slot[fill->slot].has_large |= w->large;
-    if ((old & PTE_P) && (((old ^ fill->entry) & PTE_FRAME) ||
-                          (old & ~fill->entry & (PTE_W | PTE_U))))
-        mmu_entry_flush(m, fill->slot, fill->index);
     m->c.trace->count.mmu_fills++;
     return true;
 }

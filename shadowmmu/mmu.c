@@ -8,6 +8,8 @@ enum { GUEST_FRAMES = 1 << 20 };
 
 const struct mmu_optimization_name mmu_optimizations[] = {
     {"walk-cache", MMU_WALK_CACHE},
+    {"prefetch", MMU_PREFETCH},
+    {"global", MMU_GLOBAL},
     {0},
 };
 

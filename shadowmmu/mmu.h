@@ -75,6 +75,9 @@ struct mmu;
  * can see what each buys. */
 enum mmu_optimization {
     MMU_WALK_CACHE = 1, /* the VMM's own walks are remembered */
+    MMU_PREFETCH = 2,   /* a hidden fault fills the neighbours too */
+    MMU_GLOBAL = 4,     /* tlb: global pages survive a CR3 write */
+    MMU_OPTIMIZATIONS = 7,
 };
 
 /* Their names for options and screens; the last has none. */

@@ -220,6 +220,7 @@ static void entry_remove(struct tables *t, int slot, unsigned index)
     if (t->next[id])
         t->prev[t->next[id] - 1] = t->prev[id];
     table->present[index / 32] &= ~(1u << index % 32);
+    table->spared[index / 32] &= ~(1u << index % 32);
     table->used--;
 }
 
@@ -253,6 +254,28 @@ void table_clear(struct tables *t, int slot, unsigned index)
 {
     entry_remove(t, slot, index);
     memory_write32(t->memory, table_entry_ma(t, slot, index), 0);
+}
+
+void table_spare(struct tables *t, int slot, unsigned index, bool spare)
+{
+    uint32_t *word = &t->slot[slot].spared[index / 32];
+    uint32_t bit = 1u << index % 32;
+
+    *word = spare ? *word | bit : *word & ~bit;
+}
+
+unsigned table_flush(struct tables *t, int slot)
+{
+    struct table *table = &t->slot[slot];
+    unsigned before = table->used;
+
+    for (unsigned i = 0; i < TABLE_WORDS; i++) {
+        uint32_t bits = table->present[i] & ~table->spared[i];
+
+        for (; bits; bits &= bits - 1)
+            table_clear(t, slot, i * 32 + (unsigned)__builtin_ctz(bits));
+    }
+    return before - table->used;
 }
 
 unsigned table_empty(struct tables *t, int slot)

@@ -47,6 +47,7 @@ struct table {
     uint32_t parents; /* entry id + 1: the directory entries that point here */
     uint64_t stamp;   /* of the last use */
     uint32_t present[TABLE_WORDS];
+    uint32_t spared[TABLE_WORDS]; /* present, and table_flush() leaves it */
 };
 
 struct tables {
@@ -112,6 +113,10 @@ void table_link(struct tables *t, int slot, unsigned index, int child);
 /* Change the bits of a present leaf entry, not where it points. */
 void table_set_bits(struct tables *t, int slot, unsigned index, uint32_t entry);
 void table_clear(struct tables *t, int slot, unsigned index);
+/* Shall table_flush() leave this present entry? */
+void table_spare(struct tables *t, int slot, unsigned index, bool spare);
+/* Clear the entries that are not spared; returns how many. */
+unsigned table_flush(struct tables *t, int slot);
 /* Clear all entries; returns how many there were. */
 unsigned table_empty(struct tables *t, int slot);
 

@@ -15,8 +15,9 @@
 #include "trace/emit.h"
 
 /* Our marks in the bits of an entry that the processor ignores. */
-#define MARK_WP0   0x200u /* writable because the guest's CR0.WP is 0 */
-#define MARK_LARGE 0x800u /* a piece of one of the guest's 4 MiB pages */
+#define MARK_WP0    0x200u /* writable because the guest's CR0.WP is 0 */
+#define MARK_GLOBAL 0x400u /* the guest's TLB keeps it over CR3 writes */
+#define MARK_LARGE  0x800u /* a piece of one of the guest's 4 MiB pages */
 
 struct mmu_ops {
     /* The current root's leaf table for a translation that the guest allows;
@@ -139,6 +140,11 @@ struct fill {
 bool mmu_fill(struct mmu *m, uint32_t linear, unsigned access,
               const struct guest_walk *w, enum pmap_kind kind, ma_t ma,
               bool open, struct fill *fill);
+/* Put what the walk allows into an entry, and flush what that takes away.
+ * Returns the entry. */
+uint32_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
+                       const struct guest_walk *w, enum pmap_kind kind, ma_t ma,
+                       bool open);
 /* A new table; reclaims the least recently used ones but the root. */
 int mmu_table_new(struct mmu *m, enum table_kind kind, uint32_t gfn,
                   unsigned rights);
@@ -155,6 +161,19 @@ void mmu_set_root(struct mmu *m, int slot);
 /* The guest's current directory has an entry where the VMM sits: ask the
  * owner to move. */
 void mmu_check_overlay(struct mmu *m);
+
+/* prefetch.c */
+/* Fill what is near an entry that was filled for a hidden fault. */
+void mmu_prefetch(struct mmu *m, uint32_t linear, const struct guest_walk *w,
+                  const struct fill *fill);
+/* Fill an empty entry from the same entry of a guest page table, if its
+ * accessed bit is set; rights: W and U of the directory entry above. */
+bool mmu_prefetch_entry(struct mmu *m, int slot, unsigned index, gpa_t table,
+                        uint32_t rights);
+
+/* classify.c */
+/* EV_FILL for an entry that no fault asked for. */
+void mmu_report_fill(struct mmu *m, uint32_t linear, int slot, unsigned index);
 
 /* step.c */
 bool step_open(struct mmu *m, uint32_t linear, unsigned access,

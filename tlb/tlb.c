@@ -8,8 +8,9 @@
  * real TLB does too.
  *
  * Simple and always right, but a guest that switches address spaces pays for
- * its whole working set again each time. Entries of global pages do not
- * survive either: a TLB may forget at any time.
+ * its whole working set again each time. Only its global pages are spared, as
+ * in a real TLB: a CR3 write leaves them, INVLPG and a change of CR4.PGE do
+ * not.
  *
  * Reference: SDM 3A, "Caching Translation Information".
  */
@@ -41,7 +42,7 @@ static int tlb_leaf(struct mmu *m, uint32_t linear, const struct guest_walk *w)
 
 /* Costs as much as there are entries. The tables stay where they are, empty:
  * the next address space needs most of them again. */
-static void tlb_empty(struct mmu *m, const char *cause)
+static void tlb_empty(struct mmu *m, const char *cause, bool spare_global)
 {
     const struct table *root = &m->t.slot[m->root];
     unsigned index = 0;
@@ -49,8 +50,10 @@ static void tlb_empty(struct mmu *m, const char *cause)
 
     while ((index = table_next(root, index)) < TABLE_ENTRIES) {
         uint32_t linear = (uint32_t)index << LARGE_PAGE_SHIFT;
+        int slot = tables_leaf(&m->t, m->root, linear);
 
-        lost += table_empty(&m->t, tables_leaf(&m->t, m->root, linear));
+        lost +=
+            spare_global ? table_flush(&m->t, slot) : table_empty(&m->t, slot);
         index++;
     }
     m->c.hardware.flush_all(m->c.hardware.ctx);
@@ -61,14 +64,14 @@ static void tlb_empty(struct mmu *m, const char *cause)
 static void tlb_cr3_written(struct mmu *m)
 {
     if (mmu_paging(m))
-        tlb_empty(m, "CR3 write");
+        tlb_empty(m, "CR3 write", !(m->c.without & MMU_GLOBAL));
 }
 
 static void tlb_mode_changed(struct mmu *m, uint32_t old_cr0, uint32_t old_cr4)
 {
     (void)old_cr0;
     (void)old_cr4;
-    tlb_empty(m, "paging mode");
+    tlb_empty(m, "paging mode", false);
 }
 
 /* INVLPG removes all of a page. The guest's 4 MiB page is many entries here,

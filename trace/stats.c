@@ -80,7 +80,7 @@ static void add_memory(json_t *root, const struct counters *c)
         {"tables_peak", c->mmu_tables_peak}, {"fills", c->mmu_fills},
         {"flushes", c->mmu_flushes},         {"invlpg", c->mmu_invlpg},
         {"pte_write", c->mmu_pte_write},     {"recycled", c->mmu_recycled},
-        {"cr3_writes", c->cr3_writes},
+        {"cr3_writes", c->cr3_writes},       {"prefetched", c->mmu_prefetched},
     };
 
     GROUP(root, "tlb", tlb);

@@ -142,6 +142,7 @@ struct counters {
     uint64_t vmm_references;  /* of the VMM's walks of guest tables */
     uint64_t mmu_flushes;     /* the VMM's tables emptied (tlb) */
     uint64_t mmu_fills;
+    uint64_t mmu_prefetched; /* entries that no fault asked for */
     uint64_t mmu_invlpg;
     uint64_t mmu_pte_write; /* traced writes to guest tables */
     uint64_t mmu_recycled;  /* tables reclaimed under the memory limit */

@@ -55,7 +55,7 @@ static void all_accesses(struct world *w, uint32_t pde, uint32_t pte)
 
 static void matrix(const struct mmu_technique *t, uint32_t cr0, uint32_t cr4)
 {
-    struct world *w = world_create(t, 0, 1);
+    struct world *w = world_create(t, 0, 1, 0);
 
     world_cr3(w, DIRECTORY);
     world_mode(w, CR0_PE | CR0_PG | cr0, cr4);

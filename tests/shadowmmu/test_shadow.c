@@ -37,7 +37,7 @@ enum {
 /* Two address spaces with a working set each, and the kernel's mapping. */
 static struct world *two_spaces(void)
 {
-    struct world *w = world_create(&mmu_shadow, 0, 1);
+    struct world *w = world_create(&mmu_shadow, 0, 1, MMU_OPTIMIZATIONS);
 
     world_poke(w, DIR_A, TABLE_A | RWU);
     world_poke(w, DIR_B, TABLE_B | RWU);
@@ -433,7 +433,8 @@ Test(mmu_shadow, it_continues_from_a_snapshot)
 
 Test(mmu_shadow, what_a_reclaimed_table_held_is_not_in_the_tlb)
 {
-    struct world *w = world_create(&mmu_shadow, PAGE_BYTES, 1);
+    struct world *w =
+        world_create(&mmu_shadow, PAGE_BYTES, 1, MMU_OPTIMIZATIONS);
 
     world_poke(w, DIR_A, TABLE_A | RWU);
     for (uint32_t i = 0; i < 8; i++)

@@ -386,8 +386,10 @@ static inline void world_watched(void *ctx, gpa_t gpa, uint32_t bytes)
     w->watched_bytes = bytes;
 }
 
+/* without: the optimizations switched off. */
 static inline struct world *world_create(const struct mmu_technique *t,
-                                         uint64_t limit, uint64_t seed)
+                                         uint64_t limit, uint64_t seed,
+                                         unsigned without)
 {
     struct world *w = calloc(1, sizeof *w);
     struct mmu_config c = {0};
@@ -414,6 +416,7 @@ static inline struct world *world_create(const struct mmu_technique *t,
     c.hardware.ctx = w;
     c.trace = &w->trace;
     c.table_limit_bytes = limit;
+    c.without = without;
     c.watched = world_watched;
     c.overlay_wanted = world_overlay;
     c.ctx = w;

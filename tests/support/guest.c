@@ -152,13 +152,13 @@ const char *counters_difference(const struct counters *a,
         const char *name;
         size_t at, bytes;
     } fields[] = {
-        FIELD(exits),       FIELD(page_faults),      FIELD(interrupts),
-        FIELD(emulated),    FIELD(silent),           FIELD(mmu_flushes),
-        FIELD(mmu_fills),   FIELD(mmu_invlpg),       FIELD(mmu_pte_write),
-        FIELD(mmu_tables),  FIELD(mmu_recycled),     FIELD(mmu_tables_peak),
-        FIELD(cr3_writes),  FIELD(io_reads),         FIELD(io_writes),
-        FIELD(unclaimed),   FIELD(mmio_accesses),    FIELD(model_cost),
-        FIELD(tlb_flushes), FIELD(tlb_page_flushes),
+        FIELD(exits),           FIELD(page_faults),  FIELD(interrupts),
+        FIELD(emulated),        FIELD(silent),       FIELD(mmu_flushes),
+        FIELD(mmu_fills),       FIELD(mmu_invlpg),   FIELD(mmu_pte_write),
+        FIELD(mmu_tables),      FIELD(mmu_recycled), FIELD(mmu_prefetched),
+        FIELD(mmu_tables_peak), FIELD(cr3_writes),   FIELD(io_reads),
+        FIELD(io_writes),       FIELD(unclaimed),    FIELD(mmio_accesses),
+        FIELD(model_cost),      FIELD(tlb_flushes),  FIELD(tlb_page_flushes),
     };
 #undef FIELD
 

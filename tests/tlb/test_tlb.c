@@ -17,9 +17,9 @@ Test(mmu_tlb, the_least_memory_is_enough)
 enum { DIRECTORY = 0x1000, OTHER = 0x2000, TABLE = 0x3000, PAGES_USED = 16 };
 enum { RWU = PTE_P | PTE_W | PTE_U };
 
-static struct world *one_space(void)
+static struct world *space_without(unsigned without)
 {
-    struct world *w = world_create(&mmu_tlb_emulation, 0, 1);
+    struct world *w = world_create(&mmu_tlb_emulation, 0, 1, without);
 
     world_poke(w, DIRECTORY, TABLE | RWU);
     world_poke(w, OTHER, TABLE | RWU);
@@ -28,6 +28,12 @@ static struct world *one_space(void)
     world_cr3(w, DIRECTORY);
     world_mode(w, CR0_PE | CR0_PG | CR0_WP, CR4_PSE);
     return w;
+}
+
+/* Every entry is asked for by a fault of its own. */
+static struct world *one_space(void)
+{
+    return space_without(MMU_OPTIMIZATIONS);
 }
 
 static void touch_set(struct world *w, uint32_t pages)
@@ -62,6 +68,62 @@ Test(mmu_tlb, switching_back_costs_the_working_set_again)
     cr_assert_eq(w->trace.count.page_faults[FC_HIDDEN], 60);
     cr_assert_eq(w->faults, 60);
     trace_detach(&w->trace, &s.sink);
+    world_destroy(w);
+}
+
+static uint64_t hidden_of(struct world *w, uint32_t pages)
+{
+    uint64_t before = w->trace.count.page_faults[FC_HIDDEN];
+
+    touch_set(w, pages);
+    return w->trace.count.page_faults[FC_HIDDEN] - before;
+}
+
+Test(mmu_tlb, global_pages_survive_a_CR3_write_and_nothing_else)
+{
+    struct world *w = space_without(MMU_PREFETCH);
+
+    for (uint32_t i = 0; i < 10; i++)
+        world_poke(w, TABLE + i * 4, (0x100 + i) << 12 | RWU | PTE_G);
+    world_mode(w, w->vcpu.cr0, CR4_PSE | CR4_PGE);
+    cr_assert_eq(hidden_of(w, 20), 20);
+    world_cr3(w, OTHER);
+    cr_assert_eq(hidden_of(w, 20), 10);
+    mmu_invlpg(w->mmu, 0);
+    cr_assert_eq(hidden_of(w, 20), 1);
+    world_mode(w, w->vcpu.cr0, CR4_PSE);
+    cr_assert_eq(hidden_of(w, 20), 20);
+    world_cr3(w, DIRECTORY);
+    cr_assert_eq(hidden_of(w, 20), 20);
+    assert_audit(w);
+    world_destroy(w);
+}
+
+Test(mmu_tlb, neighbours_whose_accessed_bit_is_set_are_prefetched)
+{
+    struct world *w = space_without(0);
+
+    cr_assert_eq(hidden_of(w, 16), 16); /* sets the bits */
+    world_cr3(w, OTHER);
+    cr_assert_eq(hidden_of(w, 16), 1);
+    cr_assert_eq(w->trace.count.mmu_prefetched, 15);
+    cr_assert_eq(guest_read(w, TABLE + 16 * 4) & PTE_A, 0);
+    assert_audit(w);
+    world_destroy(w);
+}
+
+Test(mmu_tlb, a_prefetched_page_is_writable_only_if_it_is_dirty)
+{
+    struct world *w = space_without(0);
+
+    world_access(w, 0x0000, ACC_USER, 0);
+    world_access(w, 0x1000, ACC_USER, 0);
+    world_cr3(w, OTHER);
+    world_access(w, 0x0000, ACC_USER, 0);
+    cr_assert_eq(w->trace.count.mmu_prefetched, 1);
+    world_access(w, 0x1000, ACC_USER | ACC_WRITE, 5);
+    cr_assert_eq(w->last, FC_DIRTY);
+    cr_assert_eq(guest_read(w, TABLE + 4) & PTE_D, PTE_D);
     world_destroy(w);
 }
 
@@ -103,15 +165,27 @@ Test(mmu_tlb, page_tables_are_not_traced)
     world_destroy(w);
 }
 
+static bool was_global(const struct world *w, uint32_t page,
+                       const uint32_t *had, unsigned count)
+{
+    uint32_t any = reference_read(w, TABLE + page * 4);
+
+    for (unsigned i = 0; i < count; i++)
+        any |= had[i];
+    return (any & PTE_G) != 0;
+}
+
 /* What a guest may see that changes entries and flushes only sometimes: the
  * entry as it is, or any that it had since the page was last flushed. */
 static void lazy_guest(uint64_t seed)
 {
-    struct world *w = one_space();
+    struct world *w = space_without(seed % 2 ? 0 : MMU_OPTIMIZATIONS);
     uint32_t had[PAGES_USED][64] = {{0}};
     unsigned count[PAGES_USED] = {0};
 
     w->random = seed * 77777 + 1;
+    if (seed & 2)
+        world_mode(w, w->vcpu.cr0, CR4_PSE | CR4_PGE);
     for (unsigned step = 0; step < 3000; step++) {
         uint32_t page = world_random(w, PAGES_USED), ma = 0;
         uint32_t linear = page << 12;
@@ -125,7 +199,8 @@ static void lazy_guest(uint64_t seed)
                 had[page][count[page]++] = reference_read(w, TABLE + page * 4);
             world_poke(w, TABLE + page * 4,
                        (0x100 + world_random(w, 64)) << 12 |
-                           (world_random(w, 4) ? RWU : 0));
+                           (world_random(w, 4) ? RWU : 0) |
+                           (world_random(w, 3) ? 0 : PTE_G));
             continue;
         case 2:
             mmu_invlpg(w->mmu, linear);
@@ -134,7 +209,9 @@ static void lazy_guest(uint64_t seed)
         case 3:
             if (world_random(w, 8) == 0) {
                 world_cr3(w, DIRECTORY);
-                memset(count, 0, sizeof count);
+                for (uint32_t i = 0; i < PAGES_USED; i++)
+                    if (!was_global(w, i, had[i], count[i]))
+                        count[i] = 0;
             }
             continue;
         default: break;
