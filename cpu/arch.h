@@ -69,6 +69,13 @@ enum arch_result arch_deliver(struct cpu_state *s, const struct mem_ops *mem,
                               const struct arch_event *event,
                               struct arch_chain *chain);
 
+/* The same in pieces, for whoever looks between: one event, or *f; and what is
+ * to be delivered when f was raised on first's way (false: a triple fault). */
+bool arch_deliver_once(struct cpu_state *s, const struct mem_ops *mem,
+                       const struct arch_event *event, struct fault *f);
+bool arch_escalate(const struct arch_event *first, const struct fault *f,
+                   struct arch_event *second);
+
 /* Load a data or stack segment register (MOV, POP, LDS...). */
 bool arch_load_segment(struct cpu_state *s, const struct mem_ops *mem,
                        enum seg_reg reg, uint16_t selector, struct fault *f);

@@ -227,9 +227,8 @@ static enum severity severity_of(const struct arch_event *e)
     }
 }
 
-/* What happens when second is raised while first is being delivered. */
-static bool next_event(const struct arch_event *first, const struct fault *f,
-                       struct arch_event *second)
+bool arch_escalate(const struct arch_event *first, const struct fault *f,
+                   struct arch_event *second)
 {
     *second = (struct arch_event){.vector = f->vector,
                                   .source = ARCH_EXCEPTION,
@@ -261,6 +260,16 @@ static void note(struct arch_chain *chain, const struct arch_event *e)
                                                       .cr2 = e->cr2};
 }
 
+bool arch_deliver_once(struct cpu_state *s, const struct mem_ops *mem,
+                       const struct arch_event *event, struct fault *f)
+{
+    struct arch_event copy = *event;
+
+    if (event->source == ARCH_EXCEPTION && event->vector == VEC_PF)
+        s->cr2 = event->cr2;
+    return run_try(s, mem, is_software(event) ? 0 : 1, deliver, &copy, f);
+}
+
 enum arch_result arch_deliver(struct cpu_state *s, const struct mem_ops *mem,
                               const struct arch_event *event,
                               struct arch_chain *chain)
@@ -274,12 +283,10 @@ enum arch_result arch_deliver(struct cpu_state *s, const struct mem_ops *mem,
     /* Every chain of benign, contributory, page fault, double fault ends, but
      * a #DB from a task switch is benign and may recur: count. */
     for (unsigned tries = 0; tries < 8; tries++) {
-        if (now.source == ARCH_EXCEPTION && now.vector == VEC_PF)
-            s->cr2 = now.cr2;
         note(chain, &now);
-        if (run_try(s, mem, is_software(&now) ? 0 : 1, deliver, &now, &f))
+        if (arch_deliver_once(s, mem, &now, &f))
             return ARCH_OK;
-        if (!next_event(&now, &f, &second))
+        if (!arch_escalate(&now, &f, &second))
             return ARCH_TRIPLE_FAULT;
         now = second;
     }

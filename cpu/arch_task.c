@@ -177,6 +177,18 @@ static void load_registers(struct arch_run *r, const struct task *t)
     }
 }
 
+static _Noreturn void refuse_switch(struct arch_run *r, uint16_t selector,
+                                    enum task_reason reason)
+{
+    static const uint8_t by[] = {[TASK_JUMP] = SWITCH_BY_JMP,
+                                 [TASK_CALL] = SWITCH_BY_CALL,
+                                 [TASK_IRET] = SWITCH_BY_IRET};
+
+    r->fault = (struct fault){
+        .vector = VEC_TASK_SWITCH, .error = selector, .cr2 = by[reason]};
+    longjmp(r->escape, 1);
+}
+
 /* old_eip is where the old task goes on. The caller has checked the
  * descriptor (run_fetch_tss) and the privilege. */
 void run_task_switch(struct arch_run *r, struct descriptor *tss,
@@ -189,6 +201,8 @@ void run_task_switch(struct arch_run *r, struct descriptor *tss,
 
     if (tr.limit < layouts[is32].min_limit)
         run_raise(r, VEC_TS, sel_error(tss->selector));
+    if (r->mem->task_switch_exits)
+        refuse_switch(r, tss->selector, reason);
     if (reason == TASK_IRET)
         eflags &= ~EFL_NT;
     struct task task = read_task(r, tr.base, is32);

@@ -130,7 +130,7 @@ static void remember(struct machine *m, struct code_page *p,
 /* Interrupts that wait for IF may come behind this block. */
 static inline void expect_open(struct machine *m)
 {
-    if (m->intr && m->waiting)
+    if (m->waiting && run_interrupt_waits(m))
         clock_attend_from(&m->clock, 0);
 }
 
@@ -267,6 +267,8 @@ static bool must_stop(struct machine *m)
         return true;
     if (*l->hflags & HF_INHIBIT_IRQ)
         return false;
+    if (m->vmx.non_root)
+        return vmx_event_due(m);
     return (m->nmi && !m->client.exit && !(*l->hflags2 & HF2_NMI)) ||
            (m->intr && (*l->eflags & EFL_IF));
 }

@@ -8,10 +8,11 @@
  * Reference: SDM 3A, "Interrupt and Exception Handling".
  */
 #include "cpu/machine_priv.h"
+#include "cpu/vmx.h"
 
 #include "trace/emit.h"
 
-static const char *source_name(const struct arch_event *event)
+const char *event_source_name(const struct arch_event *event)
 {
     static const char *const names[] = {
         [ARCH_EXCEPTION] = "exception",
@@ -40,7 +41,7 @@ void machine_deliver(struct machine *m, const struct arch_event *event)
     trace_event_delivered(
         m->trace, EV_DELIVER,
         (struct event_site){(uint32_t)*m->engine.live.eip, live_cpl(m)},
-        source_name(event), event->vector, event->has_error, event->error,
+        event_source_name(event), event->vector, event->has_error, event->error,
         event->cr2, s.seg[SEG_CS].selector, s.eip);
     machine_set_state(m, &s);
 }
@@ -50,7 +51,9 @@ void machine_deliver(struct machine *m, const struct arch_event *event)
 void machine_fault(struct machine *m, const struct fault *f)
 {
     m->mid_block = false;
-    if (m->client.exit) {
+    if (m->vmx.non_root) {
+        vmx_fault(m, f);
+    } else if (m->client.exit) {
         struct machine_exit e = {
             .kind = f->vector == VEC_PF ? MX_PAGE_FAULT : MX_EXCEPTION,
             .vector = f->vector,
@@ -73,17 +76,20 @@ void machine_fault(struct machine *m, const struct fault *f)
 static void software_interrupt(struct machine *m, uint8_t vector, uint32_t eip,
                                uint32_t next, uint8_t source)
 {
+    struct arch_event event = {
+        .vector = vector, .source = source, .next_eip = next};
+
     *m->engine.live.eip = eip;
     m->mid_block = false;
-    if (m->client.exit) {
+    if (m->vmx.non_root) {
+        vmx_software(m, &event);
+    } else if (m->client.exit) {
         struct machine_exit e = {.kind = MX_SOFTWARE,
                                  .source = source,
                                  .vector = vector,
                                  .next_eip = next};
         m->client.exit(m->client.owner, &e);
     } else {
-        struct arch_event event = {
-            .vector = vector, .source = source, .next_eip = next};
         machine_deliver(m, &event);
     }
     machine_look(m);
@@ -215,6 +221,7 @@ static bool quick_rdtsc(struct machine *m, uint32_t eip)
     uint8_t bytes[2];
 
     if (m->stepping || ((l->cr[4] & CR4_TSD) && live_cpl(m) > 0) ||
+        (m->vmx.non_root && (m->vmx.c.proc & PROC_RDTSC)) ||
         (*l->eflags & (EFL_TF | EFL_RF | EFL_VM)) ||
         code_bytes(m, linear, bytes, 2) != 2 || bytes[0] != 0x0F ||
         bytes[1] != 0x31)
@@ -273,6 +280,10 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
     } else {
         struct insn insn;
 
+        if (vector != VEC_DB && m->vmx.non_root && !m->stepping)
+            code_refund(m, live_linear(m));
+        if (vector == VEC_UD && m->vmx.non_root && vmx_undefined(m))
+            goto out;
         if (vector == VEC_UD &&
             is_int1(m, &insn)) { /* not known to the engine */
             software_interrupt(m, VEC_DB, eip, eip + insn.length, ARCH_ICEBP);

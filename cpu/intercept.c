@@ -32,8 +32,11 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
     case INSN_OUT:
     case INSN_INS:
     case INSN_OUTS: return true;
-    case INSN_IRET: /* enters virtual-8086 mode from CPL 3 */ return strict;
+    case INSN_IRET: /* enters virtual-8086 mode from CPL 3 */
+        return strict || vmx_is_site(&m->vmx, insn);
     default:
+        if (vmx_is_site(&m->vmx, insn))
+            return true;
         return strict && (m->watch >> insn->cls & 1) != 0 && live_cpl(m) < 3;
     }
 }
@@ -97,6 +100,28 @@ static void cr_written(void *ctx, unsigned n, uint32_t old, uint32_t value)
     m->trace->count.tlb_flushes++;
 }
 
+static void invlpg(void *ctx, uint32_t linear)
+{
+    machine_flush_page(ctx, linear);
+}
+
+static void halt(void *ctx)
+{
+    struct machine *m = ctx;
+
+    m->halted = true;
+    m->mid_block = false;
+}
+
+/* In non-root operation control registers may look different. */
+static bool shows_cr(const struct machine *m, const struct insn *insn)
+{
+    return m->vmx.non_root &&
+           (insn->id == INSN_MOV_FROM_CR || insn->id == INSN_MOV_TO_CR ||
+            insn->id == INSN_SMSW || insn->id == INSN_LMSW ||
+            insn->id == INSN_CLTS);
+}
+
 bool intercept_execute(struct machine *m, const struct insn *insn)
 {
     static const struct emu_ops connections = {
@@ -107,19 +132,29 @@ bool intercept_execute(struct machine *m, const struct insn *insn)
         .cpuid = cpuid,
         .clock = tsc,
         .cr_written = cr_written,
+        .invlpg = invlpg,
+        .halt = halt,
     };
     struct emu_ops ops = connections;
     struct mem_ops mem = machine_mem_ops(m);
-    struct cpu_state s;
+    struct cpu_state s, real;
     struct emu e = {.state = &s, .mem = &mem, .ops = &ops};
 
     ops.ctx = m;
     if ((m->watch >> insn->cls & 1) && live_cpl(m) > 0 && live_cpl(m) < 3)
         m->client.watched(m->client.owner, insn);
     machine_get_state(m, &s);
+    if (m->vmx.non_root && vmx_intercept(m, insn, &s))
+        return true;
+    real = s;
+    mem.task_switch_exits = m->vmx.non_root;
+    if (shows_cr(m, insn))
+        vmx_show_cr(m, &s);
     m->flush_after = false;
     switch (emulate(&e, insn)) {
     case EMU_DONE:
+        if (shows_cr(m, insn))
+            vmx_merge_cr(m, &s, &real);
         machine_set_state(m, &s);
         if (m->flush_after)
             uc_ctl_flush_tlb(m->engine.uc);
@@ -127,6 +162,8 @@ bool intercept_execute(struct machine *m, const struct insn *insn)
             run_single_step(m);
         return true;
     case EMU_FAULT:
+        if (shows_cr(m, insn))
+            vmx_merge_cr(m, &s, &real);
         machine_set_state(m, &s);
         run_emulated_event(m, &e.event);
         return false;

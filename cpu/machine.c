@@ -174,7 +174,7 @@ void machine_set_state(struct machine *m, const struct cpu_state *s)
 {
     m->extra = *s;
     engine_store(&m->engine, s);
-    if (m->waiting && m->intr && (s->eflags & EFL_IF))
+    if (m->waiting && run_interrupt_waits(m) && (s->eflags & EFL_IF))
         clock_attend_from(&m->clock, 0);
 }
 
@@ -294,6 +294,7 @@ void machine_set_weighed(struct machine *m, uint32_t first, uint32_t last)
 
 struct saved {
     struct cpu_state extra;
+    struct vmx vmx;
     uint64_t now, deadline;
     bool attend, intr, nmi, halted, mid_block, step_requested;
 };
@@ -301,10 +302,9 @@ struct saved {
 size_t machine_save(const struct machine *m, void *buffer, size_t bytes)
 {
     size_t context = uc_context_size(m->engine.uc);
-    struct saved saved = {m->extra,         clock_now(&m->clock),
-                          m->deadline,      m->attend,
-                          m->intr,          m->nmi,
-                          m->halted,        m->mid_block,
+    struct saved saved = {m->extra,         m->vmx,    clock_now(&m->clock),
+                          m->deadline,      m->attend, m->intr,
+                          m->nmi,           m->halted, m->mid_block,
                           m->step_requested};
     uc_context *c;
 
@@ -334,6 +334,7 @@ bool machine_restore(struct machine *m, const void *buffer, size_t bytes)
     uc_context_restore(m->engine.uc, c);
     uc_context_free(c);
     m->extra = saved.extra;
+    m->vmx = saved.vmx;
     clock_move(&m->clock, saved.now);
     m->deadline = saved.deadline;
     m->attend = saved.attend;

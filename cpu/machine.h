@@ -48,7 +48,7 @@ struct machine_exit {
 };
 
 struct machine_client {
-    /* The first four are called with owner, the others with ctx.
+    /* The first five are called with owner, the others with ctx.
      *
      * A monitor's exit handler; NULL: bare. Called at an instruction boundary;
      * may change the state (machine_set_state) and memory. */
@@ -61,6 +61,9 @@ struct machine_client {
     /* The instruction of machine_request_step() ran, or faulted (then exit()
      * was called first). */
     void (*stepped)(void *owner);
+    /* The guest left VMX non-root operation; the VMCS says why (cpu/vmx.h).
+     * Must enter it again or stop the machine. */
+    void (*vm_exit)(void *owner);
     /* A watched instruction (machine_watch) is about to execute. */
     void (*watched)(void *owner, const struct insn *insn);
     /* How many instructions the one at this linear address counts for, in the

@@ -6,6 +6,7 @@
 #include "cpu/clock.h"
 #include "cpu/engine.h"
 #include "cpu/machine.h"
+#include "cpu/vmx_priv.h"
 
 /* Linear addresses above the 4 GiB that software can name belong to the
  * machine itself: page n of machine memory is always mapped at ALIAS + n, so
@@ -84,6 +85,7 @@ struct machine {
     struct trace *trace;
     struct memory memory;
     struct cpu_state extra; /* MSRs and debug registers; the rest is live */
+    struct vmx vmx;
 
     struct trace_clock stamps;
 
@@ -192,6 +194,8 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
 bool intercept_execute(struct machine *m, const struct insn *insn);
 
 /* event.c */
+/* "exception", "interrupt", ... */
+const char *event_source_name(const struct arch_event *event);
 void run_interrupt(uc_engine *uc, uint32_t vector, void *user);
 bool run_invalid(uc_engine *uc, void *user);
 void machine_fault(struct machine *m, const struct fault *f);
@@ -224,6 +228,12 @@ void run_ask(struct machine *m); /* the engine returns at the next boundary */
 enum machine_stop run_execute(struct machine *m);
 void machine_break(struct machine *m, const char *what);
 void machine_look(struct machine *m); /* recompute attention */
+
+/* Does something wait for the interrupt flag? */
+static inline bool run_interrupt_waits(const struct machine *m)
+{
+    return m->intr || vmx_window_wanted(m);
+}
 
 static inline void machine_look_now(struct machine *m)
 {

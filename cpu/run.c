@@ -29,10 +29,12 @@ void machine_break(struct machine *m, const char *what)
 
 void machine_look(struct machine *m)
 {
-    bool now = m->attend || m->stop || m->mid_block || m->stepping || m->nmi;
+    bool now = m->attend || m->stop || m->mid_block || m->stepping || m->nmi ||
+               vmx_event_due_now(m);
 
     m->waiting = !now;
-    clock_attend_from(&m->clock, now || m->intr ? 0 : m->deadline);
+    clock_attend_from(&m->clock,
+                      now || run_interrupt_waits(m) ? 0 : m->deadline);
 }
 
 static void native_interrupts(struct machine *m)
@@ -66,14 +68,16 @@ static void boundary(struct machine *m)
     if (m->mid_block && !m->halted)
         return;
     if (m->attend || clock_now(&m->clock) >= m->deadline ||
-        (m->client.exit && m->intr &&
+        (m->client.exit && !m->vmx.non_root && m->intr &&
          (m->halted || (*m->engine.live.eflags & EFL_IF)) &&
          !(*m->engine.live.hflags & HF_INHIBIT_IRQ))) {
         m->attend = false;
         m->client.attend(m->client.owner);
         m->mid_block = m->attend && m->client.exit; /* again, not here */
     }
-    if (!m->client.exit)
+    if (m->vmx.non_root)
+        vmx_boundary(m);
+    else if (!m->client.exit)
         native_interrupts(m);
     machine_look(m);
 }
@@ -136,7 +140,10 @@ static enum machine_stop requested_step(struct machine *m)
 
     m->step_requested = false;
     why = step_one(m);
-    m->client.stepped(m->client.owner);
+    if (!m->vmx.on)
+        m->client.stepped(m->client.owner);
+    else if (m->vmx.non_root && !m->step_requested && m->vmx.trap)
+        vmx_monitor_trap(m);
     return why;
 }
 
@@ -148,6 +155,7 @@ enum machine_stop machine_run(struct machine *m)
             return MACHINE_BROKEN;
         if (m->triple)
             return MACHINE_TRIPLE_FAULT;
+        vmx_settle(m);
         if (m->step_requested) { /* even if a stop is asked for: no half
                                     way is left to be seen or saved */
             requested_step(m);
@@ -177,6 +185,7 @@ enum machine_stop machine_step(struct machine *m)
         return MACHINE_BROKEN;
     if (m->triple)
         return MACHINE_TRIPLE_FAULT;
+    vmx_settle(m);
     boundary(m);
     if (m->stop) {
         m->stop = false;

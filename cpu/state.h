@@ -87,6 +87,12 @@ struct mem_ops {
     /* A task switch loads CR3 midway: from now on translate by this one. NULL
      * where one address space is enough. */
     void (*switch_cr3)(void *ctx, uint32_t cr3);
+    /* A task switch, all checks passed, is refused by a fault with vector
+     * VEC_TASK_SWITCH: error is the selector, cr2 why (enum task_switch_by). */
+    bool task_switch_exits;
 };
+
+#define VEC_TASK_SWITCH 0xFE /* no vector of the architecture */
+enum task_switch_by { SWITCH_BY_CALL, SWITCH_BY_IRET, SWITCH_BY_JMP };
 
 #endif

@@ -9,6 +9,7 @@
  * Rights".
  */
 #include "cpu/machine_priv.h"
+#include "cpu/vmx.h"
 
 /* Read and write of table entries; tables outside memory read as all ones. */
 static uint32_t entry_read(const struct machine *m, ma_t at)
@@ -41,6 +42,13 @@ static bool denied(uint32_t rights, bool write, bool user, uint32_t cr0)
     return write && !(rights & PTE_W) && (user || (cr0 & CR0_WP));
 }
 
+/* An unrestricted guest's addresses are translated in every mode. */
+static bool translates(const struct machine *m)
+{
+    return (m->engine.live.cr[0] & CR0_PG) ||
+           (m->vmx.loaded && (m->vmx.c.proc2 & PROC2_UNRESTRICTED));
+}
+
 bool walk_access(struct machine *m, uint32_t linear, bool write, bool user,
                  bool fetch, ma_t *ma, bool *writable, struct fault *f)
 {
@@ -50,7 +58,7 @@ bool walk_access(struct machine *m, uint32_t linear, bool write, bool user,
     bool large;
 
     *writable = true;
-    if (!(cr0 & CR0_PG)) {
+    if (!translates(m)) {
         *ma = MA(linear);
         return true;
     }
@@ -96,7 +104,7 @@ void machine_walk(const struct machine *m, uint32_t linear, struct hw_walk *w)
     uint32_t rights;
 
     *w = (struct hw_walk){.present = false};
-    if (!(cr[0] & CR0_PG)) {
+    if (!translates(m)) {
         w->present = w->writable = w->user = true;
         w->ma = MA(linear);
         return;

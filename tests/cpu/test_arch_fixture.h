@@ -112,7 +112,8 @@ static void mem_cr3(void *ctx, uint32_t cr3)
     cr3_seen = cr3;
 }
 
-static const struct mem_ops mem = {mem_read, mem_write, NULL, mem_cr3};
+static const struct mem_ops mem = {
+    .read = mem_read, .write = mem_write, .switch_cr3 = mem_cr3};
 
 static inline void put16(uint32_t at, unsigned v)
 {

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* cpu/vmx_priv.h - inside the machine: the state of its VMX (cpu/ only).
+ *
+ * While a guest's state is in the processor ("loaded"), its VMCS's guest-state
+ * area is cached there: a field of it is read from the processor, unless it
+ * was written since the exit ("stale" in the processor), when memory has the
+ * newer value until the next entry.
+ */
+#ifndef CPU_VMX_PRIV_H
+#define CPU_VMX_PRIV_H
+
+#include "cpu/arch.h"
+#include "cpu/decode.h"
+#include "cpu/vmx_fields.h"
+
+struct machine;
+
+/* The execution controls as the latest entry checked them. */
+struct vmx_controls {
+    uint32_t pin, proc, proc2;
+    uint32_t exceptions, pf_mask, pf_match;
+    uint32_t cr0_mask, cr0_shadow, cr4_mask, cr4_shadow;
+    uint32_t cr3_targets, cr3_target[4];
+    uint64_t io_bitmap_a, io_bitmap_b, msr_bitmap, tsc_offset;
+    uint32_t exit;
+    uint16_t vpid;
+};
+
+struct vmx {
+    bool on;       /* in VMX operation */
+    bool non_root; /* the guest runs */
+    bool loaded;   /* the processor holds the current VMCS's guest state */
+    bool control_written; /* since the controls were checked */
+    uint64_t region, current;
+    uint64_t stale; /* by place */
+    struct vmx_controls c;
+    uint64_t sites[2]; /* instructions that a control may reach, by insn id */
+
+    /* What is to be done before the guest's next instruction. */
+    bool exited;   /* call the monitor */
+    bool inject;   /* deliver the event of the entry */
+    bool settling; /* that is being done */
+    bool trap;     /* exit after one instruction (monitor trap flag) */
+    const char *complaint;
+};
+
+/* Fields of the current VMCS in memory. */
+uint32_t vmcs_get(const struct machine *m, enum vmcs_place place);
+uint64_t vmcs_get64(const struct machine *m, enum vmcs_place place);
+void vmcs_put(struct machine *m, enum vmcs_place place, uint32_t value);
+
+/* vmx_state.c: the guest-state area and the processor. */
+uint32_t vmx_guest_field(const struct machine *m, enum vmcs_place place);
+bool vmx_in_processor(enum vmcs_place place);
+/* From wherever it is newer. */
+uint32_t vmx_guest_value(const struct machine *m, enum vmcs_place place);
+void vmx_write_back(struct machine *m);
+void vmx_load_guest(struct machine *m);
+
+/* vmx_check.c, vmx_check_guest.c: NULL, or what is wrong. */
+const char *vmx_check_controls(const struct machine *m);
+const char *vmx_check_host(const struct machine *m);
+/* qualification: of the exit that follows. */
+const char *vmx_check_guest(const struct machine *m, uint32_t *qualification);
+
+/* vmx_capability.c */
+uint32_t vmx_must_be(uint32_t msr);
+uint32_t vmx_may_be(uint32_t msr);
+
+/* vmx_exit.c */
+struct vmx_exit {
+    uint32_t reason, qualification;
+    uint32_t interruption, error; /* of the event that exits */
+    uint32_t length, instruction, linear;
+    const struct arch_event *vectored; /* what was being delivered; NULL */
+};
+void vmx_exit(struct machine *m, const struct vmx_exit *x);
+uint32_t vmx_interruption(const struct arch_event *event);
+/* Call the monitor for an exit, deliver what an entry injects, until the guest
+ * can run (or the machine is to stop). */
+void vmx_settle(struct machine *m);
+
+/* vmx_event.c: exceptions, interrupts, delivery, in non-root operation. */
+void vmx_fault(struct machine *m, const struct fault *f);
+void vmx_software(struct machine *m, const struct arch_event *event);
+void vmx_task_switch(struct machine *m, const struct fault *f,
+                     const struct arch_event *event);
+void vmx_deliver(struct machine *m, const struct arch_event *event);
+void vmx_inject(struct machine *m);
+void vmx_boundary(struct machine *m);
+/* Must the guest stop at this boundary for an interrupt or a window? Now: even
+ * if its flags do not allow interrupts. */
+bool vmx_event_due(const struct machine *m);
+bool vmx_event_due_now(const struct machine *m);
+bool vmx_window_wanted(const struct machine *m);
+void vmx_monitor_trap(struct machine *m);
+
+/* vmx_intercept.c: instructions. */
+void vmx_find_sites(struct machine *m);
+static inline bool vmx_is_site(const struct vmx *v, const struct insn *insn)
+{
+    return v->sites[insn->id / 64] >> insn->id % 64 & 1;
+}
+/* True: it exited, and does not count as retired. */
+bool vmx_intercept(struct machine *m, const struct insn *insn,
+                   const struct cpu_state *s);
+bool vmx_undefined(struct machine *m);
+uint32_t vmx_operand_linear(const struct cpu_state *s, const struct insn *insn,
+                            const struct operand *op);
+
+/* vmx_cr.c */
+bool vmx_cr_exits(struct machine *m, const struct insn *insn,
+                  const struct cpu_state *s);
+/* Control registers as non-root software sees them, and back. */
+void vmx_show_cr(const struct machine *m, struct cpu_state *s);
+void vmx_merge_cr(const struct machine *m, struct cpu_state *s,
+                  const struct cpu_state *before);
+
+#endif
