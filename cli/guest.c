@@ -85,7 +85,10 @@ bool guest_open(struct guest *g, const struct run_options *o)
                             .disk_count = o->disk_count,
                             .testdev = o->testdev,
                         }};
-    if (!guest_kernel(o->who, o->kernel, &g->config.kernel, &g->kernel_data))
+    const char *kernel = o->kernel;
+    if (!kernel && o->cpu == CPU_PV)
+        kernel = "@lumen-pv";
+    if (!guest_kernel(o->who, kernel, &g->config.kernel, &g->kernel_data))
         return false;
     if (!read_initrds(g, o)) {
         guest_close(g);

@@ -179,10 +179,12 @@ static error_t parse_guest(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option technique_options[] = {
     {NULL, 0, NULL, 0, "The technique:", 1},
-    {"cpu", KEY_CPU, "bare|trap|bt-static", 0,
+    {"cpu", KEY_CPU, "bare|trap|bt-static|pv", 0,
      "How the processor is virtualized: not at all (bare), by "
      "trap-and-emulate alone (trap), with the kernel's sensitive "
-     "instructions replaced ahead of time (bt-static, the default). A Linux "
+     "instructions replaced ahead of time (bt-static, the default), not "
+     "needing it because the kernel is ported to hypercalls (pv; the default "
+     "guest is @lumen-pv). A Linux "
      "bzImage cannot be translated ahead of time: trap is the default there",
      0},
     {"mmu", KEY_MMU, "tlb|shadow", 0,

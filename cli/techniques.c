@@ -10,11 +10,11 @@ static const struct mmu_technique *const mmus[] = {&mmu_tlb_emulation,
 enum { MMUS = sizeof mmus / sizeof mmus[0] };
 
 /* Promised by the command line, and not built yet. */
-static const char *const later_cpus[] = {"bt", "pv", "hvm"};
+static const char *const later_cpus[] = {"bt", "hvm"};
 static const char *const later_mmus[] = {"direct", "nested"};
 
 static const char valid_pairs[] =
-    "valid are trap or bt-static with tlb or shadow; bare without --mmu";
+    "valid are trap, bt-static or pv with tlb or shadow; bare without --mmu";
 
 static bool listed(const char *const *names, size_t count, const char *name)
 {

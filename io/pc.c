@@ -326,3 +326,15 @@ struct bus *pc_bus(struct pc *pc)
 {
     return pc->bus;
 }
+
+void pc_console_output(struct pc *pc, uint8_t byte)
+{
+    if (pc->config.serial_output)
+        pc->config.serial_output(pc->config.ctx, byte);
+}
+
+void pc_end(struct pc *pc, enum pc_stop why, uint32_t value)
+{
+    if (pc->config.stop)
+        pc->config.stop(pc->config.ctx, why, value);
+}

@@ -61,6 +61,11 @@ bool pc_serial_input(struct pc *pc, uint8_t byte);
 bool pc_serial_ready(const struct pc *pc);
 bool pc_keyboard_input(struct pc *pc, uint8_t scancode);
 
+/* What a paravirtual guest asks for without the devices' registers: a byte to
+ * the console, the end of the run. */
+void pc_console_output(struct pc *pc, uint8_t byte);
+void pc_end(struct pc *pc, enum pc_stop why, uint32_t value);
+
 /* VGA text memory (80x25 cells of character, attribute) is plain memory at
  * 0xB8000 owned by the platform's owner. The cursor and the cell that is the
  * screen's upper left corner (guests scroll by moving it) are the CRTC's. */

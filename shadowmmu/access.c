@@ -217,3 +217,16 @@ void mmu_drop_gpa(struct mmu *m, gpa_t page)
     if (tables_traced(&m->t, gfn))
         m->ops->table_written(m, gfn, 0, TABLE_ENTRIES - 1);
 }
+
+void mmu_forget_table(struct mmu *m, gpa_t page)
+{
+    uint32_t at = m->t.derived[page.v >> PAGE_SHIFT];
+
+    while (at) {
+        int slot = (int)at - 1;
+
+        at = m->t.slot[slot].next;
+        if (slot != m->root)
+            mmu_table_drop(m, slot, "dropped: the guest says so");
+    }
+}

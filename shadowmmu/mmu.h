@@ -166,6 +166,10 @@ void mmu_gpa_written(struct mmu *m, gpa_t gpa, uint64_t bytes);
 void mmu_watch(struct mmu *m, gpa_t page);
 void mmu_unwatch(struct mmu *m, gpa_t page);
 
+/* The guest says that this page is a page table no more: what is derived from
+ * it goes, and writes to it need not be seen. */
+void mmu_forget_table(struct mmu *m, gpa_t page);
+
 /* Remove every mapping of a guest frame from the VMM's tables. */
 void mmu_drop_gpa(struct mmu *m, gpa_t page);
 

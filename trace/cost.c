@@ -15,6 +15,7 @@ static const struct cost_row rows[COST_COUNT] = {
     [COST_SWITCHES] = {"switches", 250, "address space switch"},
     [COST_RECYCLING] = {"recycling", 500, "VMM table reclaimed"},
     [COST_INTERRUPTS] = {"interrupts", 300, "event delivered to the guest"},
+    [COST_HYPERCALLS] = {"hypercalls", 100, "hypercall or batch entry done"},
 };
 
 const struct cost_row *cost_describe(enum cost_part part)
@@ -45,7 +46,8 @@ struct model_cost trace_model_cost(const struct counters *c)
         [COST_TLB_FLUSHES] = c->tlb_flushes + c->tlb_page_flushes,
         [COST_SWITCHES] = c->cr3_writes,
         [COST_RECYCLING] = c->mmu_recycled,
-        [COST_INTERRUPTS] = sum(c->interrupts, 256),
+        [COST_INTERRUPTS] = sum(c->interrupts, 256) + c->upcalls,
+        [COST_HYPERCALLS] = sum(c->hypercalls, HYPERCALLS) + c->mmu_updates,
     };
     struct model_cost cost = {0};
 

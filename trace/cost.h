@@ -25,6 +25,7 @@ enum cost_part {
     COST_SWITCHES,   /* guest CR3 writes */
     COST_RECYCLING,  /* tables reclaimed */
     COST_INTERRUPTS, /* events delivered */
+    COST_HYPERCALLS, /* work asked for by hypercall, entry by entry */
     COST_COUNT,
 };
 

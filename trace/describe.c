@@ -81,6 +81,11 @@ static const struct event_description descriptions[EV_COUNT] = {
                      'R',
                      "cause",
                      {HEX("from"), HEX("to"), HEX("cr3")}},
+    [EV_HYPERCALL] = {"hypercall",
+                      'Y',
+                      "name",
+                      {DEC("number"), HEX("arg1"), HEX("arg2"), HEX("arg3"),
+                       HEX("result"), DEC("batched")}},
     [EV_STOP] = {"stop", 'Q', "reason", {DEC("status"), HEX("address")}},
 };
 
@@ -100,6 +105,7 @@ static const char *const reasons[EXIT_COUNT] = {
     [EXIT_PATCHED] = "patched",
     [EXIT_IO] = "io",
     [EXIT_SOFTWARE] = "software_interrupt",
+    [EXIT_HYPERCALL] = "hypercall",
     [EXIT_EXCEPTION] = "exception",
     [EXIT_CPUID] = "cpuid",
     [EXIT_INTERRUPT] = "interrupt",
@@ -108,6 +114,13 @@ static const char *const reasons[EXIT_COUNT] = {
     [EXIT_CALLOUT] = "callout",
     [EXIT_TRANSLATE] = "translate",
     [EXIT_WINDOW] = "interrupt_window",
+};
+
+static const char *const hypercalls[HYPERCALLS] = {
+    "features",   "set_trap_table", "set_callbacks",     "stack_switch",
+    "set_gdt",    "set_ldt",        "update_descriptor", "mmu_update",
+    "mmu_op",     "fpu_taskswitch", "event_op",          "set_timer",
+    "console_io", "sched_op",       "multicall",         "memory_op",
 };
 
 static const struct event_description unknown = {
@@ -139,4 +152,9 @@ const char *exit_reason_name(enum exit_reason reason)
     if ((unsigned)reason < EXIT_COUNT)
         name = reasons[reason];
     return name ? name : "unknown";
+}
+
+const char *hypercall_name(unsigned number)
+{
+    return number < HYPERCALLS ? hypercalls[number] : "unknown";
 }

@@ -171,6 +171,14 @@ static inline void trace_relocate(struct trace *t, struct event_site at,
     trace_emit6(t, EV_RELOCATE, at, 0, cause, from, to, cr3, 0, 0, 0);
 }
 
+static inline void trace_hypercall(struct trace *t, struct event_site at,
+                                   uint32_t number, const uint32_t *arg,
+                                   int32_t result, bool batched)
+{
+    trace_emit6(t, EV_HYPERCALL, at, 0, hypercall_name(number), number, arg[0],
+                arg[1], arg[2], (uint32_t)result, batched);
+}
+
 static inline void trace_stop(struct trace *t, struct event_site at,
                               const char *reason, uint32_t status,
                               uint32_t address)

@@ -167,6 +167,15 @@ static int relocate_sentence(const struct event *e, char *b, size_t n)
         e->arg[0], e->arg[1], text_or(e, "the guest wants its place"));
 }
 
+static int hypercall_sentence(const struct event *e, char *b, size_t n)
+{
+    return snprintf(
+        b, n,
+        "%s %s (%08" PRIX32 ", %08" PRIX32 ", %08" PRIX32 "): result %" PRId32,
+        e->arg[5] ? "multicall entry" : "hypercall", text_or(e, "unknown"),
+        e->arg[1], e->arg[2], e->arg[3], (int32_t)e->arg[4]);
+}
+
 static int stop_sentence(const struct event *e, char *b, size_t n)
 {
     return snprintf(b, n, "stopped with status %" PRIu32 ": %s", e->arg[0],
@@ -182,7 +191,7 @@ static sentence_fn *const sentences[EV_COUNT] = {
     [EV_MMIO] = mmio_sentence,           [EV_UNCLAIMED] = unclaimed_sentence,
     [EV_HALT] = halt_sentence,           [EV_MODE] = mode_sentence,
     [EV_TRANSLATE] = translate_sentence, [EV_RELOCATE] = relocate_sentence,
-    [EV_STOP] = stop_sentence,
+    [EV_HYPERCALL] = hypercall_sentence, [EV_STOP] = stop_sentence,
 };
 
 int event_sentence(const struct event *e, char *buffer, size_t bytes)

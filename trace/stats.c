@@ -102,6 +102,25 @@ static void add_interrupts(json_t *root, const struct counters *c)
     json_object_set_new(root, "interrupts", group);
 }
 
+static void add_hypercalls(json_t *root, const struct counters *c)
+{
+    json_t *group = json_object();
+    uint64_t total = 0;
+
+    for (unsigned i = 0; i < HYPERCALLS; i++) {
+        total += c->hypercalls[i];
+        if (c->hypercalls[i])
+            json_object_set_new(group, hypercall_name(i),
+                                integer(c->hypercalls[i]));
+    }
+    json_object_set_new(group, "total", integer(total));
+    json_object_set_new(group, "multicall_entries",
+                        integer(c->multicall_entries));
+    json_object_set_new(group, "mmu_updates", integer(c->mmu_updates));
+    json_object_set_new(group, "upcalls", integer(c->upcalls));
+    json_object_set_new(root, "hypercalls", group);
+}
+
 static void add_rest(json_t *root, const struct counters *c)
 {
     const struct number emulation[] = {
@@ -169,6 +188,7 @@ char *stats_text(const struct stats_run *run, const struct counters *c)
     add_faults(root, c);
     add_memory(root, c);
     add_interrupts(root, c);
+    add_hypercalls(root, c);
     add_rest(root, c);
     add_cost(root, c);
     text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6));

@@ -36,6 +36,7 @@ enum exit_reason {
     EXIT_PATCHED,    /* a translated site's trap (bt-static) */
     EXIT_IO,         /* IN, OUT, INS, OUTS */
     EXIT_SOFTWARE,   /* INT n */
+    EXIT_HYPERCALL,  /* a paravirtual guest asks for something */
     EXIT_EXCEPTION,  /* any other exception: reflected to the guest */
     EXIT_CPUID,
     EXIT_INTERRUPT, /* left to deliver an interrupt */
@@ -69,6 +70,8 @@ enum exit_reason {
  *   HALT       interrupts                            text: -
  *   MODE       cr0 cr3 cr4 old_cr0 old_cr4           text: cause
  *   RELOCATE   from to cr3                           text: cause
+ *   HYPERCALL  number arg1 arg2 arg3 result batched  text: name
+ *              (batched 1: an entry of a multicall)
  *   STOP       status address                        text: reason
  */
 enum event_kind {
@@ -88,9 +91,14 @@ enum event_kind {
     EV_MODE,      /* paging on/off, privilege model changes */
     EV_TRANSLATE, /* guest code translated: a unit */
     EV_RELOCATE,  /* the VMM moved out of the guest's way */
+    EV_HYPERCALL, /* a request of a paravirtual guest, done */
     EV_STOP,      /* the end of a run and why */
     EV_COUNT,
 };
+
+/* Hypercalls by number, as traps/pv_abi.h gives them. */
+enum { HYPERCALLS = 16 };
+const char *hypercall_name(unsigned number); /* "mmu_update" */
 
 /* One event. Which arg means what is said by the kind's row in the table
  * (event_describe()); unused ones are 0. */
@@ -149,6 +157,10 @@ struct counters {
     uint64_t mmu_tables;    /* now */
     uint64_t mmu_tables_peak;
     uint64_t cr3_writes;
+    uint64_t hypercalls[HYPERCALLS]; /* entries of multicalls included */
+    uint64_t multicall_entries;
+    uint64_t mmu_updates; /* entries of mmu_update */
+    uint64_t upcalls;     /* events told to a paravirtual guest */
     uint64_t io_reads, io_writes, mmio_accesses, unclaimed;
     uint64_t code_pages, code_rewritten, intercepts; /* the machine's own */
     /* The translator (bt). Units are made one by one, instructions and bytes

@@ -182,6 +182,13 @@ void descriptors_tables_changed(struct monitor *mon)
     mon->dirty = true;
 }
 
+void descriptors_release(struct monitor *mon)
+{
+    unwatch(mon, &mon->gdt);
+    unwatch(mon, &mon->ldt);
+    mon->gdt.bytes = mon->ldt.bytes = 0;
+}
+
 static bool moved(struct monitor *mon, const struct shadow_table *t)
 {
     gpa_t page[WATCH_MAX];

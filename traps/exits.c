@@ -267,7 +267,10 @@ void exits_attend(void *ctx)
         machine_request_step(mon->machine);
         return;
     }
-    inject_pending(mon);
+    if (mon->technique->pending)
+        mon->technique->pending(mon);
+    else
+        inject_pending(mon);
     leave(mon);
 }
 

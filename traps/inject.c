@@ -13,6 +13,10 @@ void inject_event(struct monitor *mon, const struct arch_event *event,
     struct event_site site = monitor_site(mon);
     uint32_t before = mon->v.eflags;
 
+    if (mon->technique->inject) {
+        mon->technique->inject(mon, event, cause);
+        return;
+    }
     mon->dirty = true;
     if (arch_deliver(&mon->v, &memory, event, &mon->chain) ==
         ARCH_TRIPLE_FAULT) {

@@ -140,6 +140,16 @@ void monitor_raise_nmi(struct monitor *mon)
     exits_update_pin(mon);
 }
 
+bool monitor_console_ready(const struct monitor *mon)
+{
+    return mon->technique->console_ready && mon->technique->console_ready(mon);
+}
+
+void monitor_console_input(struct monitor *mon, uint8_t byte)
+{
+    mon->technique->console_input(mon, byte);
+}
+
 /* ---- looking at it
  * -------------------------------------------------------------- */
 

@@ -24,7 +24,7 @@ struct monitor;
 
 /* How the guest's kernel is kept from the processor (traps/technique.h). */
 struct technique;
-extern const struct technique technique_trap, technique_bt_static;
+extern const struct technique technique_trap, technique_bt_static, technique_pv;
 
 enum monitor_stop {
     MONITOR_TRIPLE_FAULT,
@@ -78,6 +78,11 @@ void monitor_enter(struct monitor *mon, const struct cpu_state *state);
 /* Wires. */
 void monitor_intr_changed(struct monitor *mon);
 void monitor_raise_nmi(struct monitor *mon);
+
+/* A console that the technique itself offers the guest: does it want a byte,
+ * and here is one. */
+bool monitor_console_ready(const struct monitor *mon);
+void monitor_console_input(struct monitor *mon, uint8_t byte);
 
 /* The processor as the guest believes it to be. */
 void monitor_guest_state(struct monitor *mon, struct cpu_state *out);

@@ -37,6 +37,13 @@ struct technique {
     /* At a place where the machine asks for attention: may the guest be
      * interrupted here? False: asked again at the next. NULL: always. */
     bool (*boundary)(struct monitor *mon);
+    /* Give the guest an exception or a software interrupt. NULL: by the tables
+     * of its own processor. */
+    void (*inject)(struct monitor *mon, const struct arch_event *event,
+                   const char *cause);
+    /* At such a place: give the guest what waits. NULL: the platform's
+     * interrupts. */
+    void (*pending)(struct monitor *mon);
     /* Drive the machine's interrupt pin; pending: an interrupt or NMI waits. */
     void (*pin)(struct monitor *mon, bool pending);
     /* Watched guest memory was written (mmu_watch_fn). */
@@ -47,6 +54,10 @@ struct technique {
     /* Does the clock count the instruction at this linear address, in the
      * range of machine_set_weighed()? */
     uint32_t (*weight)(struct monitor *mon, uint32_t linear);
+
+    /* A console that is not a device. NULL: there is none. */
+    bool (*console_ready)(const struct monitor *mon);
+    void (*console_input)(struct monitor *mon, uint8_t byte);
 
     /* The technique's own state; NULL buffer: the bytes needed. */
     size_t (*save)(const struct monitor *mon, void *buffer, size_t bytes);

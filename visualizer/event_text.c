@@ -108,9 +108,9 @@ void event_row(const struct event *e, char *buffer, size_t bytes)
  * same moment tells more about. */
 static const uint32_t consequences =
     1u << EV_FILL | 1u << EV_TABLE | 1u << EV_FLUSH;
-static const uint32_t told_twice = 1u << EXIT_PAGE_FAULT |
-                                   1u << EXIT_PRIVILEGED | 1u << EXIT_PATCHED |
-                                   1u << EXIT_IO;
+static const uint32_t told_twice =
+    1u << EXIT_HYPERCALL | 1u << EXIT_PAGE_FAULT | 1u << EXIT_PRIVILEGED |
+    1u << EXIT_PATCHED | 1u << EXIT_IO;
 
 static bool letter_passes(char letter, const char *filter)
 {

@@ -140,6 +140,8 @@ const char *load_kind(const struct blob *image)
         return "linux";
     if (multiboot_find(image) >= 0)
         return "multiboot";
+    if (pv_recognized(image))
+        return "pv";
     return NULL;
 }
 
@@ -155,9 +157,13 @@ bool load_guest(const struct load_request *request,
     if (memory->ram_bytes < 2 * LOW_END)
         return load_error(error, image,
                           "a guest needs 2 MiB of memory at least");
-    bool loaded = strcmp(result->kind, "linux") == 0
-                      ? linux_load(request, memory, result, error)
-                      : multiboot_load(request, memory, result, error);
+    bool loaded;
+    if (strcmp(result->kind, "linux") == 0)
+        loaded = linux_load(request, memory, result, error);
+    else if (strcmp(result->kind, "pv") == 0)
+        loaded = pv_load(request, memory, result, error);
+    else
+        loaded = multiboot_load(request, memory, result, error);
     result->state.eip = result->entry;
     return loaded;
 }

@@ -57,7 +57,7 @@ struct load_range {
 };
 
 struct load_result {
-    const char *kind;       /* "multiboot", "linux" */
+    const char *kind;       /* "multiboot", "linux", "pv" */
     struct cpu_state state; /* complete, but for apicbase */
     uint32_t entry;         /* = state.eip */
     struct load_range range[LOAD_RANGES];
@@ -70,7 +70,8 @@ bool load_guest(const struct load_request *request,
                 const struct load_memory *memory, struct load_result *result,
                 char **error);
 
-/* What an image is, without loading it: "multiboot", "linux" or NULL. */
+/* What an image is, without loading it: "multiboot", "linux", "pv" (a
+ * paravirtual kernel, traps/pv_abi.h) or NULL. */
 const char *load_kind(const struct blob *image);
 
 #endif

@@ -62,6 +62,11 @@ bool multiboot_load(const struct load_request *request,
                     const struct load_memory *memory,
                     struct load_result *result, char **error);
 
+bool pv_recognized(const struct blob *image);
+bool pv_load(const struct load_request *request,
+             const struct load_memory *memory, struct load_result *result,
+             char **error);
+
 bool linux_recognized(const struct blob *image);
 bool linux_load(const struct load_request *request,
                 const struct load_memory *memory, struct load_result *result,

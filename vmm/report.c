@@ -27,6 +27,12 @@ static void report_triple_fault(struct vm *vm)
     char where[96];
 
     vm_guest_state(vm, &s);
+    if (!chain->count) {
+        vm_say(vm, "%s, at %s, cycle %llu", monitor_message(vm->monitor),
+               place(vm, s.eip, where, sizeof where),
+               (unsigned long long)vm_cycles(vm));
+        return;
+    }
     vm_say(vm, "triple fault at %s, cycle %llu",
            place(vm, s.eip, where, sizeof where),
            (unsigned long long)vm_cycles(vm));

@@ -22,6 +22,8 @@ static const struct {
                 "direct execution of programs, the kernel translated as "
                 "it runs",
                 &technique_bt},
+    [CPU_PV] = {"pv", "a ported kernel at ring 1, which asks by hypercall",
+                &technique_pv},
 };
 
 const char *cpu_technique_name(enum cpu_technique t)

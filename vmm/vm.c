@@ -5,8 +5,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "trace/emit.h"
+#include "traps/pv_abi.h"
 #include "vmm/firmware.h"
 
 enum {
@@ -137,16 +139,20 @@ static void platform_stop(void *ctx, enum pc_stop why, uint32_t value)
 static void serial_input(struct vm *vm)
 {
     uint64_t now = machine_now(vm->machine);
+    bool paravirtual;
     int byte;
 
     vm->waiting_input = vm->config.serial_input != NULL;
     if (!vm->waiting_input || now < vm->next_input)
         return;
     vm->next_input = now + INPUT_GAP;
-    if (!pc_serial_ready(vm->pc))
+    paravirtual = vm->monitor && monitor_console_ready(vm->monitor);
+    if (!paravirtual && !pc_serial_ready(vm->pc))
         return;
     byte = vm->config.serial_input(vm->config.ctx);
-    if (byte >= 0)
+    if (byte >= 0 && paravirtual)
+        monitor_console_input(vm->monitor, (uint8_t)byte);
+    else if (byte >= 0)
         pc_serial_input(vm->pc, (uint8_t)byte);
     else
         vm->next_input = now + 20 * INPUT_GAP;
@@ -396,13 +402,36 @@ static void translate_ahead(struct vm *vm)
     }
 }
 
+/* A paravirtual kernel runs under its own technique and no other does. */
+static bool check_kind(const struct vm *vm, char **error)
+{
+    const char *kind = load_kind(&vm->config.kernel);
+    const char *name = vm->config.kernel.name;
+    bool paravirtual = kind && strcmp(kind, "pv") == 0;
+
+    if (paravirtual == (vm->config.cpu == CPU_PV) || !kind)
+        return true;
+    if (asprintf(error,
+                 paravirtual
+                     ? "%s: a paravirtual kernel: it needs --cpu pv"
+                     : "%s: not a paravirtual kernel (no \"" PV_NOTE_OWNER
+                       "\" note): --cpu pv runs ported kernels, such as "
+                       "@lumen-pv",
+                 name ? name : "kernel") < 0)
+        *error = NULL;
+    return false;
+}
+
 static bool load(struct vm *vm, char **error)
 {
     struct load_memory memory = {load_write, vm, vm->config.memory_bytes};
     struct load_request request = {vm->config.kernel, vm->config.append,
                                    vm->config.initrd, vm->config.initrd_count};
 
-    if (!firmware_install(&memory, (unsigned)vm->config.disk_count)) {
+    if (!check_kind(vm, error))
+        return false;
+    if (vm->config.cpu != CPU_PV &&
+        !firmware_install(&memory, (unsigned)vm->config.disk_count)) {
         if (asprintf(error, "not enough memory for a PC's low 1 MiB") < 0)
             *error = NULL;
         return false;

@@ -23,6 +23,7 @@ enum cpu_technique {
     CPU_TRAP,
     CPU_BT_STATIC,
     CPU_BT,
+    CPU_PV,
     CPU_TECHNIQUES,
 };
 
