@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 struct embedded_guest {
-    const char *name; /* "lumen", "lumen-trap", "bench", "hole" */
+    const char *name; /* "lumen", "lumen-trap", "lumen-pv", "bench", ... */
     const unsigned char *data;
     size_t size;
 };

@@ -85,16 +85,36 @@ static void install(struct monitor *mon)
 /* ---- exits -----------------------------------------------------------------
  */
 
-static bool hypercall_exit(struct monitor *mon, const struct machine_exit *e)
+static void count_exit(struct monitor *mon, enum exit_reason reason,
+                       const struct machine_exit *e)
 {
-    if (e->kind != MX_SOFTWARE || e->vector != PV_VECTOR || mon->v.cpl == 3)
-        return false; /* at ring 3 like any vector without a handler */
-    mon->trace->count.exits[EXIT_HYPERCALL]++;
-    trace_exit(mon->trace, monitor_site(mon), EXIT_HYPERCALL, e->vector, 0, 0);
+    mon->trace->count.exits[reason]++;
+    trace_exit(mon->trace, monitor_site(mon), reason, e->vector, e->error, 0);
+}
+
+static void hypercall_exit(struct monitor *mon, const struct machine_exit *e)
+{
+    count_exit(mon, EXIT_HYPERCALL, e);
     mon->dirty = true;
     mon->v.eip = e->next_eip;
     pv_hypercall(mon);
     pv_upcall(mon);
+}
+
+/* Nothing that the processor refused is done for the guest: the exception is
+ * the guest's own. Page faults and INT n take the usual way. */
+static bool own_exit(struct monitor *mon, const struct machine_exit *e)
+{
+    struct fault f = {e->vector, e->has_error, e->error, 0};
+
+    if (e->kind == MX_SOFTWARE && e->vector == PV_VECTOR && mon->v.cpl != 3) {
+        hypercall_exit(mon, e);
+        return true;
+    }
+    if (e->kind != MX_EXCEPTION)
+        return false;
+    count_exit(mon, EXIT_EXCEPTION, e);
+    inject_fault(mon, &f);
     return true;
 }
 
@@ -150,7 +170,7 @@ const struct technique technique_pv = {
     .enter = enter,
     .capture = capture,
     .install = install,
-    .exit = hypercall_exit,
+    .exit = own_exit,
     .inject = pv_inject,
     .pending = pending,
     .pin = pin,

@@ -1,32 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* console.c - the first serial port, and the editing of a line.
+/* console.c - characters to and from the terminal, and the editing of a line.
  *
- * Output waits for the transmitter. Input comes by IRQ 4 into a ring, and is
- * echoed only when a process reads it: so what was typed (or piped in) early
- * appears behind the prompt it answers, and output does not depend on timing.
- *
- * Reference: National Semiconductor PC16550D data sheet.
+ * Input comes by interrupt into a ring, and is echoed only when a process
+ * reads it: so what was typed (or piped in) early appears behind the prompt it
+ * answers, and output does not depend on timing.
  */
 #include "irq.h"
 #include "kernel.h"
+#include "machine.h"
 #include "proc.h"
-#include "x86.h"
 
-#define COM1          0x3F8
-#define DATA          (COM1 + 0) /* divisor, low byte, when DLAB is set */
-#define INTERRUPTS    (COM1 + 1) /* divisor, high byte, likewise        */
-#define LINE_CONTROL  (COM1 + 3)
-#define MODEM_CONTROL (COM1 + 4)
-#define LINE_STATUS   (COM1 + 5)
-
-#define ON_RECEIVE   0x01
-#define DLAB         0x80
-#define EIGHT_N_ONE  0x03
-#define DTR_RTS_OUT2 0x0B /* OUT2 connects the UART to IRQ 4     */
-#define DATA_READY   0x01
-#define THR_EMPTY    0x20
-
-#define POLLS      100000u
 #define RING_BYTES 256u
 #define LINE_BYTES 120u
 
@@ -41,28 +24,25 @@ static char line[LINE_BYTES]; /* the line being handed out           */
 static uint32_t line_used, line_taken;
 static bool has_reader;
 
-/* FIFO control is left alone: turning the FIFO on would drop a character
- * that is already waiting. */
 void console_init(void)
 {
-    port_out8(INTERRUPTS, 0);
-    port_out8(LINE_CONTROL, DLAB);
-    port_out8(DATA, 1); /* 115,200 bits a second               */
-    port_out8(INTERRUPTS, 0);
-    port_out8(LINE_CONTROL, EIGHT_N_ONE);
-    port_out8(MODEM_CONTROL, DTR_RTS_OUT2);
-    port_out8(INTERRUPTS, ON_RECEIVE);
+    terminal_init();
+    terminal_listen(true);
 }
 
 void console_put(char c)
 {
     uint32_t state = irq_save();
 
-    for (uint32_t i = 0; i < POLLS; i++) {
-        if (port_in8(LINE_STATUS) & THR_EMPTY)
-            break;
-    }
-    port_out8(DATA, (uint8_t)c);
+    terminal_put(c);
+    irq_restore(state);
+}
+
+void console_flush(void)
+{
+    uint32_t state = irq_save();
+
+    terminal_flush();
     irq_restore(state);
 }
 
@@ -70,13 +50,12 @@ void console_put(char c)
  * lose what it says. */
 void console_interrupt(void)
 {
-    while (port_in8(LINE_STATUS) & DATA_READY) {
-        if (ring_written - ring_read == RING_BYTES) {
-            port_out8(INTERRUPTS, 0);
-            break;
-        }
-        ring[ring_written++ % RING_BYTES] = (char)port_in8(DATA);
-    }
+    int c;
+
+    while (ring_written - ring_read < RING_BYTES && (c = terminal_get()) >= 0)
+        ring[ring_written++ % RING_BYTES] = (char)c;
+    if (ring_written - ring_read == RING_BYTES)
+        terminal_listen(false);
     sched_wake(ring);
 }
 
@@ -85,11 +64,12 @@ static char get_char(void)
     uint32_t state = irq_save();
     char c;
 
+    terminal_flush();
     while (ring_read == ring_written)
         sched_sleep(ring);
     c = ring[ring_read++ % RING_BYTES];
     if (ring_read == ring_written)
-        port_out8(INTERRUPTS, ON_RECEIVE);
+        terminal_listen(true);
     irq_restore(state);
     return c;
 }

@@ -7,6 +7,7 @@
  * Reference: System V ABI, "Program Header" and the i386 supplement.
  */
 #include "kernel.h"
+#include "machine.h"
 #include "proc.h"
 #include "x86.h"
 
@@ -142,8 +143,10 @@ int32_t exec_image(struct space *space, const char *path, char *const argv[],
 
     if (!file || !space_create(space))
         return -1;
+    batch_begin();
     if (load_file(space, file, &entry))
         esp = build_stack(space, argv, argc);
+    batch_end();
     if (esp == 0) {
         space_destroy(space);
         return -1;

@@ -248,6 +248,7 @@ int32_t file_write(uint32_t fd, const void *buffer, uint32_t bytes)
     case FILE_CONSOLE:
         for (uint32_t i = 0; i < bytes; i++)
             console_put(text[i]);
+        console_flush();
         return (int32_t)bytes;
     case FILE_PIPE_WRITE: return pipe_write(file->pipe, buffer, bytes);
     case FILE_DISK: /* only read from when writing              */

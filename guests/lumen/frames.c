@@ -6,15 +6,13 @@
  */
 #include "irq.h"
 #include "kernel.h"
-#include "memory.h"
+#include "machine.h"
 #include "trap.h"
 
 struct frame {
     uint16_t references;
     uint16_t next_free; /* frame number; 0 ends the list           */
 };
-
-extern char kernel_end[]; /* lumen.ld                                */
 
 static struct frame *frames; /* indexed by frame number                 */
 static uint32_t frame_count, free_count;
@@ -35,7 +33,7 @@ void *early_alloc(uint32_t bytes)
 
 void frames_init(uint32_t memory_bytes)
 {
-    early_next = ((uint32_t)kernel_end + PAGE_SIZE - 1) & PAGE_MASK;
+    early_next = boot_end;
     frame_count = memory_bytes / PAGE_SIZE;
     frames = early_alloc(frame_count * sizeof *frames);
 }

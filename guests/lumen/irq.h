@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* irq.h - is this CPU taking interrupts? The one file in which lumen and
- * lumen-trap differ.
+ * lumen-trap differ. (lumen-pv has its own, pv/irq.h.)
  *
  * lumen does what every kernel does: PUSHF remembers IF, CLI clears it, POPF
  * puts it back, and IRET to a program sets it again with the program's EFLAGS.
@@ -20,12 +20,14 @@
 #ifndef LUMEN_IRQ_H
 #define LUMEN_IRQ_H
 
-#ifdef __ASSEMBLER__
+#ifdef LUMEN_PV
+#include "pv/irq.h"
+#elif defined(__ASSEMBLER__)
 
 /* The last instruction of every return to a program. */
 .macro RETURN_TO_USER
 #ifdef LUMEN_TRAP
-    sti /* traps; an interrupt can come after IRET only */
+    sti      /* traps; an interrupt can come after IRET only */
 #endif
         iret /* in lumen this restores IF, in ring 0         */
             .endm
@@ -52,8 +54,9 @@ static inline void irq_gate_entered(void)
 }
 
 /* ... and the IRET to come restores what it found. */
-static inline void irq_gate_leaving(uint32_t eflags)
+static inline void irq_gate_leaving(uint32_t eflags, bool to_user)
 {
+    (void)to_user;
     irq_on = (eflags & EFLAGS_IF) != 0;
 }
 
@@ -97,9 +100,10 @@ static inline void irq_enable_and_halt(void)
 
 static inline void irq_gate_entered(void) {}
 
-static inline void irq_gate_leaving(uint32_t eflags)
+static inline void irq_gate_leaving(uint32_t eflags, bool to_user)
 {
     (void)eflags;
+    (void)to_user;
 }
 
 static inline bool irq_enabled(void)
@@ -141,5 +145,5 @@ static inline void irq_enable_and_halt(void)
 }
 
 #endif /* LUMEN_TRAP */
-#endif /* __ASSEMBLER__ */
+#endif /* LUMEN_PV, __ASSEMBLER__ */
 #endif

@@ -29,9 +29,10 @@ void cmdline_init(const char *line);
 bool cmdline_has(const char *word);
 const char *cmdline_value(const char *key); /* "run=": rest of the word */
 
-/* console.c: COM1 */
+/* console.c */
 void console_init(void);
 void console_put(char c);
+void console_flush(void);
 int32_t console_read(void *buffer, uint32_t bytes);
 void console_interrupt(void);
 

@@ -9,47 +9,11 @@
  */
 #include "irq.h"
 #include "kernel.h"
-#include "memory.h"
+#include "machine.h"
 #include "proc.h"
 #include "trap.h"
 
-#define MULTIBOOT_MAGIC   0x2BADB002u
-#define MULTIBOOT_MEMORY  0x1u
-#define MULTIBOOT_CMDLINE 0x4u
-
-struct multiboot_info {
-    uint32_t flags;
-    uint32_t lower_kib, upper_kib; /* below 640 KiB, above 1 MiB       */
-    uint32_t boot_device;
-    uint32_t cmdline; /* physical address of a string     */
-};
-
-_Noreturn void kernel_main(uint32_t magic, phys_t info);
-
-/* Read what the loader left, while nobody can have written over it. Only the
- * first 4 MiB are mapped yet. */
-static uint32_t read_boot_info(uint32_t magic, phys_t info)
-{
-    const struct multiboot_info *boot = phys_to_virt(info);
-    uint32_t kib;
-
-    if (magic != MULTIBOOT_MAGIC)
-        panic(NULL, "not started by a multiboot loader (EAX = %x)", magic);
-    if (info >= BIG_PAGE || boot->cmdline >= BIG_PAGE)
-        panic(NULL, "boot information above 4 MiB");
-    if (!(boot->flags & MULTIBOOT_MEMORY))
-        panic(NULL, "the boot loader does not say how much memory there is");
-
-    if (boot->flags & MULTIBOOT_CMDLINE)
-        cmdline_init(phys_to_virt(boot->cmdline));
-
-    kib = boot->upper_kib + 1024;
-    if (kib > MEMORY_MAX / 1024)
-        kib = MEMORY_MAX / 1024;
-    if (kib < 4096)
-        panic(NULL, "%u KiB of memory are too few", kib);
-    return kib * 1024 & PAGE_MASK;
-}
+_Noreturn void kernel_main(uint32_t first, uint32_t second);
 
 /* "prog,arg,arg" to an argv, in place. */
 static uint32_t split_commas(char *text, char *argv[ARGUMENTS])
@@ -111,13 +75,13 @@ static void start_first_process(const struct test_score *score)
     }
 }
 
-void kernel_main(uint32_t magic, phys_t info)
+void kernel_main(uint32_t first, uint32_t second)
 {
     struct test_score score = {0, 0};
     uint32_t memory_bytes;
 
     console_init();
-    memory_bytes = read_boot_info(magic, info);
+    memory_bytes = boot_read(first, second);
     gdt_init();
     idt_init();
     frames_init(memory_bytes);

@@ -8,16 +8,14 @@
  * Reference: SDM 3A, "32-Bit Paging" and "Global Pages".
  */
 #include "kernel.h"
-#include "memory.h"
+#include "machine.h"
 #include "trap.h"
 #include "x86.h"
 
 #define ENTRIES      1024u
 #define KERNEL_ENTRY ((uint32_t)KERNEL_BASE >> 22)
 
-extern pte_t boot_directory[]; /* boot.S                          */
-
-pte_t *kernel_directory = boot_directory;
+pte_t *kernel_directory;
 
 void directory_load(phys_t directory)
 {
@@ -56,13 +54,14 @@ void paging_init(uint32_t memory_bytes)
     if (big)
         write_cr4(read_cr4() | CR4_PSE);
     for (phys_t pa = 0; pa < memory_bytes; pa += BIG_PAGE)
-        kernel_directory[KERNEL_ENTRY + (pa >> 22)] =
-            big ? pa | flags | PDE_PS : make_table(pa, memory_bytes, flags);
+        pte_set(&kernel_directory[KERNEL_ENTRY + (pa >> 22)],
+                big ? pa | flags | PDE_PS
+                    : make_table(pa, memory_bytes, flags));
 
     /* The window's table has to be there before the first process copies
      * the directory. */
-    kernel_directory[WINDOW >> 22] =
-        virt_to_phys(early_alloc(PAGE_SIZE)) | PTE_P | PTE_W;
+    pte_set(&kernel_directory[WINDOW >> 22],
+            virt_to_phys(early_alloc(PAGE_SIZE)) | PTE_P | PTE_W);
     tlb_flush();
 
     /* Setting PGE flushes everything, the pages above included. */
@@ -86,13 +85,14 @@ phys_t directory_create(void)
 pte_t *directory_entry(phys_t directory, uint32_t va, bool create)
 {
     pte_t *pde = (pte_t *)phys_to_virt(directory) + (va >> 22);
+    phys_t table = *pde & PAGE_MASK;
 
     if (!(*pde & PTE_P)) {
-        phys_t table = create ? frame_alloc() : 0;
-
+        table = create ? frame_alloc() : 0;
         if (table == 0)
             return NULL;
-        *pde = table | PTE_P | PTE_W | PTE_U;
+        pte_set(pde, table | PTE_P | PTE_W | PTE_U);
+        batch_flush(); /* or the next page would find none yet     */
     }
-    return (pte_t *)phys_to_virt(*pde & PAGE_MASK) + (va / PAGE_SIZE) % ENTRIES;
+    return (pte_t *)phys_to_virt(table) + (va / PAGE_SIZE) % ENTRIES;
 }

@@ -45,7 +45,7 @@ void pic_unmask(uint32_t irq)
 
 /* IRQ 7 and 15 also mean "the line dropped before I could say which": then
  * no in-service bit is set, and an EOI would end somebody else's interrupt. */
-bool pic_acknowledge(uint32_t irq)
+static bool acknowledge(uint32_t irq)
 {
     uint16_t pic = irq < 8 ? MASTER : SLAVE;
 
@@ -61,6 +61,14 @@ bool pic_acknowledge(uint32_t irq)
         port_out8(SLAVE, OCW2_EOI);
     port_out8(MASTER, OCW2_EOI);
     return true;
+}
+
+void pic_interrupt(const struct trap_frame *frame)
+{
+    uint32_t irq = frame->vector - VEC_IRQ;
+
+    if (acknowledge(irq))
+        irq_dispatch(irq, frame_is_user(frame));
 }
 
 uint8_t pic_requests(void)

@@ -70,4 +70,5 @@ void kprintf(const char *format, ...)
     va_start(list, format);
     vkprintf(format, list);
     va_end(list);
+    console_flush();
 }

@@ -7,6 +7,7 @@
  */
 #include "irq.h"
 #include "kernel.h"
+#include "machine.h"
 #include "proc.h"
 
 #define CANARY 0x4C554D45u /* at the bottom of each kernel stack      */
@@ -73,9 +74,11 @@ void schedule(void)
 
     check_stack(before);
     current = next;
+    batch_begin();
     tss_set_stack((uint32_t)phys_to_virt(next->stack + PAGE_SIZE));
     directory_load(next->space.directory ? next->space.directory
                                          : virt_to_phys(kernel_directory));
+    batch_end();
     switch_stacks(&before->saved_esp, next->saved_esp);
 }
 

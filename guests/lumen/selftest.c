@@ -49,7 +49,7 @@ void selftest_run(struct test_score *score)
 {
     run_table(cpu_tests, score);
     run_table(paging_tests, score);
-#ifndef LUMEN_TRAP
+#if !defined(LUMEN_TRAP) && !defined(LUMEN_PV)
     run_table(silent_tests, score);
 #endif
 }

@@ -9,7 +9,7 @@
  * Reference: SDM 3A, "Interrupt 14 - Page-Fault Exception (#PF)".
  */
 #include "kernel.h"
-#include "memory.h"
+#include "machine.h"
 #include "x86.h"
 
 #define ENTRIES      1024u
@@ -32,6 +32,7 @@ void space_destroy(struct space *space)
 
     if (space->directory == 0)
         return;
+    batch_begin();
     for (uint32_t i = 0; i < USER_ENTRIES; i++) {
         pte_t *table = phys_to_virt(directory[i] & PAGE_MASK);
 
@@ -41,9 +42,10 @@ void space_destroy(struct space *space)
             if (table[j] & PTE_P)
                 frame_free(table[j] & PAGE_MASK);
         }
-        frame_free(directory[i] & PAGE_MASK);
+        table_free(directory[i] & PAGE_MASK);
     }
-    frame_free(space->directory);
+    table_free(space->directory);
+    batch_end();
     memset(space, 0, sizeof *space);
 }
 
@@ -52,12 +54,16 @@ void space_destroy(struct space *space)
 static void share_table(pte_t *to, pte_t *from)
 {
     for (uint32_t j = 0; j < ENTRIES; j++) {
-        if (!(from[j] & PTE_P))
+        pte_t pte = from[j];
+
+        if (!(pte & PTE_P))
             continue;
-        if (from[j] & PTE_W)
-            from[j] = (from[j] & ~(pte_t)PTE_W) | PTE_COW;
-        to[j] = from[j] & ~(pte_t)(PTE_A | PTE_D);
-        frame_share(from[j] & PAGE_MASK);
+        if (pte & PTE_W) {
+            pte = (pte & ~(pte_t)PTE_W) | PTE_COW;
+            pte_set(&from[j], pte);
+        }
+        pte_set(&to[j], pte & ~(pte_t)(PTE_A | PTE_D));
+        frame_share(pte & PAGE_MASK);
     }
 }
 
@@ -72,6 +78,7 @@ bool space_fork(struct space *child, struct space *parent)
     child->pages = parent->pages;
 
     to = phys_to_virt(child->directory);
+    batch_begin();
     for (uint32_t i = 0; i < USER_ENTRIES && complete; i++) {
         phys_t table;
 
@@ -81,12 +88,13 @@ bool space_fork(struct space *child, struct space *parent)
         complete = table != 0;
         if (!complete)
             break;
-        to[i] = table | PTE_P | PTE_W | PTE_U;
+        pte_set(&to[i], table | PTE_P | PTE_W | PTE_U);
         share_table(phys_to_virt(table), phys_to_virt(from[i] & PAGE_MASK));
     }
 
     /* The parent lost write access: the TLB must forget that it had it. */
     tlb_flush();
+    batch_end();
     if (!complete)
         space_destroy(child);
     return complete;
@@ -100,7 +108,7 @@ bool space_add_page(struct space *space, uint32_t va, phys_t frame,
 
     if (!pte)
         return false;
-    *pte = frame | PTE_P | PTE_U | (writable ? (pte_t)PTE_W : 0u);
+    pte_set(pte, frame | PTE_P | PTE_U | (writable ? (pte_t)PTE_W : 0u));
     space->pages++;
     return true;
 }
@@ -120,8 +128,10 @@ static enum fault_result copy_on_write(uint32_t va, pte_t *pte)
 
     /* The last one to hold a shared frame may have it. */
     if (frame_references(old) == 1) {
-        *pte = (*pte & ~(pte_t)PTE_COW) | PTE_W;
+        batch_begin();
+        pte_set(pte, (*pte & ~(pte_t)PTE_COW) | PTE_W);
         invlpg(va);
+        batch_end();
         return FAULT_FIXED;
     }
 
@@ -129,8 +139,10 @@ static enum fault_result copy_on_write(uint32_t va, pte_t *pte)
     if (copy == 0)
         return FAULT_NO_MEMORY;
     memcpy(phys_to_virt(copy), phys_to_virt(old), PAGE_SIZE);
-    *pte = copy | PTE_P | PTE_W | PTE_U;
+    batch_begin();
+    pte_set(pte, copy | PTE_P | PTE_W | PTE_U);
     invlpg(va);
+    batch_end();
     frame_free(old);
     return FAULT_FIXED;
 }
@@ -167,16 +179,18 @@ enum fault_result space_fault(struct space *space, uint32_t va, uint32_t error)
 static void drop_empty_table(struct space *space, uint32_t va)
 {
     pte_t *pde = (pte_t *)phys_to_virt(space->directory) + (va >> 22);
-    const pte_t *table = phys_to_virt(*pde & PAGE_MASK);
+    phys_t frame = *pde & PAGE_MASK;
+    const pte_t *table = phys_to_virt(frame);
 
+    batch_flush();
     if (!(*pde & PTE_P))
         return;
     for (uint32_t j = 0; j < ENTRIES; j++) {
         if (table[j] != 0)
             return;
     }
-    frame_free(*pde & PAGE_MASK);
-    *pde = 0;
+    pte_set(pde, 0);
+    table_free(frame);
     /* The CPU may have cached the directory entry; any INVLPG drops those. */
     invlpg(va);
 }
@@ -193,7 +207,7 @@ static void unmap_range(struct space *space, uint32_t from, uint32_t to)
         if (*pte & PTE_P) {
             phys_t frame = *pte & PAGE_MASK;
 
-            *pte = 0;
+            pte_set(pte, 0);
             invlpg(va);
             frame_free(frame);
             space->pages--;
@@ -216,9 +230,12 @@ int32_t space_sbrk(struct space *space, int32_t bytes)
         return -1;
 
     heap->end = new;
-    if (bytes < 0)
+    if (bytes < 0) {
+        batch_begin();
         unmap_range(space, (new + PAGE_SIZE - 1) & PAGE_MASK,
                     (old + PAGE_SIZE - 1) & PAGE_MASK);
+        batch_end();
+    }
     return (int32_t)old;
 }
 

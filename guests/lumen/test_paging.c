@@ -8,7 +8,7 @@
  * and Dirty Flags", "Caching Translation Information".
  */
 #include "kernel.h"
-#include "memory.h"
+#include "machine.h"
 #include "selftest.h"
 #include "x86.h"
 
@@ -19,7 +19,7 @@ static pte_t *map_window(phys_t frame, pte_t flags)
 {
     pte_t *pte = directory_entry(virt_to_phys(kernel_directory), WINDOW, false);
 
-    *pte = frame | flags;
+    pte_set(pte, frame | flags);
     invlpg(WINDOW);
     return pte;
 }
@@ -83,6 +83,7 @@ static const char *test_write_protect(void)
     return check_page_fault(WINDOW, PF_P | PF_W);
 }
 
+#ifndef LUMEN_PV /* CR0 is the VMM's, and WP is set */
 /* Without CR0.WP, ring 0 may write to read-only pages. */
 static const char *test_write_protect_off(void)
 {
@@ -100,6 +101,8 @@ static const char *test_write_protect_off(void)
     return check_page_fault(WINDOW, PF_P | PF_W);
 }
 
+#endif
+
 /* The directory entry's W bit counts as well. */
 static const char *test_directory_protect(void)
 {
@@ -108,11 +111,11 @@ static const char *test_directory_protect(void)
 
     map_window(scratch[0], PTE_P | PTE_W);
     *window() = 1;
-    *pde &= ~(pte_t)PTE_W;
+    pte_set(pde, *pde & ~(pte_t)PTE_W);
     tlb_flush();
     PROBE("movl $9, (%[va])", [va] "r"(WINDOW));
     why = check_page_fault(WINDOW, PF_P | PF_W);
-    *pde |= PTE_W;
+    pte_set(pde, *pde | PTE_W);
     tlb_flush();
     return why;
 }
@@ -123,8 +126,8 @@ static const char *test_accessed_dirty(void)
     pte_t *pde = &kernel_directory[WINDOW >> 22];
 
     for (uint32_t round = 0; round < 3; round++) {
-        *pde &= ~(pte_t)PTE_A;
-        *pte &= ~(pte_t)(PTE_A | PTE_D);
+        pte_set(pde, *pde & ~(pte_t)PTE_A);
+        pte_set(pte, *pte & ~(pte_t)(PTE_A | PTE_D));
         tlb_flush();
         if (*window() != 1)
             return "wrong contents";
@@ -154,7 +157,7 @@ static const char *test_flush_by_cr3(void)
     pte_t *pte = map_window(scratch[0], PTE_P | PTE_W);
 
     for (uint32_t round = 0; round < 8; round++) {
-        *pte = scratch[round % 2] | PTE_P | PTE_W;
+        pte_set(pte, scratch[round % 2] | PTE_P | PTE_W);
         tlb_flush();
         if (*window() != round % 2 + 1)
             return "loading CR3 does not make a new mapping visible";
@@ -162,6 +165,7 @@ static const char *test_flush_by_cr3(void)
     return NULL;
 }
 
+#ifndef LUMEN_PV /* so is CR4: no global pages */
 /* Global pages outlive a load of CR3, but not a change of CR4.PGE. With "pge"
  * on the command line only. */
 static const char *test_flush_by_pge(void)
@@ -172,7 +176,7 @@ static const char *test_flush_by_pge(void)
     if (!(cr4 & CR4_PGE))
         return NULL;
     for (uint32_t round = 0; round < 4; round++) {
-        *pte = scratch[round % 2] | PTE_P | PTE_W | PTE_G;
+        pte_set(pte, scratch[round % 2] | PTE_P | PTE_W | PTE_G);
         write_cr4(cr4 & ~CR4_PGE);
         write_cr4(cr4);
         if (*window() != round % 2 + 1)
@@ -180,6 +184,8 @@ static const char *test_flush_by_pge(void)
     }
     return NULL;
 }
+
+#endif
 
 /* A string store runs into a page that is not there: what it has done so far
  * stays done, and EDI and ECX say how to go on. */
@@ -214,14 +220,14 @@ static const char *test_big_page(void)
 
     if (!(read_cr4() & CR4_PSE))
         return NULL;
-    *pde = PTE_P | PTE_W | PDE_PS;
+    pte_set(pde, PTE_P | PTE_W | PDE_PS);
     tlb_flush();
     if (*alias != 3 || !(*pde & PTE_A) || (*pde & PTE_D))
         why = "reading through a 4 MiB page";
     *alias = 4;
     if (!why && (cell != 4 || !(*pde & PTE_D)))
         why = "writing through a 4 MiB page";
-    *pde = 0;
+    pte_set(pde, 0);
     tlb_flush();
     cell = 3;
     return why;
@@ -231,12 +237,16 @@ const struct self_test paging_tests[] = {
     {"frame allocator", test_frames},
     {"fault: page not present", test_fault_not_present},
     {"fault: write to read-only", test_write_protect},
+#ifndef LUMEN_PV
     {"CR0.WP off and on", test_write_protect_off},
+#endif
     {"read-only directory entry", test_directory_protect},
     {"accessed and dirty bits", test_accessed_dirty},
     {"INVLPG", test_invlpg},
     {"TLB flush by CR3", test_flush_by_cr3},
+#ifndef LUMEN_PV
     {"TLB flush by PGE, if on", test_flush_by_pge},
+#endif
     {"4 MiB page, if on", test_big_page},
     {"fault in a string store", test_string_restart},
     {NULL, NULL},

@@ -1,28 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* timer.c - a hundred ticks a second from the 8254.
- *
- * Reference: Intel 8254 data sheet, "Mode 2: Rate Generator".
- */
+/* timer.c - a hundred ticks a second, counted. */
 #include "proc.h"
 #include "trap.h"
-#include "x86.h"
-
-#define PORT_CHANNEL0  0x40
-#define PORT_COMMAND   0x43
-#define RATE_GENERATOR 0x34 /* channel 0, low then high byte, mode 2   */
-#define INPUT_HZ       1193182u
-#define TICK_HZ        100u
 
 static volatile uint32_t ticks;
-
-void timer_init(void)
-{
-    uint32_t divisor = (INPUT_HZ + TICK_HZ / 2) / TICK_HZ;
-
-    port_out8(PORT_COMMAND, RATE_GENERATOR);
-    port_out8(PORT_CHANNEL0, (uint8_t)divisor);
-    port_out8(PORT_CHANNEL0, (uint8_t)(divisor >> 8));
-}
 
 uint32_t timer_ticks(void)
 {

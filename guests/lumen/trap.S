@@ -30,6 +30,7 @@ trap_stub_syscall:
     pushl $0
     pushl $VEC_SYSCALL
 
+    .globl trap_common
 trap_common:
     pushl %ds
     pushl %es
@@ -49,7 +50,7 @@ trap_return:
     call trap_leave                     /* interrupts are off after this    */
     addl $4, %esp
 
-    testb $3, FRAME_CS(%esp)
+    testb $USER_BIT, FRAME_CS(%esp)
     jz 1f
     popal
     popl %es

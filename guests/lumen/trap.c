@@ -110,14 +110,10 @@ static void exception(struct trap_frame *frame)
     frame->eip = trap_probe.resume;
 }
 
-static void interrupt(const struct trap_frame *frame)
+void irq_dispatch(uint32_t irq, bool from_user)
 {
-    uint32_t irq = frame->vector - VEC_IRQ;
-
-    if (!pic_acknowledge(irq))
-        return;
     switch (irq) {
-    case IRQ_TIMER: timer_interrupt(frame_is_user(frame)); break;
+    case IRQ_TIMER: timer_interrupt(from_user); break;
     case IRQ_SERIAL: console_interrupt(); break;
     case IRQ_DISK: disk_interrupt(); break;
     default: break;
@@ -135,7 +131,7 @@ void trap_enter(struct trap_frame *frame)
     if (frame->vector < VEC_EXCEPTIONS)
         exception(frame);
     else
-        interrupt(frame);
+        pic_interrupt(frame);
 }
 
 /* The one place where a process loses the CPU against its will: on the way
@@ -145,5 +141,5 @@ void trap_leave(struct trap_frame *frame)
     irq_disable();
     if (frame_is_user(frame) && sched_wanted)
         schedule();
-    irq_gate_leaving(frame->eflags);
+    irq_gate_leaving(frame->eflags, frame_is_user(frame));
 }

@@ -6,11 +6,16 @@
 #ifndef LUMEN_TRAP_H
 #define LUMEN_TRAP_H
 
+#ifdef LUMEN_PV /* whose kernel knows that it is in ring 1 */
+#define SEL_KERNEL_CODE 0x09
+#define SEL_KERNEL_DATA 0x11
+#else
 #define SEL_KERNEL_CODE 0x08
 #define SEL_KERNEL_DATA 0x10
-#define SEL_USER_CODE   0x1B /* 0x18 with RPL 3                         */
-#define SEL_USER_DATA   0x23
-#define SEL_TSS         0x28
+#endif
+#define SEL_USER_CODE 0x1B /* 0x18 with RPL 3                         */
+#define SEL_USER_DATA 0x23
+#define SEL_TSS       0x28
 
 #define VEC_DE         0
 #define VEC_BP         3
@@ -21,11 +26,13 @@
 #define VEC_IRQ        32 /* IRQ 0..15 are vectors 32..47            */
 #define VEC_SYSCALL    0x80
 
+#define TICK_HZ    100u
 #define IRQ_TIMER  0
 #define IRQ_SERIAL 4
 #define IRQ_DISK   14
 
 #define FRAME_CS 52 /* offsetof(struct trap_frame, cs)         */
+#define USER_BIT 2  /* of a selector: ring 3, not 0 or 1       */
 
 #ifndef __ASSEMBLER__
 
@@ -56,8 +63,12 @@ extern uint32_t idt_address(void);
 
 void pic_init(void);
 void pic_unmask(uint32_t irq);
-bool pic_acknowledge(uint32_t irq); /* false: spurious             */
-uint8_t pic_requests(void);         /* IRQ 0..7 raised, not taken  */
+uint8_t pic_requests(void); /* IRQ 0..7 raised, not taken          */
+
+struct trap_frame;
+/* The controller interrupted; calls irq_dispatch() for each request. */
+void pic_interrupt(const struct trap_frame *frame);
+void irq_dispatch(uint32_t irq, bool from_user);
 
 void timer_init(void);
 uint32_t timer_ticks(void);

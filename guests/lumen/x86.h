@@ -3,7 +3,8 @@
  *
  * Reference: SDM 2, one entry per instruction. All of these are privileged
  * (or checked against IOPL), so below ring 0 they trap. The sensitive ones
- * that do not trap live in irq.h and silent.c, and nowhere else.
+ * that do not trap live in irq.h and silent.c, and nowhere else. lumen-pv asks
+ * the VMM instead: pv/paging.h.
  */
 #ifndef LUMEN_X86_H
 #define LUMEN_X86_H
@@ -56,6 +57,10 @@ static inline void port_out_words(uint16_t port, const void *from,
                      : "memory");
 }
 
+#ifdef LUMEN_PV
+#include "pv/paging.h"
+#else
+
 #define X86_CONTROL_REGISTER(n)                                                \
     static inline uint32_t read_cr##n(void)                                    \
     {                                                                          \
@@ -87,4 +92,5 @@ static inline uint32_t cpu_features(void)
     return edx;
 }
 
+#endif /* LUMEN_PV */
 #endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* machine.h - what lumen needs of the machine it runs on.
+ *
+ * Two machines provide it: the PC (the files beside this one: boot.S,
+ * multiboot.c, gdt.c, idt.c, pic.c, pit.c, uart.c, disk.c, power.c) and a VMM
+ * that lumen knows of (the folder pv). Segments, handlers and interrupts are
+ * declared in trap.h; the interrupt flag is in irq.h, the paging registers in
+ * x86.h. The rest of lumen is the same for both.
+ */
+#ifndef LUMEN_MACHINE_H
+#define LUMEN_MACHINE_H
+
+#include "memory.h"
+
+/* What the loader left, before anything else: hands the command line to
+ * cmdline_init() and sets kernel_directory; returns the bytes of memory, a
+ * multiple of 4 KiB. The arguments are those of kernel_main(). */
+uint32_t boot_read(uint32_t first, uint32_t second);
+/* Virtual: the first page that neither kernel nor loader uses. */
+extern uint32_t boot_end;
+
+/* The line to whoever sits in front: characters out (interrupts off), and in
+ * (-1: none now); whether it may interrupt for input. */
+void terminal_init(void);
+void terminal_put(char c);
+void terminal_flush(void); /* what was put is on its way after this */
+int terminal_get(void);
+void terminal_listen(bool on);
+
+/* Change an entry of a page table that the processor may be using. Between
+ * batch_begin() and batch_end() this, flushes, tss_set_stack() and
+ * directory_load() may be put off: nothing there may rely on them, unless it
+ * calls batch_flush(). */
+#ifdef LUMEN_PV
+void pte_set(pte_t *pte, pte_t value);
+void batch_begin(void);
+void batch_flush(void);
+void batch_end(void);
+/* Give the frame of a page table back. */
+void table_free(phys_t frame);
+#else
+static inline void pte_set(pte_t *pte, pte_t value)
+{
+    *(volatile pte_t *)pte = value;
+}
+
+static inline void batch_begin(void) {}
+static inline void batch_flush(void) {}
+static inline void batch_end(void) {}
+
+static inline void table_free(phys_t frame)
+{
+    frame_free(frame);
+}
+#endif
+
+#endif
