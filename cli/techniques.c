@@ -14,7 +14,8 @@ static const char *const later_cpus[] = {"bt", "hvm"};
 static const char *const later_mmus[] = {"direct", "nested"};
 
 static const char valid_pairs[] =
-    "valid are trap, bt-static or pv with tlb or shadow; bare without --mmu";
+    "valid are trap, bt-static, bt or pv with tlb or shadow; bare without "
+    "--mmu";
 
 static bool listed(const char *const *names, size_t count, const char *name)
 {

@@ -82,7 +82,7 @@ want 2 "--frobnicate" run --frobnicate
 want 2 "bare, trap, bt-static" run --cpu frobnicate
 want 2 "not built yet" run --cpu hvm
 want 2 "not built yet" run --mmu nested
-want 2 "trap or bt-static with tlb or shadow" run --cpu bare --mmu shadow
+want 2 "with tlb or shadow" run --cpu bare --mmu shadow
 want 2 "--cpu trap only" run --cpu bt-static --what-if iopl1
 want 2 "from 2 to" run --memory 0
 want 2 "from 2 to" run --memory lots

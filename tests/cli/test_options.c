@@ -96,8 +96,6 @@ Test(cli_options, repeatable_options_keep_their_order)
 Test(cli_options, what_is_not_built_yet_says_so_and_what_is)
 {
     refused("--cpu hvm", "--cpu hvm is not built yet; bare, trap, bt-static");
-    refused("--cpu bt", "not built yet");
-    refused("--cpu pv", "not built yet");
     refused("--mmu nested", "--mmu nested is not built yet; tlb, shadow are");
     refused("--mmu direct", "not built yet");
     refused("--disk d,bus=virtio", "bus=virtio is not built yet");
@@ -107,8 +105,8 @@ Test(cli_options, what_is_not_built_yet_says_so_and_what_is)
 
 Test(cli_options, pairs_that_do_not_go_together_name_the_valid_ones)
 {
-    refused("--cpu bare --mmu tlb", "trap or bt-static with tlb or shadow");
-    refused("--mmu shadow --cpu bare", "trap or bt-static with tlb or shadow");
+    refused("--cpu bare --mmu tlb", "with tlb or shadow");
+    refused("--mmu shadow --cpu bare", "with tlb or shadow");
     refused("--what-if iopl1", "--cpu trap only");
     refused("--cpu bare --what-if iopl1", "--cpu trap only");
 }

@@ -60,6 +60,8 @@ static void emit_all(struct trace *t)
     trace_halt(t, here, true);
     trace_mode(t, here, "paging on", 0x80000011, 0x3000, 0x10, 0x11, 0x10);
     trace_relocate(t, here, NULL, 0xFFC00000, 0xFF800000, 0x3000);
+    trace_hypercall(t, here, 7, (const uint32_t[]){0xC0200000, 3, 0}, -22,
+                    true);
     trace_stop(t, here, "the guest asked for it", 0, 0);
 }
 
