@@ -259,14 +259,14 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
         run_ask(m); /* drops_run() puts everything back */
         return;
     }
-    if (vector == VEC_BP && software && is_own_code(m, live_linear(m) - 1)) {
+    if (vector == VEC_BP && software && code_is_site(m, live_linear(m) - 1)) {
+        if (!quick_rdtsc(m, eip - 1))
+            intercepted(m, eip - 1);
+    } else if (vector == VEC_BP && software &&
+               is_own_code(m, live_linear(m) - 1)) {
         if (m->stepping)
             clock_add(&m->clock, m->weight);
         software_interrupt(m, VEC_BP, eip - 1, eip, ARCH_INT3_INTO);
-    } else if (vector == VEC_BP && software &&
-               code_is_site(m, live_linear(m) - 1)) {
-        if (!quick_rdtsc(m, eip - 1))
-            intercepted(m, eip - 1);
     } else if (software) {
         uint8_t source = ARCH_SOFTWARE;
         uint32_t start = software_start(m, eip, &source);
