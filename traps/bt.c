@@ -68,16 +68,27 @@ static int engine_for(const struct monitor *mon)
 /* ---- from the real processor to the virtual one
  * ---------------------------------- */
 
-/* In the shared look-up; the instruction it serves is in scratch. */
+/* In the shared look-up: as if the jump were done, whose target is in EAX until
+ * the guest's is back there. */
 static void locate_shared(struct monitor *mon)
 {
     struct bt *bt = bt_of(mon);
 
+    unsigned at = bt->at & PAGE_MASK;
+    bool ret = at < bt->glue.jump;
+    bool done = at == bt->glue.miss[!ret] || at == bt->glue.hit[!ret];
+
     bt->at_unit = NONE;
-    mon->v.eip = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_EIP);
+    mon->v.eip = done || at >= bt->glue.kept[!ret]
+                     ? bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_TARGET)
+                     : mon->v.gpr[GPR_EAX];
+    if (done)
+        return;
     mon->v.gpr[GPR_EAX] = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_EAX);
-    if (bt->at != bt->glue_ret && bt->at != bt->glue_jump)
+    if (at != bt->glue.ret && at != bt->glue.jump)
         mon->v.gpr[GPR_ECX] = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_ECX);
+    if (ret)
+        mon->v.gpr[GPR_ESP] += 4;
 }
 
 static void locate(struct monitor *mon)
@@ -349,8 +360,9 @@ static uint32_t weight(struct monitor *mon, uint32_t linear)
     uint32_t at = linear - bt_linear(bt, BT_PAGE_CACHE, 0), unit, point;
 
     if (!bt_locate(bt, at, &unit, &point)) {
-        for (unsigned i = 0; i < 4; i++)
-            if (bt->glue_count[i] == at)
+        for (unsigned i = 0; i < 2; i++)
+            if ((at & PAGE_MASK) == bt->glue.miss[i] ||
+                (at & PAGE_MASK) == bt->glue.hit[i])
                 return 1;
         return 0;
     }

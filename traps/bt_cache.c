@@ -89,6 +89,23 @@ size_t bt_cache_read(struct monitor *mon, uint32_t linear, void *out,
     return done;
 }
 
+/* Units do not cross pages: to the next one, if there is less room than this.
+ */
+bool bt_cache_room(struct monitor *mon, uint32_t bytes)
+{
+    struct bt *bt = bt_of(mon);
+    uint32_t page = (bt->used | PAGE_MASK) + 1;
+
+    if ((bt->used & PAGE_MASK) && bytes <= page - bt->used)
+        return true;
+    if (bt->used & PAGE_MASK)
+        bt->used = page;
+    if (bt->used >= bt->cache_bytes)
+        return false;
+    bt_emit_glue(mon);
+    return true;
+}
+
 bool bt_cache_fits(const struct bt *bt, uint32_t bytes)
 {
     return bytes <= bt->cache_bytes - bt->used;
@@ -105,13 +122,9 @@ uint32_t bt_find(const struct bt *bt, uint32_t eip)
 {
     uint32_t i = slot_of(eip);
 
-    while (bt->by_eip[i]) {
-        const struct bt_unit *u = &bt->units[bt->by_eip[i] - 1];
-
-        if (u->eip == eip && !u->dead)
-            return bt->by_eip[i] - 1;
-        i = (i + 1) % EIP_SLOTS;
-    }
+    for (; bt->by_eip[i].unit; i = (i + 1) % EIP_SLOTS)
+        if (bt->by_eip[i].eip == eip && !bt->units[bt->by_eip[i].unit - 1].dead)
+            return bt->by_eip[i].unit - 1;
     return NONE;
 }
 
@@ -128,11 +141,11 @@ void bt_table_set(struct monitor *mon, uint32_t eip, uint32_t cache)
 
 static void insert(struct bt *bt, uint32_t unit)
 {
-    uint32_t i = slot_of(bt->units[unit].eip);
+    uint32_t eip = bt->units[unit].eip, i = slot_of(eip);
 
-    while (bt->by_eip[i])
+    while (bt->by_eip[i].unit)
         i = (i + 1) % EIP_SLOTS;
-    bt->by_eip[i] = unit + 1;
+    bt->by_eip[i] = (struct bt_slot){eip, unit + 1};
 }
 
 void bt_index(struct monitor *mon, uint32_t unit)
@@ -179,6 +192,8 @@ bool bt_locate(const struct bt *bt, uint32_t cache, uint32_t *unit,
     uint32_t low = 0, high = bt->unit_count;
     const struct bt_unit *u;
 
+    if ((cache & PAGE_MASK) < bt->glue.end)
+        return false;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
 
@@ -327,7 +342,7 @@ void bt_cache_destroy(struct bt *bt)
  * memory. */
 struct saved {
     uint32_t base, used, units, points, sites, pages;
-    uint32_t glue_ret, glue_jump, glue_count[4];
+    struct bt_glue glue;
     struct bt_trip trips[TRIP_SLOTS];
     int engine;
     bool flag_withheld, step_once;
@@ -351,8 +366,7 @@ size_t bt_save(const struct monitor *mon, void *buffer, size_t bytes)
                       .points = bt->point_count,
                       .sites = bt->site_count,
                       .pages = bt->page_count,
-                      .glue_ret = bt->glue_ret,
-                      .glue_jump = bt->glue_jump,
+                      .glue = bt->glue,
                       .engine = (int)bt->engine,
                       .flag_withheld = bt->flag_withheld,
                       .step_once = bt->step_once,
@@ -366,7 +380,6 @@ size_t bt_save(const struct monitor *mon, void *buffer, size_t bytes)
         return need;
     if (bytes < need)
         return 0;
-    memcpy(s.glue_count, bt->glue_count, sizeof s.glue_count);
     memcpy(s.trips, bt->trips, sizeof s.trips);
     buffer = put(buffer, &s, sizeof s);
     buffer = put(buffer, bt->units, s.units * sizeof *bt->units);
@@ -417,9 +430,7 @@ bool bt_restore(struct monitor *mon, const void *buffer, size_t bytes)
         return false;
     bt->base = s.base;
     bt->used = s.used;
-    bt->glue_ret = s.glue_ret;
-    bt->glue_jump = s.glue_jump;
-    memcpy(bt->glue_count, s.glue_count, sizeof s.glue_count);
+    bt->glue = s.glue;
     memcpy(bt->trips, s.trips, sizeof s.trips);
     bt->engine = (unsigned)s.engine;
     bt->flag_withheld = s.flag_withheld;

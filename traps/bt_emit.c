@@ -193,6 +193,7 @@ static bool indirect(struct bt_emit *e, const struct insn *insn,
                      const uint8_t *bytes, uint32_t at, unsigned start)
 {
     struct bt *bt = bt_of(e->mon);
+    uint32_t page = e->cache & ~(uint32_t)PAGE_MASK;
     bool near_form =
         insn->id == INSN_JMP || insn->id == INSN_CALL || insn->id == INSN_RET;
 
@@ -211,8 +212,6 @@ static bool indirect(struct bt_emit *e, const struct insn *insn,
         PUT(e, 0x8B, 0x04, 0x24); /* mov eax, [esp] */
     else
         load_operand(e, insn, bytes);
-    point(e, at, BT_INDIRECT, NOTE_EAX);
-    store_value(e, scratch(e, SCRATCH_EIP), at);
     if (insn->id == INSN_CALL || insn->id == INSN_JMP) {
         if (insn->id == INSN_CALL) {
             point(e, at, BT_INDIRECT, NOTE_EAX);
@@ -221,7 +220,7 @@ static bool indirect(struct bt_emit *e, const struct insn *insn,
         }
         point(e, at, BT_INDIRECT,
               NOTE_EAX | (insn->id == INSN_CALL ? NOTE_PUSHED : 0));
-        jump_cache(e, bt->glue_jump);
+        jump_cache(e, page + bt->glue.jump);
         return false;
     }
     if (insn->operands && insn->op[0].kind == OPERAND_IMM) {
@@ -229,11 +228,11 @@ static bool indirect(struct bt_emit *e, const struct insn *insn,
         PUT(e, 0x8D, 0xA4, 0x24); /* lea esp, [esp + 4 + n] */
         put32(e, 4 + (insn->op[0].value & 0xFFFF));
         point(e, at, BT_INDIRECT, NOTE_EAX);
-        jump_cache(e, bt->glue_jump);
+        jump_cache(e, page + bt->glue.jump);
         return false;
     }
     point(e, at, BT_INDIRECT, NOTE_EAX);
-    jump_cache(e, bt->glue_ret);
+    jump_cache(e, page + bt->glue.ret);
     return false;
 }
 
@@ -493,10 +492,10 @@ bool bt_emit_insn(struct bt_emit *e, const struct insn *insn,
 /* ---- shared code
  * -------------------------------------------------------------- */
 
-/* EAX: the target, saved in scratch with the instruction's address. */
+/* EAX is the target, and the guest's is in scratch. */
 static void look_up(struct bt_emit *e, bool ret)
 {
-    uint32_t *count = bt_of(e->mon)->glue_count + (ret ? 0 : 2);
+    struct bt_glue *glue = &bt_of(e->mon)->glue;
     uint32_t table = bt_linear(bt_of(e->mon), BT_PAGE_TABLE, 0);
     unsigned branch;
 
@@ -512,20 +511,22 @@ static void look_up(struct bt_emit *e, bool ret)
     load(e, GPR_EAX, scratch(e, SCRATCH_EAX));
     if (ret)
         PUT(e, 0x8D, 0x64, 0x24, 0x04); /* lea esp, [esp + 4] */
-    count[0] = e->bytes;
+    glue->miss[!ret] = (uint16_t)e->bytes;
     site(e, CALLOUT_MISS, 0);
     e->code[branch - 1] = (uint8_t)(e->bytes - branch);
+    store(e, GPR_EAX, scratch(e, SCRATCH_TARGET));
+    glue->kept[!ret] = (uint16_t)e->bytes;
     PUT(e, 0x0F, 0xB7, 0xC8);       /* movzx ecx, ax */
-    PUT(e, 0x36, 0x8B, 0x0C, 0xCD); /* mov ecx, ss:[table + 4 + ecx * 8] */
+    PUT(e, 0x36, 0x8B, 0x04, 0xCD); /* mov eax, ss:[table + 4 + ecx * 8] */
     put32(e, table + 4);
-    store(e, GPR_ECX, scratch(e, SCRATCH_TARGET));
+    store(e, GPR_EAX, scratch(e, SCRATCH_CACHE));
     load(e, GPR_ECX, scratch(e, SCRATCH_ECX));
     load(e, GPR_EAX, scratch(e, SCRATCH_EAX));
     if (ret)
         PUT(e, 0x8D, 0x64, 0x24, 0x04);
-    count[1] = e->bytes;
-    PUT(e, 0x36, 0xFF, 0x25); /* jmp ss:[target] */
-    put32(e, scratch(e, SCRATCH_TARGET));
+    glue->hit[!ret] = (uint16_t)e->bytes;
+    PUT(e, 0x36, 0xFF, 0x25); /* jmp ss:[cache] */
+    put32(e, scratch(e, SCRATCH_CACHE));
 }
 
 void bt_emit_glue(struct monitor *mon)
@@ -536,10 +537,11 @@ void bt_emit_glue(struct monitor *mon)
     e->mon = mon;
     e->unit = NONE;
     e->cache = e->bytes = e->points = e->refs = 0;
-    bt->glue_ret = 0;
+    bt->glue.ret = 0;
     look_up(e, true);
-    bt->glue_jump = e->bytes;
+    bt->glue.jump = (uint16_t)e->bytes;
     look_up(e, false);
-    bt_cache_write(mon, 0, e->code, e->bytes);
-    bt->used = e->bytes;
+    bt->glue.end = (uint16_t)e->bytes;
+    bt_cache_write(mon, bt->used, e->code, e->bytes);
+    bt->used += e->bytes;
 }

@@ -45,8 +45,8 @@ enum bt_state_word {
 enum bt_scratch {
     SCRATCH_EAX,
     SCRATCH_ECX,
-    SCRATCH_TARGET, /* of an indirect jump: guest, then cache address */
-    SCRATCH_EIP,    /* the guest instruction that the shared look-up is for */
+    SCRATCH_TARGET, /* of an indirect jump */
+    SCRATCH_CACHE,  /* where its translation is */
     SCRATCH_IMAGE,  /* of PUSHF */
 };
 
@@ -112,6 +112,21 @@ struct bt_page {
 
 enum { PAGE_SLOTS = 1 << 13, EIP_SLOTS = 1 << 17, TRIP_SLOTS = 1 << 10 };
 
+/* From a guest address to its unit (number + 1; 0: end of the search). */
+struct bt_slot {
+    uint32_t eip, unit;
+};
+
+/* The look-ups that indirect jumps share: one copy at the start of every page
+ * of the cache, as the processor links jumps within a page only. Offsets in the
+ * page. */
+struct bt_glue {
+    uint16_t ret, jump, end;
+    uint16_t kept[2];         /* from here on the target is in scratch */
+    uint16_t miss[2], hit[2]; /* the callout and the jump that end them, RET's
+                                 first */
+};
+
 /* A store that met a watched page. */
 struct bt_trip {
     uint32_t eip;
@@ -124,9 +139,8 @@ struct bt {
     ma_t frame[BT_PAGES];
     uint32_t base; /* linear, of the 4 MiB, when the cache was filled */
     uint32_t cache_bytes, used;
-    uint32_t glue_ret, glue_jump; /* shared look-ups: cache offsets */
-    uint32_t glue_count[4];       /* where they count an instruction */
-    struct bt_emit *emit;         /* the unit in the making */
+    struct bt_glue glue;
+    struct bt_emit *emit; /* the unit in the making */
 
     struct bt_unit *units;
     uint32_t unit_count, unit_room;
@@ -136,9 +150,9 @@ struct bt {
     uint32_t site_count, site_room;
     struct bt_page *pages;
     uint32_t page_count, page_room;
-    uint32_t *by_eip;  /* EIP_SLOTS: unit + 1 */
-    uint32_t *by_page; /* PAGE_SLOTS: page + 1 */
-    uint32_t *by_gfn;  /* 1 << 20: page + 1 */
+    struct bt_slot *by_eip; /* EIP_SLOTS */
+    uint32_t *by_page;      /* PAGE_SLOTS: page + 1 */
+    uint32_t *by_gfn;       /* 1 << 20: page + 1 */
     struct bt_trip trips[TRIP_SLOTS];
 
     /* Where the processor is. */
@@ -183,6 +197,7 @@ void bt_cache_write(struct monitor *mon, uint32_t offset, const void *bytes,
                     uint32_t count);
 void bt_cache_patch(struct monitor *mon, uint32_t offset, const void *bytes,
                     uint32_t count);
+bool bt_cache_room(struct monitor *mon, uint32_t bytes);
 bool bt_cache_fits(const struct bt *bt, uint32_t bytes);
 uint32_t bt_find(const struct bt *bt, uint32_t eip); /* unit or NONE */
 void bt_index(struct monitor *mon, uint32_t unit);
@@ -229,7 +244,7 @@ struct bt_emit {
 bool bt_emit_insn(struct bt_emit *e, const struct insn *insn,
                   const uint8_t *bytes, uint32_t at);
 void bt_emit_jump(struct bt_emit *e, uint32_t at, uint32_t target);
-/* The shared look-ups, at the cache's start. */
+/* The shared look-ups at the start of the page where the cache goes on. */
 void bt_emit_glue(struct monitor *mon);
 
 /* bt_exit.c */

@@ -11,7 +11,12 @@
 
 #include "traps/bt_priv.h"
 
-enum { AHEAD_UNITS = 24, BATCH_REFS = 4 * AHEAD_UNITS + 64 };
+enum {
+    AHEAD_UNITS = 8,
+    BATCH_REFS = 4 * AHEAD_UNITS + 64,
+    UNIT_BYTES = 2048, /* a unit stays in a page: no longer than about this */
+    STUB_BYTES = 5,
+};
 
 /* A direct jump whose target has no translation yet. */
 struct open_ref {
@@ -87,7 +92,7 @@ static bool grow(void **array, uint32_t *room, uint32_t need, size_t size)
 
 static bool room_for(struct bt *bt)
 {
-    return bt_cache_fits(bt, EMIT_MAX + 16 * BATCH_REFS) &&
+    return bt_cache_fits(bt, 8 * PAGE_BYTES) &&
            bt->unit_count < EIP_SLOTS / 2 &&
            grow((void **)&bt->units, &bt->unit_room, bt->unit_count + 1,
                 sizeof *bt->units) &&
@@ -128,8 +133,9 @@ static bool emit_unit(struct bt_emit *e, bool real, uint32_t pages[2],
         struct insn insn;
         bool have;
 
-        if (*count && (*count >= limit || bt_find(bt, at) != NONE) &&
-            !e->shadow)
+        if (*count && !e->shadow &&
+            (*count >= limit || e->bytes >= UNIT_BYTES ||
+             bt_find(bt, at) != NONE))
             break;
         have = fetch(e->mon, at, real && !*count, &insn, bytes, from, f);
         if (!have && !*count)
@@ -147,6 +153,33 @@ static bool emit_unit(struct bt_emit *e, bool real, uint32_t pages[2],
     return true;
 }
 
+/* The same, so that it ends in the page where it begins: at most twice. */
+static bool emit_in_page(struct bt_emit *e, struct monitor *mon, uint32_t eip,
+                         bool real, uint32_t pages[2], uint32_t *end,
+                         unsigned *count, struct fault *f)
+{
+    struct bt *bt = bt_of(mon);
+    uint32_t sites;
+
+    for (uint32_t need = STUB_BYTES;; need = PAGE_BYTES / 2) {
+        bt_cache_room(mon, need);
+        sites = bt->site_count;
+        e->mon = mon;
+        e->eip = eip;
+        e->unit = bt->unit_count;
+        e->cache = bt->used;
+        e->bytes = e->points = e->refs = 0;
+        e->shadow = false;
+        pages[0] = pages[1] = NONE;
+        if (!emit_unit(e, real, pages, end, count, f))
+            return false;
+        if (e->bytes <= PAGE_BYTES - (e->cache & PAGE_MASK))
+            return true;
+        bt->site_count = sites;
+        bt->used = (bt->used | PAGE_MASK) + 1; /* the page is full */
+    }
+}
+
 static void keep(struct monitor *mon, const uint32_t pages[2], uint32_t end,
                  unsigned count)
 {
@@ -154,7 +187,7 @@ static void keep(struct monitor *mon, const uint32_t pages[2], uint32_t end,
     struct bt_emit *e = bt->emit;
     struct bt_unit *u = &bt->units[e->unit];
 
-    while (e->bytes < 5)
+    while (e->bytes < STUB_BYTES)
         e->code[e->bytes++] = 0xCC; /* room for a stale entry's callout */
     *u = (struct bt_unit){.eip = e->eip,
                           .guest_bytes = end - e->eip,
@@ -219,18 +252,12 @@ static enum bt_result one_unit(struct batch *b, uint32_t eip, bool real,
 {
     struct bt *bt = bt_of(b->mon);
     struct bt_emit *e = bt->emit;
-    uint32_t pages[2] = {NONE, NONE}, end;
+    uint32_t pages[2], end;
     unsigned count;
 
     if (!room_for(bt))
         return BT_NO_ROOM;
-    e->mon = b->mon;
-    e->eip = eip;
-    e->unit = bt->unit_count;
-    e->cache = bt->used;
-    e->bytes = e->points = e->refs = 0;
-    e->shadow = false;
-    if (!emit_unit(e, real, pages, &end, &count, f))
+    if (!emit_in_page(e, b->mon, eip, real, pages, &end, &count, f))
         return BT_FAULT;
     open_refs(b);
     /* A call comes back to behind it, most likely. */
@@ -257,10 +284,13 @@ static void set_displacement(struct monitor *mon, uint32_t at, uint32_t to)
 static void link_out(struct monitor *mon, const struct open_ref *r)
 {
     struct bt *bt = bt_of(mon);
-    uint32_t n = bt_site_new(bt, CALLOUT_LINK, r->target), at = bt->used;
-    uint8_t code[5] = {0xCC};
+    uint8_t code[STUB_BYTES] = {0xCC};
     struct bt_unit *u;
+    uint32_t n, at;
 
+    bt_cache_room(mon, sizeof code);
+    at = bt->used;
+    n = bt_site_new(bt, CALLOUT_LINK, r->target);
     if (n == NONE)
         return;
     bt->sites[n].patch = bt_has(bt, BT_CHAIN) ? r->at : NONE;
