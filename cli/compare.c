@@ -33,6 +33,18 @@ struct compare {
 
 /* ---- Techniques ---------------------------------------------------------- */
 
+/* "bt-chain-inline": bt without these two. What follows "bt" is cut off. */
+static bool minus_options(struct run_options *o, char *word)
+{
+    if (strncmp(word, "bt-", 3) != 0 || cpu_technique_find(word) >= 0)
+        return true;
+    for (char *p = word + 3; *p; p++)
+        if (*p == '-')
+            *p = ',';
+    word[2] = '\0';
+    return options_find_bt_without(o, word + 3);
+}
+
 static bool parse_one(struct comparison *c, struct run_options *o, char *word)
 {
     char *colon = strchr(word, ':');
@@ -42,6 +54,9 @@ static bool parse_one(struct comparison *c, struct run_options *o, char *word)
     o->mmu = &mmu_shadow;
     if (colon)
         *colon = '\0';
+    o->bt_without = 0;
+    if (!minus_options(o, word))
+        return false;
     char *plus = strchr(word, '+');
     if (plus && strcmp(plus, "+iopl1") != 0) {
         options_fail(o, "--techniques: '%s' is not 'trap+iopl1'", word);
@@ -53,11 +68,14 @@ static bool parse_one(struct comparison *c, struct run_options *o, char *word)
     if (!options_find_cpu(o, word) ||
         (colon && !options_find_mmu(o, colon + 1)) || !options_check_pair(o))
         return false;
-    *t = (struct technique){.cpu = o->cpu, .mmu = o->mmu, .iopl1 = o->iopl1};
+    *t = (struct technique){.cpu = o->cpu,
+                            .mmu = o->mmu,
+                            .iopl1 = o->iopl1,
+                            .bt_without = o->bt_without};
     bool bare = o->cpu == CPU_BARE;
-    snprintf(t->name, sizeof t->name, "%s%s%s%s", cpu_technique_name(o->cpu),
-             t->iopl1 ? "+iopl1" : "", bare ? "" : ":",
-             bare ? "" : o->mmu->name);
+    char cpu[CPU_TEXT];
+    snprintf(t->name, sizeof t->name, "%s%s%s", compare_cpu_text(t, cpu),
+             bare ? "" : ":", bare ? "" : o->mmu->name);
     c->count++;
     return true;
 }
@@ -85,10 +103,10 @@ static const char *default_list(const struct guest *g)
 {
     const char *kind = load_kind(&g->config.kernel);
     if (kind && strcmp(kind, "linux") == 0)
-        return "bare,trap+iopl1:tlb,trap+iopl1:shadow";
+        return "bare,bt:tlb,bt:shadow";
     if (!g->kernel_data && strcmp(g->config.kernel.name, "lumen-trap") == 0)
-        return "bare,trap:tlb,trap:shadow,bt-static:shadow";
-    return "bare,bt-static:tlb,bt-static:shadow";
+        return "bare,trap:shadow,bt-static:shadow,bt:shadow";
+    return "bare,bt-static:shadow,bt:tlb,bt:shadow";
 }
 
 /* ---- Disks: each run gets its own copy ----------------------------------- */
@@ -224,6 +242,7 @@ static int run_one(struct compare *c, size_t index)
     config.cpu = t->cpu;
     config.mmu = t->mmu;
     config.iopl1 = t->iopl1;
+    config.bt_without = t->bt_without;
     config.serial_output = capture;
     config.ctx = r;
     config.disks = disks.disk;
@@ -307,9 +326,10 @@ int cmd_compare(int argc, char **argv)
 {
     static const struct argp_option extra[] = {
         {"techniques", KEY_TECHNIQUES, "LIST", 0,
-         "Which, as in bare,trap:tlb,bt-static:shadow,trap+iopl1:shadow; the "
-         "first one is what the others are measured by. Default: bare, and "
-         "what can run the guest as it is",
+         "Which, as in bare,trap:tlb,bt-static:shadow,trap+iopl1:shadow; "
+         "bt-chain-ahead is bt without these two (see umbra run "
+         "--bt-without). The first one is what the others are measured by. "
+         "Default: bare, and what can run the guest as it is",
          1},
         {"json", KEY_JSON, NULL, 0, "Print JSON", 1},
         {0},

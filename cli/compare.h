@@ -12,11 +12,14 @@ enum {
     CONSOLE_MAX_BYTES = 64 << 20,
 };
 
+enum { CPU_TEXT = 56 };
+
 struct technique {
-    char name[40]; /* "trap+iopl1:tlb" */
+    char name[64]; /* "trap+iopl1:tlb" */
     enum cpu_technique cpu;
     const struct mmu_technique *mmu;
     bool iopl1;
+    unsigned bt_without; /* 1 << enum bt_option */
 };
 
 /* What a run came to. */
@@ -47,6 +50,9 @@ struct comparison {
     bool limited;
 };
 
+/* "trap+iopl1", "bt-chain": the processor's part of the name. */
+const char *compare_cpu_text(const struct technique *t, char text[CPU_TEXT]);
+
 /* Fill in equal, line... of every outcome, and of the whole. */
 void compare_judge(struct comparison *c);
 
@@ -54,8 +60,8 @@ void compare_judge(struct comparison *c);
 void compare_print(const struct comparison *c, FILE *out);
 bool compare_print_json(const struct comparison *c, FILE *out);
 
-/* "bare", "trap:tlb", "trap+iopl1:shadow", separated by commas. False: a line
- * was printed. */
+/* "bare", "trap:tlb", "trap+iopl1:shadow", "bt-chain:tlb" (bt without chain),
+ * separated by commas. False: a line was printed. */
 bool compare_parse_list(struct comparison *c, struct run_options *o,
                         const char *list);
 

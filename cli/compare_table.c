@@ -4,6 +4,7 @@
 
 #include "trace/cost.h"
 #include "trace/stats.h"
+#include "traps/bt.h"
 
 #include <ctype.h>
 #include <jansson.h>
@@ -22,6 +23,17 @@ static const char *stop_name(const struct outcome *r)
         [VM_UNSUPPORTED] = "cannot",    [VM_INTERNAL] = "our error",
     };
     return names[r->stop];
+}
+
+const char *compare_cpu_text(const struct technique *t, char text[CPU_TEXT])
+{
+    int used = snprintf(text, CPU_TEXT, "%s%s", cpu_technique_name(t->cpu),
+                        t->iopl1 ? "+iopl1" : "");
+    for (unsigned i = 0; i < BT_OPTIONS; i++)
+        if (t->bt_without >> i & 1)
+            used += snprintf(text + used, CPU_TEXT - (size_t)used, "-%s",
+                             bt_option_name((enum bt_option)i));
+    return text;
 }
 
 /* ---- The verdict
@@ -120,6 +132,13 @@ COUNTER_CELL(cell_tlb_fills, r->count.tlb_fills)
 COUNTER_CELL(cell_tlb_flushes, r->count.tlb_flushes)
 COUNTER_CELL(cell_walks, r->count.walk_references)
 COUNTER_CELL(cell_vmm_walks, r->count.vmm_references)
+COUNTER_CELL(cell_units, r->count.bt_units)
+COUNTER_CELL(cell_unit_insns, r->count.bt_guest_insns)
+COUNTER_CELL(cell_unit_bytes, r->count.bt_bytes)
+COUNTER_CELL(cell_links, r->count.bt_links)
+COUNTER_CELL(cell_rewrites, r->count.bt_rewrites)
+COUNTER_CELL(cell_adapted, r->count.bt_adapted)
+COUNTER_CELL(cell_cache_flushes, r->count.bt_flushes)
 COUNTER_CELL(cell_interrupts, sum(r->count.interrupts, 256))
 COUNTER_CELL(cell_cost, trace_model_cost(&r->count).total)
 COUNTER_CELL(cell_cycles, r->cycles)
@@ -155,6 +174,18 @@ static void cell_seconds(const struct outcome *r, unsigned index, char *text,
     snprintf(text, size, "%.3f", r->seconds);
 }
 
+/* As wide as the longest name. */
+static int column_width(const struct comparison *c)
+{
+    int width = COLUMN_WIDTH;
+    for (size_t i = 0; i < c->count; i++) {
+        char text[CPU_TEXT];
+        int n = (int)strlen(compare_cpu_text(&c->technique[i], text));
+        width = n > width ? n : width;
+    }
+    return width;
+}
+
 struct row {
     const char *label;
     cell_fn *cell;
@@ -175,7 +206,7 @@ static void print_row(const struct comparison *c, FILE *out,
         return;
     fprintf(out, "%-*s", LABEL_WIDTH, row->label);
     for (size_t i = 0; i < c->count; i++)
-        fprintf(out, " %*s", COLUMN_WIDTH, text[i]);
+        fprintf(out, " %*s", column_width(c), text[i]);
     fputc('\n', out);
 }
 
@@ -193,7 +224,7 @@ static void print_ratio(const struct comparison *c, FILE *out)
     double base = c->outcome[0].seconds;
     fprintf(out, "%-*s", LABEL_WIDTH, "  times the first");
     for (size_t i = 0; i < c->count; i++)
-        fprintf(out, " %*.2f", COLUMN_WIDTH,
+        fprintf(out, " %*.2f", column_width(c),
                 base > 0 ? c->outcome[i].seconds / base : 1.0);
     fputc('\n', out);
 }
@@ -202,15 +233,13 @@ static void print_head(const struct comparison *c, FILE *out)
 {
     fprintf(out, "%-*s", LABEL_WIDTH, "cpu");
     for (size_t i = 0; i < c->count; i++) {
-        const struct technique *t = &c->technique[i];
-        char text[40];
-        snprintf(text, sizeof text, "%s%s", cpu_technique_name(t->cpu),
-                 t->iopl1 ? "+iopl1" : "");
-        fprintf(out, " %*s", COLUMN_WIDTH, text);
+        char text[CPU_TEXT];
+        fprintf(out, " %*s", column_width(c),
+                compare_cpu_text(&c->technique[i], text));
     }
     fprintf(out, "\n%-*s", LABEL_WIDTH, "mmu");
     for (size_t i = 0; i < c->count; i++)
-        fprintf(out, " %*s", COLUMN_WIDTH,
+        fprintf(out, " %*s", column_width(c),
                 c->technique[i].cpu == CPU_BARE ? "-"
                                                 : c->technique[i].mmu->name);
     fputc('\n', out);
@@ -265,6 +294,13 @@ void compare_print(const struct comparison *c, FILE *out)
         {"lost silently", cell_silent, 0, true},
         {"interrupts", cell_interrupts, 0, false},
         {"guest CR3 writes", cell_cr3, 0, false},
+        {"units translated", cell_units, 0, true},
+        {"  guest instructions", cell_unit_insns, 0, true},
+        {"  bytes emitted", cell_unit_bytes, 0, true},
+        {"  linked later", cell_links, 0, true},
+        {"  code rewritten", cell_rewrites, 0, true},
+        {"  stores adapted", cell_adapted, 0, true},
+        {"  cache flushes", cell_cache_flushes, 0, true},
         {"VMM table fills", cell_fills, 0, true},
         {"VMM table flushes", cell_flushes, 0, true},
         {"VMM tables, peak KiB", cell_peak, 0, true},

@@ -56,21 +56,6 @@ static bool read_initrds(struct guest *g, const struct run_options *o)
     return true;
 }
 
-/* A Linux image carries its kernel compressed, so nothing can be translated
- * before it runs. What is left without dynamic translation is a what-if. */
-static void choose_for_linux(struct vm_config *c, const struct run_options *o)
-{
-    if (!o->memory_bytes)
-        c->memory_bytes = (uint64_t)MEMORY_LINUX_MIB << 20;
-    if (o->cpu_given)
-        return;
-    c->cpu = CPU_TRAP;
-    c->iopl1 = true;
-    cli_error(o->who, "note: a bzImage unpacks itself, bt-static cannot "
-                      "translate it ahead; taking --cpu trap --what-if iopl1 "
-                      "(the guest has the real interrupt flag)");
-}
-
 bool guest_open(struct guest *g, const struct run_options *o)
 {
     *g = (struct guest){.config = {
@@ -80,6 +65,9 @@ bool guest_open(struct guest *g, const struct run_options *o)
                             .memory_bytes = o->memory_bytes,
                             .table_limit_bytes = o->table_bytes,
                             .mmu_without = o->mmu_without,
+                            .bt_without = o->bt_without,
+                            .bt_unit = o->bt_unit,
+                            .bt_cache_bytes = o->bt_cache_bytes,
                             .append = o->append,
                             .disks = o->disk,
                             .disk_count = o->disk_count,
@@ -95,11 +83,11 @@ bool guest_open(struct guest *g, const struct run_options *o)
         return false;
     }
     g->config.initrd = g->initrd;
-    if (!g->config.memory_bytes)
-        g->config.memory_bytes = (uint64_t)MEMORY_MIB << 20;
     const char *kind = load_kind(&g->config.kernel);
-    if (kind && strcmp(kind, "linux") == 0)
-        choose_for_linux(&g->config, o);
+    bool linux_image = kind && strcmp(kind, "linux") == 0;
+    if (!g->config.memory_bytes)
+        g->config.memory_bytes =
+            (uint64_t)(linux_image ? MEMORY_LINUX_MIB : MEMORY_MIB) << 20;
     return true;
 }
 

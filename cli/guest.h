@@ -12,8 +12,7 @@ struct guest {
 };
 
 /* KERNEL may be "@NAME": a built-in guest. False: a line was printed (status
- * 2). A default that depends on the kernel and that the user might not expect
- * is said on standard error. The options must outlive the guest. */
+ * 2). The options must outlive the guest. */
 bool guest_open(struct guest *g, const struct run_options *o);
 void guest_close(struct guest *g);
 

@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include "cli/cli.h"
+#include "traps/bt.h"
 
 #include <errno.h>
 #include <math.h>
@@ -14,6 +15,9 @@ enum {
     KEY_CPU = 256,
     KEY_MMU,
     KEY_MMU_WITHOUT,
+    KEY_BT_WITHOUT,
+    KEY_BT_UNIT,
+    KEY_BT_CACHE,
     KEY_WHAT_IF,
     KEY_TABLE_MEMORY,
     KEY_MEMORY,
@@ -33,6 +37,8 @@ enum {
     MEMORY_MAX_MIB = 3072, /* devices live above */
     TABLE_MIN_KIB = 64,
     TABLE_MAX_KIB = 1 << 20,
+    CACHE_MIN_KIB = BT_CACHE_MIN >> 10,
+    CACHE_MAX_KIB = BT_CACHE_MAX >> 10,
 };
 
 error_t options_fail(const struct run_options *o, const char *format, ...)
@@ -179,13 +185,12 @@ static error_t parse_guest(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option technique_options[] = {
     {NULL, 0, NULL, 0, "The technique:", 1},
-    {"cpu", KEY_CPU, "bare|trap|bt-static|pv", 0,
+    {"cpu", KEY_CPU, "bare|trap|bt-static|bt|pv", 0,
      "How the processor is virtualized: not at all (bare), by "
      "trap-and-emulate alone (trap), with the kernel's sensitive "
-     "instructions replaced ahead of time (bt-static, the default), not "
-     "needing it because the kernel is ported to hypercalls (pv; the default "
-     "guest is @lumen-pv). A Linux "
-     "bzImage cannot be translated ahead of time: trap is the default there",
+     "instructions replaced ahead of time (bt-static), with the kernel "
+     "translated as it runs (bt, the default), not needing it because the "
+     "kernel is ported to hypercalls (pv; the default guest is @lumen-pv)",
      0},
     {"mmu", KEY_MMU, "tlb|shadow", 0,
      "How memory is virtualized: one table emptied at every CR3 write "
@@ -195,6 +200,18 @@ static const struct argp_option technique_options[] = {
      "Switch optimizations of the memory technique off: walk-cache, "
      "prefetch, global, or all",
      0},
+    {"bt-without", KEY_BT_WITHOUT, "LIST", 0,
+     "Switch optimizations of bt off: chain (direct jumps lead from "
+     "translation to translation), inline (CLI, PUSHF, POPF, MOV from CR and "
+     "the like without the VMM), lookup (indirect jumps and returns find "
+     "their translation without it), adapt (a store that keeps tripping a "
+     "trace calls the VMM instead), ahead (what a unit leads to is translated "
+     "with it), or all",
+     0},
+    {"bt-unit", KEY_BT_UNIT, "N", 0,
+     "Instructions of a translation unit at most, 1 to 64 (48)", 0},
+    {"bt-cache", KEY_BT_CACHE, "KIB", 0,
+     "Size of the translation cache; it is emptied when full", 0},
     {"what-if", KEY_WHAT_IF, "iopl1", 0,
      "Change the rules: run the guest's kernel at IOPL 1, where CLI, STI and "
      "POPF act on the real interrupt flag (--cpu trap only)",
@@ -205,10 +222,23 @@ static const struct argp_option technique_options[] = {
 static error_t parse_technique(int key, char *arg, struct argp_state *state)
 {
     struct run_options *o = state->input;
+    uint64_t n;
     switch (key) {
     case KEY_CPU: return options_find_cpu(o, arg) ? 0 : EINVAL;
     case KEY_MMU: return options_find_mmu(o, arg) ? 0 : EINVAL;
     case KEY_MMU_WITHOUT: return options_find_mmu_without(o, arg) ? 0 : EINVAL;
+    case KEY_BT_WITHOUT: return options_find_bt_without(o, arg) ? 0 : EINVAL;
+    case KEY_BT_UNIT:
+        if (!options_number(o, "--bt-unit", arg, 1, BT_UNIT_MAX, &n))
+            return EINVAL;
+        o->bt_unit = (unsigned)n;
+        return 0;
+    case KEY_BT_CACHE:
+        if (!options_number(o, "--bt-cache", arg, CACHE_MIN_KIB, CACHE_MAX_KIB,
+                            &n))
+            return EINVAL;
+        o->bt_cache_bytes = (uint32_t)n << 10;
+        return 0;
     case KEY_WHAT_IF:
         if (strcmp(arg, "iopl1") != 0)
             return options_fail(o,
@@ -350,7 +380,7 @@ bool options_parse(struct run_options *o, const struct options_command *command,
         command->extra, parse_command, "[KERNEL]", command->doc,
         children,       NULL,          NULL};
     *o = (struct run_options){
-        .who = command->who, .cpu = CPU_BT_STATIC, .mmu = &mmu_shadow};
+        .who = command->who, .cpu = CPU_BT, .mmu = &mmu_shadow};
     struct parsing parsing = {o, command, n};
     if (argp_parse(&whole, argc, argv, 0, NULL, &parsing) != 0)
         return false;

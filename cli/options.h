@@ -26,6 +26,9 @@ struct run_options {
     bool iopl1;
     uint64_t table_bytes; /* 0: default */
     unsigned mmu_without; /* enum mmu_optimization: switched off */
+    unsigned bt_without;  /* 1 << enum bt_option: switched off */
+    unsigned bt_unit;     /* 0: default */
+    uint32_t bt_cache_bytes;
 
     /* The guest. Strings are argv's. */
     const char *kernel;    /* NULL: the built-in lumen */
@@ -77,6 +80,7 @@ bool options_find_cpu(struct run_options *o, const char *name);
 bool options_find_mmu(struct run_options *o, const char *name);
 /* A list of optimizations of the memory technique, to be switched off. */
 bool options_find_mmu_without(struct run_options *o, const char *list);
+bool options_find_bt_without(struct run_options *o, const char *list);
 bool options_check_pair(const struct run_options *o);
 
 /* An integer from min to max, in decimal or 0x form. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names of techniques, and which go together. */
 #include "cli/options.h"
+#include "traps/bt.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,7 @@ static const struct mmu_technique *const mmus[] = {&mmu_tlb_emulation,
 enum { MMUS = sizeof mmus / sizeof mmus[0] };
 
 /* Promised by the command line, and not built yet. */
-static const char *const later_cpus[] = {"bt", "hvm"};
+static const char *const later_cpus[] = {"hvm"};
 static const char *const later_mmus[] = {"direct", "nested"};
 
 static const char valid_pairs[] =
@@ -82,35 +83,76 @@ bool options_find_mmu(struct run_options *o, const char *name)
 }
 
 /* The bit of a name of that length; 0: there is none. */
-static unsigned find_optimization(const char *name, size_t length)
+static unsigned mmu_optimization_bit(const char *name, size_t length)
 {
-    unsigned all = 0;
-    for (size_t i = 0; mmu_optimizations[i].name; i++) {
-        const char *known = mmu_optimizations[i].name;
-        all |= mmu_optimizations[i].bit;
-        if (strlen(known) == length && strncmp(known, name, length) == 0)
+    for (size_t i = 0; mmu_optimizations[i].name; i++)
+        if (strlen(mmu_optimizations[i].name) == length &&
+            strncmp(mmu_optimizations[i].name, name, length) == 0)
             return mmu_optimizations[i].bit;
-    }
-    return length == 3 && strncmp(name, "all", length) == 0 ? all : 0;
+    return 0;
 }
 
-bool options_find_mmu_without(struct run_options *o, const char *list)
+static unsigned bt_option_bit(const char *name, size_t length)
+{
+    for (unsigned i = 0; i < BT_OPTIONS; i++) {
+        const char *known = bt_option_name((enum bt_option)i);
+        if (strlen(known) == length && strncmp(known, name, length) == 0)
+            return 1u << i;
+    }
+    return 0;
+}
+
+/* Names separated by commas, or "all", into the bits of an option. */
+static bool find_optimizations(const struct run_options *o, const char *option,
+                               const char *list, unsigned all,
+                               unsigned (*find)(const char *name,
+                                                size_t length),
+                               unsigned *bits)
 {
     for (const char *at = list;; at++) {
         size_t length = strcspn(at, ",");
-        unsigned bit = find_optimization(at, length);
+        bool every = length == 3 && strncmp(at, "all", length) == 0;
+        unsigned bit = every ? all : find(at, length);
         if (!bit) {
             options_fail(o,
-                         "--mmu-without %s: unknown optimization '%.*s'; "
+                         "%s %s: unknown optimization '%.*s'; "
                          "--help lists them",
-                         list, (int)length, at);
+                         option, list, (int)length, at);
             return false;
         }
-        o->mmu_without |= bit;
+        *bits |= bit;
         at += length;
         if (!*at)
             return true;
     }
+}
+
+bool options_find_mmu_without(struct run_options *o, const char *list)
+{
+    unsigned all = 0;
+    for (size_t i = 0; mmu_optimizations[i].name; i++)
+        all |= mmu_optimizations[i].bit;
+    return find_optimizations(o, "--mmu-without", list, all,
+                              mmu_optimization_bit, &o->mmu_without);
+}
+
+bool options_find_bt_without(struct run_options *o, const char *list)
+{
+    return find_optimizations(o, "--bt-without", list, (1u << BT_OPTIONS) - 1,
+                              bt_option_bit, &o->bt_without);
+}
+
+/* What only one technique understands. */
+static bool check_bt(const struct run_options *o)
+{
+    const char *option = o->bt_without       ? "--bt-without"
+                         : o->bt_unit        ? "--bt-unit"
+                         : o->bt_cache_bytes ? "--bt-cache"
+                                             : NULL;
+    if (!option || o->cpu == CPU_BT)
+        return true;
+    options_fail(o, "%s goes with --cpu bt only", option);
+    return false;
 }
 
 bool options_check_pair(const struct run_options *o)
@@ -131,5 +173,5 @@ bool options_check_pair(const struct run_options *o)
         options_fail(o, "--what-if iopl1 goes with --cpu trap only");
         return false;
     }
-    return true;
+    return check_bt(o);
 }

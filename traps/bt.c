@@ -407,9 +407,7 @@ void bt_configure(struct monitor *mon, const struct bt_config *config)
 
     bt->config = *config;
     if (bytes && bytes < bt->cache_bytes)
-        bt->cache_bytes = bytes < BT_CACHE_PAGES_MIN * PAGE_BYTES
-                              ? BT_CACHE_PAGES_MIN * PAGE_BYTES
-                              : bytes;
+        bt->cache_bytes = bytes < BT_CACHE_MIN ? BT_CACHE_MIN : bytes;
 }
 
 static void enter(struct monitor *mon)

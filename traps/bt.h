@@ -37,7 +37,12 @@ struct bt_config {
     unsigned unit_limit;  /* instructions of a unit; 0: BT_UNIT_LIMIT */
     uint32_t cache_bytes; /* of the translation cache; 0: as much as fits */
 };
-enum { BT_UNIT_LIMIT = 48, BT_UNIT_MAX = 64 };
+enum {
+    BT_UNIT_LIMIT = 48,
+    BT_UNIT_MAX = 64,
+    BT_CACHE_MIN = 32 << 10, /* bytes */
+    BT_CACHE_MAX = 3328 << 10,
+};
 /* Before the guest is entered. */
 void bt_configure(struct monitor *mon, const struct bt_config *config);
 

@@ -24,9 +24,11 @@ enum {
     BT_TABLE_PAGES = BT_TABLE_SLOTS * 8 / PAGE_BYTES,
     BT_PAGE_CACHE = BT_PAGE_TABLE + BT_TABLE_PAGES,
     BT_CACHE_PAGES_MAX = 1024 - BT_PAGE_CACHE,
-    BT_CACHE_PAGES_MIN = 4,
     BT_PAGES = 1024,
 };
+
+_Static_assert(BT_CACHE_MAX == BT_CACHE_PAGES_MAX * PAGE_BYTES,
+               "the cache is what the tables leave of 4 MiB");
 
 /* Words of the state page. */
 enum bt_state_word {

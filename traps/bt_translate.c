@@ -344,7 +344,8 @@ enum bt_result bt_translate(struct monitor *mon, uint32_t eip, uint32_t *unit,
 
     if (result != BT_OK)
         return result;
-    for (unsigned i = 0; i < b.todo_count && i < AHEAD_UNITS; i++)
+    for (unsigned i = 0;
+         i < b.todo_count && i < AHEAD_UNITS && b.refs <= BATCH_REFS; i++)
         if (bt_find(bt, b.todo[i]) == NONE &&
             one_unit(&b, b.todo[i], false, &other, &ignored) == BT_NO_ROOM)
             break;

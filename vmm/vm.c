@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "trace/emit.h"
+#include "traps/bt.h"
 #include "traps/pv_abi.h"
 #include "vmm/firmware.h"
 
@@ -363,7 +364,16 @@ static bool create_monitor(struct vm *vm, char **error)
         .stop = monitor_stops,
         .ctx = vm,
     };
-    return monitor_start(vm->monitor, &config, error);
+    if (!monitor_start(vm->monitor, &config, error))
+        return false;
+    if (vm->config.cpu == CPU_BT) {
+        const struct bt_config bt = {.off = vm->config.bt_without,
+                                     .unit_limit = vm->config.bt_unit,
+                                     .cache_bytes = vm->config.bt_cache_bytes};
+
+        bt_configure(vm->monitor, &bt);
+    }
+    return true;
 }
 
 /* The entry point is physical; the scanner wants it as linked. */

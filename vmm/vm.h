@@ -48,6 +48,11 @@ struct vm_config {
     uint64_t memory_bytes;
     uint64_t table_limit_bytes; /* VMM table memory; 0: default */
     unsigned mmu_without; /* enum mmu_optimization: the ones switched off */
+    /* The translator (bt): what is switched off (bits of 1 << enum bt_option),
+     * and its limits; 0: the usual ones. */
+    unsigned bt_without;
+    unsigned bt_unit;        /* guest instructions of a unit */
+    uint32_t bt_cache_bytes; /* of the translation cache */
     struct blob kernel;
     const char *append;
     const struct blob *initrd;

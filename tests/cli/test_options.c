@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/compare.h"
 #include "cli/options.h"
+#include "traps/bt.h"
 
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
@@ -51,7 +52,7 @@ Test(cli_options, defaults_run_lumen_translated_with_shadow_tables)
 {
     cr_assert(parse(""));
     cr_assert_null(o.kernel);
-    cr_assert_eq(o.cpu, CPU_BT_STATIC);
+    cr_assert_eq(o.cpu, CPU_BT);
     cr_assert_eq(o.mmu, &mmu_shadow);
     cr_assert_eq(o.serial, SERIAL_STDIO);
     cr_assert_eq(o.memory_bytes, 0);
@@ -69,6 +70,7 @@ Test(cli_options, every_option_reaches_its_place)
     cr_assert_eq(o.table_bytes, 128 << 10);
     cr_assert_eq(o.mmu_without, 0);
     cr_assert_str_eq(o.append, "x=1");
+    cr_assert_eq(o.bt_without, 0);
     cr_assert_str_eq(o.kernel, "kernel.elf");
     cr_assert(parse("--serial file:log --stats - --trace t.csv --max-time 1.5 "
                     "--max-cycles 99 --clock host --device testdev"));
@@ -78,6 +80,24 @@ Test(cli_options, every_option_reaches_its_place)
     cr_assert_float_eq(o.max_seconds, 1.5, 1e-9);
     cr_assert_eq(o.max_cycles, 99);
     cr_assert(o.host_clock && o.testdev);
+}
+
+Test(cli_options, the_translators_switches_reach_their_place)
+{
+    cr_assert(parse("--bt-without adapt,chain --bt-unit 12 --bt-cache 64"));
+    cr_assert_eq(o.bt_without, 1u << BT_ADAPT | 1u << BT_CHAIN);
+    cr_assert_eq(o.bt_unit, 12);
+    cr_assert_eq(o.bt_cache_bytes, 64 << 10);
+    cr_assert(parse("--cpu bt --bt-without all"));
+    cr_assert_eq(o.bt_without, (1u << BT_OPTIONS) - 1);
+    refused("--cpu trap --bt-without chain", "--bt-without goes with --cpu bt");
+    refused("--bt-unit 12 --cpu bare", "--bt-unit goes with --cpu bt only");
+    refused("--cpu bt-static --bt-cache 64", "--bt-cache goes with --cpu bt");
+    refused("--bt-without chain,chains", "unknown optimization 'chains'");
+    refused("--bt-unit 0", "from 1 to 64");
+    refused("--bt-unit 65", "from 1 to 64");
+    refused("--bt-cache 4", "from 32 to 3328");
+    refused("--bt-cache 1M", "from 32 to 3328");
 }
 
 Test(cli_options, repeatable_options_keep_their_order)
@@ -156,11 +176,24 @@ Test(cli_compare, list_of_techniques_is_understood)
     cr_assert(c.technique[3].iopl1 && !c.technique[2].iopl1);
 }
 
+Test(cli_compare, a_list_switches_optimizations_off)
+{
+    struct comparison c = {.count = 0};
+    cr_assert(parse(""));
+    cr_assert(compare_parse_list(&c, &o, "bt-inline-chain:tlb,bt,bt-static"));
+    cr_assert_eq(c.count, 3);
+    cr_assert_str_eq(c.technique[0].name, "bt-chain-inline:tlb");
+    cr_assert_eq(c.technique[0].bt_without, 1u << BT_CHAIN | 1u << BT_INLINE);
+    cr_assert_str_eq(c.technique[1].name, "bt:shadow");
+    cr_assert_eq(c.technique[1].bt_without, 0);
+    cr_assert_eq(c.technique[2].cpu, CPU_BT_STATIC);
+}
+
 Test(cli_compare, wrong_lists_are_refused, .init = cr_redirect_stderr)
 {
     static const char *const lists[] = {
         "",       "bare:tlb",   "hvm", "trap:nested", "bt-static+iopl1",
-        "trap+x", "bare,,trap",
+        "trap+x", "bare,,trap", "bt-", "bt-chains",   "bt--chain",
     };
     cr_assert(parse(""));
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {

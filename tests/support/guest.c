@@ -11,8 +11,10 @@ const struct way ways[WAYS] = {
     [WAY_BARE] = {CPU_BARE, NULL, "bare"},
     [WAY_TRAP_TLB] = {CPU_TRAP, &mmu_tlb_emulation, "trap, tlb"},
     [WAY_TRAP_SHADOW] = {CPU_TRAP, &mmu_shadow, "trap, shadow"},
-    [WAY_BT_TLB] = {CPU_BT_STATIC, &mmu_tlb_emulation, "bt-static, tlb"},
-    [WAY_BT_SHADOW] = {CPU_BT_STATIC, &mmu_shadow, "bt-static, shadow"},
+    [WAY_STATIC_TLB] = {CPU_BT_STATIC, &mmu_tlb_emulation, "bt-static, tlb"},
+    [WAY_STATIC_SHADOW] = {CPU_BT_STATIC, &mmu_shadow, "bt-static, shadow"},
+    [WAY_BT_TLB] = {CPU_BT, &mmu_tlb_emulation, "bt, tlb"},
+    [WAY_BT_SHADOW] = {CPU_BT, &mmu_shadow, "bt, shadow"},
 };
 
 /* ---- what is seen ---------------------------------------------------------
@@ -152,13 +154,16 @@ const char *counters_difference(const struct counters *a,
         const char *name;
         size_t at, bytes;
     } fields[] = {
-        FIELD(exits),           FIELD(page_faults),  FIELD(interrupts),
-        FIELD(emulated),        FIELD(silent),       FIELD(mmu_flushes),
-        FIELD(mmu_fills),       FIELD(mmu_invlpg),   FIELD(mmu_pte_write),
-        FIELD(mmu_tables),      FIELD(mmu_recycled), FIELD(mmu_prefetched),
-        FIELD(mmu_tables_peak), FIELD(cr3_writes),   FIELD(io_reads),
-        FIELD(io_writes),       FIELD(unclaimed),    FIELD(mmio_accesses),
-        FIELD(model_cost),      FIELD(tlb_flushes),  FIELD(tlb_page_flushes),
+        FIELD(exits),           FIELD(page_faults),    FIELD(interrupts),
+        FIELD(emulated),        FIELD(silent),         FIELD(mmu_flushes),
+        FIELD(mmu_fills),       FIELD(mmu_invlpg),     FIELD(mmu_pte_write),
+        FIELD(mmu_tables),      FIELD(mmu_recycled),   FIELD(mmu_prefetched),
+        FIELD(mmu_tables_peak), FIELD(cr3_writes),     FIELD(io_reads),
+        FIELD(io_writes),       FIELD(unclaimed),      FIELD(mmio_accesses),
+        FIELD(model_cost),      FIELD(tlb_flushes),    FIELD(tlb_page_flushes),
+        FIELD(bt_units),        FIELD(bt_guest_insns), FIELD(bt_bytes),
+        FIELD(bt_links),        FIELD(bt_flushes),     FIELD(bt_rewrites),
+        FIELD(bt_adapted),      FIELD(bt_unadapted),
     };
 #undef FIELD
 

@@ -21,6 +21,8 @@ enum {
     WAY_BARE,
     WAY_TRAP_TLB,
     WAY_TRAP_SHADOW,
+    WAY_STATIC_TLB,
+    WAY_STATIC_SHADOW,
     WAY_BT_TLB,
     WAY_BT_SHADOW,
     WAYS

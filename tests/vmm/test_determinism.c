@@ -20,8 +20,8 @@ static const struct run {
     {WAY_BARE, "lumen"},
     {WAY_TRAP_TLB, "lumen-trap"},
     {WAY_TRAP_SHADOW, "lumen-trap"},
-    {WAY_BT_TLB, "lumen"},
-    {WAY_BT_SHADOW, "lumen"},
+    {WAY_STATIC_TLB, "lumen"},
+    {WAY_STATIC_SHADOW, "lumen"},
     {WAY_TRAP_SHADOW, "lumen"},
 };
 enum { RUNS = sizeof runs / sizeof *runs };

@@ -511,7 +511,7 @@ static void everywhere(bool user)
         generate(&b, count, user, seed);
         run(&ways[WAY_BARE], &b, b.bare, b.bare_stop);
         compare_technique(&b, WAY_TRAP_TLB);
-        compare_technique(&b, WAY_BT_TLB);
+        compare_technique(&b, WAY_STATIC_TLB);
         free(b.code);
         release(&b);
         left -= count;
