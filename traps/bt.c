@@ -310,17 +310,21 @@ static void stepped(struct monitor *mon)
 /* ---- interrupts
  * ------------------------------------------------------------------- */
 
-bool bt_between(struct monitor *mon)
+static bool between(struct monitor *mon)
 {
     struct bt *bt = bt_of(mon);
 
     return bt->engine != ENGINE_CACHE || mon->dirty ||
-           ((bt->at_note & (NOTE_START | NOTE_SHADOW)) == NOTE_START);
+           (bt->at_note & NOTE_START);
 }
 
 static bool boundary(struct monitor *mon)
 {
-    return bt_between(mon) && !mon->v.interrupt_shadow;
+    struct bt *bt = bt_of(mon);
+    bool shadow = bt->engine == ENGINE_CACHE && !mon->dirty &&
+                  (bt->at_note & NOTE_SHADOW);
+
+    return between(mon) && !shadow && !mon->v.interrupt_shadow;
 }
 
 /* While an interrupt waits for the guest to allow it, the flag cannot be
@@ -437,6 +441,7 @@ const struct technique technique_bt = {
     .stepped = stepped,
     .tripped = bt_tripped,
     .boundary = boundary,
+    .between = between,
     .pin = pin,
     .written = written,
     .remapped = bt_pages_remapped,

@@ -84,7 +84,4 @@ size_t bt_cache_read(struct monitor *mon, uint32_t linear, void *out,
  * the guest's kernel is not in a state that is translated. */
 bool bt_translate_only(struct monitor *mon, uint32_t eip);
 
-/* Is the processor at a place where the guest is between two instructions? */
-bool bt_between(struct monitor *mon);
-
 #endif

@@ -278,7 +278,8 @@ void exits_stepped(void *ctx)
 {
     struct monitor *mon = ctx;
 
-    mon->trace->count.exits[EXIT_STEP]++;
+    /* (One that only completes an instruction depends on who looks when.) */
+    mon->trace->count.exits[EXIT_STEP] += !mon->attend_later;
     monitor_capture(mon);
     mmu_stepped(mon->mmu);
     if (mon->technique->stepped)

@@ -160,6 +160,15 @@ void monitor_guest_state(struct monitor *mon, struct cpu_state *out)
     *out = mon->v;
 }
 
+bool monitor_between(struct monitor *mon)
+{
+    if (!mon->technique->between)
+        return true;
+    if (!mon->dirty)
+        monitor_capture(mon);
+    return mon->technique->between(mon);
+}
+
 struct mmu *monitor_mmu(struct monitor *mon)
 {
     return mon->mmu;

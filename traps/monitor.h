@@ -87,6 +87,9 @@ void monitor_console_input(struct monitor *mon, uint8_t byte);
 /* The processor as the guest believes it to be. */
 void monitor_guest_state(struct monitor *mon, struct cpu_state *out);
 struct mmu *monitor_mmu(struct monitor *mon);
+/* Is the guest between two of its instructions? One of them may be several of
+ * the processor's. */
+bool monitor_between(struct monitor *mon);
 
 /* Bytes of the guest's code or data as the guest wrote them (translated sites
  * undone), by supervisor rights; how many could be read. */

@@ -37,6 +37,9 @@ struct technique {
     /* At a place where the machine asks for attention: may the guest be
      * interrupted here? False: asked again at the next. NULL: always. */
     bool (*boundary)(struct monitor *mon);
+    /* The processor stands still, captured: is the guest between two of its
+     * instructions? NULL: always. */
+    bool (*between)(struct monitor *mon);
     /* Give the guest an exception or a software interrupt. NULL: by the tables
      * of its own processor. */
     void (*inject)(struct monitor *mon, const struct arch_event *event,

@@ -583,6 +583,33 @@ static void machine_ended(struct vm *vm, enum machine_stop why)
     }
 }
 
+/* The processor's instructions that one of the guest's may become, with the
+ * monitor's work between them. */
+enum { STEPS_MOST = 4096 };
+
+/* One instruction of the guest: it retired, or an event was delivered in its
+ * place. */
+static enum machine_stop step_guest(struct vm *vm)
+{
+    uint64_t start = machine_now(vm->machine);
+    struct cpu_state before, now;
+    enum machine_stop why;
+
+    vm_guest_state(vm, &before);
+    for (unsigned i = 0; i < STEPS_MOST; i++) {
+        why = machine_step(vm->machine);
+        if ((why != MACHINE_STEPPED && why != MACHINE_FAULTED) ||
+            vm->stop != VM_RUNNING)
+            break;
+        if (!monitor_between(vm->monitor))
+            continue;
+        vm_guest_state(vm, &now);
+        if (machine_now(vm->machine) != start || now.eip != before.eip)
+            break;
+    }
+    return why;
+}
+
 enum vm_stop vm_run(struct vm *vm, const struct vm_limit *limit)
 {
     uint64_t before = vm->trace.seq;
@@ -598,7 +625,9 @@ enum vm_stop vm_run(struct vm *vm, const struct vm_limit *limit)
     vm_tick(vm);
     while (vm->stop == VM_RUNNING && !events.hit) {
         if (limit && limit->one_instruction) {
-            machine_ended(vm, machine_step(vm->machine));
+            machine_ended(vm, vm->config.cpu == CPU_BT
+                                  ? step_guest(vm)
+                                  : machine_step(vm->machine));
             break;
         }
         if (limited(vm, before))

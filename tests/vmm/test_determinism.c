@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/vmm/test_determinism.c - the same run, bit for bit, however it is
- * driven and whoever watches. */
+ * driven and whoever watches.
+ *
+ * timeout: 240
+ */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +25,8 @@ static const struct run {
     {WAY_TRAP_SHADOW, "lumen-trap"},
     {WAY_STATIC_TLB, "lumen"},
     {WAY_STATIC_SHADOW, "lumen"},
+    {WAY_BT_TLB, "lumen"},
+    {WAY_BT_SHADOW, "lumen"},
     {WAY_TRAP_SHADOW, "lumen"},
 };
 enum { RUNS = sizeof runs / sizeof *runs };

@@ -69,14 +69,19 @@ Test(lumen, under_static_translation)
     compare("lumen", "test", WAY_STATIC_TLB, WAY_STATIC_SHADOW, NULL);
 }
 
+Test(lumen, under_dynamic_translation)
+{
+    compare("lumen", "test", WAY_BT_TLB, WAY_BT_SHADOW, NULL);
+}
+
 Test(lumen, trap_port_under_every_technique)
 {
-    compare("lumen-trap", "test", WAY_TRAP_TLB, WAY_STATIC_SHADOW, NULL);
+    compare("lumen-trap", "test", WAY_TRAP_TLB, WAY_BT_SHADOW, NULL);
 }
 
 Test(lumen, with_large_and_global_pages)
 {
-    compare("lumen", "test pse pge", WAY_STATIC_TLB, WAY_STATIC_SHADOW, NULL);
+    compare("lumen", "test pse pge", WAY_STATIC_TLB, WAY_BT_SHADOW, NULL);
     compare("lumen-trap", "test pse pge", WAY_TRAP_TLB, WAY_TRAP_SHADOW, NULL);
 }
 
@@ -95,13 +100,14 @@ static void limit_least(struct vm_config *config)
 
 Test(lumen, with_64_kib_of_tables)
 {
-    compare("lumen", "test", WAY_STATIC_TLB, WAY_STATIC_SHADOW, limit_64k);
+    compare("lumen", "test", WAY_STATIC_TLB, WAY_BT_SHADOW, limit_64k);
     compare("lumen-trap", "test", WAY_TRAP_TLB, WAY_TRAP_SHADOW, limit_64k);
 }
 
 Test(lumen, with_the_fewest_tables)
 {
     compare("lumen", "test", WAY_STATIC_SHADOW, WAY_STATIC_SHADOW, limit_least);
+    compare("lumen", "test", WAY_BT_TLB, WAY_BT_SHADOW, limit_least);
     compare("lumen-trap", "test", WAY_TRAP_TLB, WAY_TRAP_SHADOW, limit_least);
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/vmm/test_save.c - a saved machine has the same future again. */
+/* tests/vmm/test_save.c - a saved machine has the same future again.
+ *
+ * timeout: 240
+ */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -17,6 +20,8 @@ static const struct run {
     {WAY_TRAP_SHADOW, "lumen-trap"},
     {WAY_STATIC_TLB, "lumen"},
     {WAY_STATIC_SHADOW, "lumen"},
+    {WAY_BT_TLB, "lumen"},
+    {WAY_BT_SHADOW, "lumen"},
 };
 enum { RUNS = sizeof runs / sizeof *runs };
 
