@@ -73,16 +73,19 @@ static int row_at(const struct hole *h, uint32_t eip)
     return find_row(s->name + 4, strcspn(s->name + 4, "_"));
 }
 
-/* An exit for the instruction's own sake: not for memory, not by chance. */
+/* An exit for the instruction's own sake: not for memory, time or the
+ * monitor's. */
 static void event(void *ctx, const struct event *e)
 {
+    static const unsigned others = 1u << EXIT_PAGE_FAULT |
+                                   1u << EXIT_INTERRUPT | 1u << EXIT_STEP |
+                                   1u << EXIT_TRANSLATE | 1u << EXIT_WINDOW;
     struct run *r = ctx;
-    if (e->kind != EV_EXIT || e->cls == EXIT_PAGE_FAULT ||
-        e->cls == EXIT_INTERRUPT || e->cls == EXIT_STEP)
+    if (e->kind != EV_EXIT || (others >> e->cls & 1))
         return;
     int row = row_at(r->hole, e->eip);
     if (row >= 0)
-        r->answer[row].trapped = true;
+        r->answer[row].exit = e->cls;
 }
 
 /* STATUS_OK, or why there are no answers. */
@@ -92,6 +95,8 @@ static int run_one(struct hole *h, size_t index)
     const char *technique = cpu_technique_name(h->cpu[index]);
     char *error = NULL;
     int status;
+    for (int row = 0; row < HOLE_ROWS; row++)
+        r.answer[row].exit = EXIT_COUNT;
     struct vm_config config = {.cpu = h->cpu[index],
                                .mmu = h->options.mmu,
                                .memory_bytes = MEMORY_BYTES,

@@ -27,8 +27,9 @@ extern const struct hole_row hole_rows[HOLE_ROWS];
 
 struct hole_answer {
     char text[HOLE_ANSWER_BYTES];
-    bool trapped; /* there was an exit at its site */
-    bool equal;   /* to bare's */
+    /* What the monitor came by there: enum exit_reason, or EXIT_COUNT. */
+    unsigned exit;
+    bool equal; /* to bare's */
 };
 
 struct hole {

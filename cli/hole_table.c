@@ -8,8 +8,6 @@
 
 enum { NAME_WIDTH = 6, GROUP_WIDTH = 10, ANSWER_WIDTH = 27 };
 
-#define DIFFERS "DIFFERS"
-
 static uint32_t site(const struct hole *h, int row)
 {
     char name[32];
@@ -19,11 +17,22 @@ static uint32_t site(const struct hole *h, int row)
     return address;
 }
 
-/* A column as wide as its name or its widest word; the last is not filled. */
+static const char *cell(const struct hole_answer *a)
+{
+    return !a->equal                 ? "DIFFERS"
+           : a->exit == EXIT_COUNT   ? "="
+           : a->exit == EXIT_CALLOUT ? "= callout"
+                                     : "= exit";
+}
+
+/* A column as wide as the widest in it; the last is not filled. */
 static void print_cell(const struct hole *h, size_t t, const char *text)
 {
-    size_t name = strlen(cpu_technique_name(h->cpu[t]));
-    size_t width = name > strlen(DIFFERS) ? name : strlen(DIFFERS);
+    size_t width = strlen(cpu_technique_name(h->cpu[t]));
+    for (int row = 0; row < HOLE_ROWS; row++) {
+        size_t n = strlen(cell(&h->answer[t][row]));
+        width = n > width ? n : width;
+    }
     printf(" %-*s", t + 1 < h->techniques ? (int)width : 0, text);
 }
 
@@ -41,10 +50,8 @@ static void print_row(const struct hole *h, int row)
     const struct hole_row *r = &hole_rows[row];
     printf("%-*s %-*s %-*s", NAME_WIDTH, r->name, GROUP_WIDTH, r->group,
            ANSWER_WIDTH, h->answer[0][row].text);
-    for (size_t t = 1; t < h->techniques; t++) {
-        const struct hole_answer *a = &h->answer[t][row];
-        print_cell(h, t, !a->equal ? DIFFERS : a->trapped ? "= exit" : "=");
-    }
+    for (size_t t = 1; t < h->techniques; t++)
+        print_cell(h, t, cell(&h->answer[t][row]));
     putchar('\n');
 }
 
@@ -90,7 +97,7 @@ static void print_reasons(const struct hole *h, size_t technique)
         bool any = false;
         for (int row = 0; row < HOLE_ROWS; row++) {
             const struct hole_answer *a = &h->answer[technique][row];
-            if (a->equal != equal || (equal && a->trapped))
+            if (a->equal != equal || (equal && a->exit != EXIT_COUNT))
                 continue;
             if (!any)
                 printf("\nUnder %s, %s:\n", name,
@@ -111,11 +118,18 @@ void hole_print(const struct hole *h)
     print_head(h);
     for (int row = 0; row < HOLE_ROWS; row++)
         print_row(h, row);
-    puts("\nexit: it trapped to the VMM, or was made to. =: what bare shows. "
-         "Groups: the\npaper's sensitive register instructions and protection "
-         "system references.");
+    puts(
+        "\n=: what bare shows. exit: it trapped to the VMM, or was made to. "
+        "callout: its\ntranslation asks the VMM. Groups: the paper's sensitive "
+        "register instructions\nand protection system references.");
     for (size_t t = 1; t < h->techniques; t++)
         print_reasons(h, t);
+}
+
+static const char *exit_text(const struct hole_answer *a)
+{
+    return a->exit == EXIT_COUNT ? ""
+                                 : exit_reason_name((enum exit_reason)a->exit);
 }
 
 bool hole_print_json(const struct hole *h)
@@ -127,11 +141,11 @@ bool hole_print_json(const struct hole *h)
         json_t *list = json_array();
         for (size_t t = 0; t < h->techniques; t++) {
             const struct hole_answer *a = &h->answer[t][row];
-            json_array_append_new(list,
-                                  json_pack("{s:s, s:s, s:b, s:b}", "technique",
-                                            cpu_technique_name(h->cpu[t]),
-                                            "answer", a->text, "equal",
-                                            a->equal, "trapped", a->trapped));
+            json_array_append_new(
+                list, json_pack("{s:s, s:s, s:b, s:b, s:s}", "technique",
+                                cpu_technique_name(h->cpu[t]), "answer",
+                                a->text, "equal", a->equal, "trapped",
+                                a->exit != EXIT_COUNT, "exit", exit_text(a)));
         }
         snprintf(address, sizeof address, "0x%08x", site(h, row));
         json_array_append_new(
