@@ -62,6 +62,7 @@ bool guest_open(struct guest *g, const struct run_options *o)
                             .cpu = o->cpu,
                             .mmu = o->mmu,
                             .iopl1 = o->iopl1,
+                            .audit = o->audit,
                             .memory_bytes = o->memory_bytes,
                             .table_limit_bytes = o->table_bytes,
                             .mmu_without = o->mmu_without,

@@ -32,6 +32,7 @@ enum {
     KEY_MAX_CYCLES,
     KEY_CLOCK,
     KEY_GDB,
+    KEY_AUDIT,
 
     MEMORY_MIN_MIB = 2,
     MEMORY_MAX_MIB = 3072, /* devices live above */
@@ -261,6 +262,11 @@ static const struct argp_option output_options[] = {
      "Write the counters as JSON at the end (\"-\": standard output)", 0},
     {"trace", KEY_TRACE, "FILE", 0,
      "Write every event; the name's ending is the format: .jsonl or .csv", 0},
+    {"audit", KEY_AUDIT, "silent", 0,
+     "Report, as it happens, each sensitive instruction that does not trap, "
+     "and "
+     "what it should have given (--cpu trap only)",
+     0},
     {"clock", KEY_CLOCK, "virtual|host", 0,
      "host: keep virtual time from running ahead of the host's (virtual)", 0},
     {"gdb", KEY_GDB, "PORT", 0, "GDB's remote protocol (not built yet)", 0},
@@ -323,6 +329,14 @@ static error_t parse_output(int key, char *arg, struct argp_state *state)
             return options_fail(o, "--clock %s: virtual or host is wanted",
                                 arg);
         o->host_clock = strcmp(arg, "host") == 0;
+        return 0;
+    case KEY_AUDIT:
+        if (strcmp(arg, "silent") != 0)
+            return options_fail(o,
+                                "--audit: unknown audit '%s'; silent is the "
+                                "one there is",
+                                arg);
+        o->audit = true;
         return 0;
     case KEY_GDB: return options_fail(o, "--gdb is not built yet");
     default: return ARGP_ERR_UNKNOWN;

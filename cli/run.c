@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* umbra run: boot one guest and stay until it ends. */
+#include "cli/audit.h"
 #include "cli/cli.h"
 #include "cli/console.h"
 #include "cli/files.h"
@@ -24,6 +25,7 @@ struct run {
     struct console console;
     struct vm *vm;
     struct trace_file *trace;
+    struct audit audit;
     double start;   /* host time, seconds */
     double seconds; /* when it has ended: how long it took */
     int status;
@@ -76,6 +78,8 @@ static bool create(struct run *r)
     if (!r->vm)
         return false;
     r->status = STATUS_USAGE; /* until the guest has run */
+    if (r->options.audit)
+        audit_start(&r->audit, r->options.who, r->vm);
     if (!r->options.trace)
         return true;
     const char *why = NULL;
@@ -169,6 +173,8 @@ static void finish(struct run *r)
     console_close(&r->console);
     fail(r, o->serial == SERIAL_FILE ? o->serial_path : "standard output",
          r->console.error);
+    if (o->audit)
+        audit_finish(&r->audit);
     const char *report = vm_report(r->vm);
     if (report && *report)
         fprintf(stderr, "%s%s", report,

@@ -169,6 +169,10 @@ bool options_check_pair(const struct run_options *o)
                         "no VMM");
         return false;
     }
+    if (o->audit && !(o->cpu_given && o->cpu == CPU_TRAP)) {
+        options_fail(o, "--audit silent goes with --cpu trap only");
+        return false;
+    }
     if (o->iopl1 && !(o->cpu_given && o->cpu == CPU_TRAP)) {
         options_fail(o, "--what-if iopl1 goes with --cpu trap only");
         return false;

@@ -24,7 +24,7 @@ static const struct event_description descriptions[EV_COUNT] = {
     [EV_SILENT] = {"silent",
                    'S',
                    "mnemonic",
-                   {DEC("bytes"), HEX("got"), HEX("expected")}},
+                   {DEC("bytes"), HEX("got"), HEX("expected"), DEC("fault")}},
     [EV_FAULT] = {"fault",
                   '#',
                   NULL,

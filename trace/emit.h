@@ -74,9 +74,10 @@ static inline void trace_emulate(struct trace *t, struct event_site at,
 
 static inline void trace_silent(struct trace *t, struct event_site at,
                                 const char *mnemonic, uint32_t bytes,
-                                uint32_t got, uint32_t expected)
+                                uint32_t got, uint32_t expected, uint32_t fault)
 {
-    trace_emit6(t, EV_SILENT, at, 0, mnemonic, bytes, got, expected, 0, 0, 0);
+    trace_emit6(t, EV_SILENT, at, 0, mnemonic, bytes, got, expected, fault, 0,
+                0);
 }
 
 static inline void trace_fault(struct trace *t, struct event_site at,

@@ -31,6 +31,17 @@ static int emulate_sentence(const struct event *e, char *b, size_t n)
 
 static int silent_sentence(const struct event *e, char *b, size_t n)
 {
+    if (e->arg[3])
+        return snprintf(b, n,
+                        "%s did not trap: the guest got %08" PRIX32
+                        " where fault %" PRIu32 " was right",
+                        text_or(e, "a sensitive instruction"), e->arg[1],
+                        e->arg[3]);
+    if (e->arg[1] == e->arg[2])
+        return snprintf(b, n,
+                        "%s did not trap, and the guest got the right "
+                        "%08" PRIX32,
+                        text_or(e, "a sensitive instruction"), e->arg[1]);
     return snprintf(b, n,
                     "%s did not trap: the guest got %08" PRIX32
                     " where %08" PRIX32 " was right",

@@ -54,7 +54,8 @@ enum exit_reason {
  *
  *   EXIT       vector error gva                      text: -
  *   EMULATE    bytes operand value                   text: mnemonic
- *   SILENT     bytes got expected                    text: mnemonic
+ *   SILENT     bytes got expected fault              text: mnemonic
+ *              (fault: the vector that was right instead; 0: none)
  *   FAULT      gva gpa ma error guest_error entry    text: -
  *              (error is the real one; guest_error what the guest is told)
  *   FILL       gva gpa ma entry entry_ma error       text: -
@@ -77,7 +78,7 @@ enum exit_reason {
 enum event_kind {
     EV_EXIT,      /* an exit: reason, vector, error */
     EV_EMULATE,   /* a sensitive instruction done for the guest */
-    EV_SILENT,    /* a sensitive instruction that did not trap (lost) */
+    EV_SILENT,    /* a sensitive instruction that did not trap */
     EV_FAULT,     /* a page fault and its class */
     EV_FILL,      /* an entry put into the VMM's table */
     EV_TABLE,     /* a VMM table made, dropped, reclaimed */

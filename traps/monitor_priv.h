@@ -136,6 +136,7 @@ void emulation_done(struct monitor *mon, const struct insn *insn,
 
 /* silent.c */
 void silent_about_to(struct monitor *mon, const struct insn *insn);
+void silent_audit(struct monitor *mon, const struct insn *insn);
 void silent_flag_changed(struct monitor *mon, uint32_t old_eflags, uint32_t eip,
                          const char *by);
 

@@ -39,7 +39,7 @@ static void lost(struct monitor *mon, unsigned which, const struct insn *insn,
     l->last_eip = mon->v.eip;
     mon->trace->count.silent++;
     trace_silent(mon->trace, monitor_site(mon), insn_name(insn->id), 0,
-                 mon->v.eflags, image);
+                 mon->v.eflags, image, 0);
 }
 
 /* Under static translation none should be left: this one the scan had not
@@ -56,34 +56,46 @@ static void missed(struct monitor *mon, const struct insn *insn)
     l->last_eip = mon->v.eip;
 }
 
-void silent_about_to(struct monitor *mon, const struct insn *insn)
+/* Is the interrupt flag lost, or shown wrong? Then it is reported. */
+static bool flag_lost(struct monitor *mon, const struct insn *insn)
 {
     unsigned size = insn->operand_size;
     uint32_t image, cs;
 
-    monitor_capture(mon);
     switch (insn->id) {
     case INSN_POPF:
-        if (read_stack(mon, 0, size, &image) &&
-            ((image ^ mon->v.eflags) & EFL_IF))
-            lost(mon, LOST_POPF, insn, image);
-        break;
+        if (!read_stack(mon, 0, size, &image) ||
+            !((image ^ mon->v.eflags) & EFL_IF))
+            return false;
+        lost(mon, LOST_POPF, insn, image);
+        return true;
     case INSN_IRET:
         /* To a selector of ring 0 it traps: RPL below the real CPL. */
-        if (read_stack(mon, size, size, &cs) && (cs & SEL_RPL) != 0 &&
-            read_stack(mon, 2 * size, size, &image) &&
-            ((image ^ mon->v.eflags) & EFL_IF))
-            lost(mon, LOST_IRET, insn, image);
-        break;
+        if (!read_stack(mon, size, size, &cs) || (cs & SEL_RPL) == 0 ||
+            !read_stack(mon, 2 * size, size, &image) ||
+            !((image ^ mon->v.eflags) & EFL_IF))
+            return false;
+        lost(mon, LOST_IRET, insn, image);
+        return true;
     case INSN_PUSHF:
         if (mon->v.eflags & EFL_IF)
-            break; /* shows the truth */
+            return false; /* shows the truth */
         mon->trace->count.silent++;
         trace_silent(mon->trace, monitor_site(mon), "pushf", 0,
-                     mon->v.eflags | EFL_IF, mon->v.eflags);
-        break;
-    default: break;
+                     mon->v.eflags | EFL_IF, mon->v.eflags, 0);
+        return true;
+    default: return false;
     }
+}
+
+void silent_about_to(struct monitor *mon, const struct insn *insn)
+{
+    bool reported;
+
+    monitor_capture(mon);
+    reported = !mon->config.iopl1 && flag_lost(mon, insn);
+    if (mon->config.audit && !reported)
+        silent_audit(mon, insn);
     if (mon->patch_count)
         missed(mon, insn);
 }

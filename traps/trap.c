@@ -10,9 +10,13 @@
 
 static bool start(struct monitor *mon, char **error)
 {
+    unsigned classes = mon->config.iopl1 ? 0 : 1u << CLASS_FLAG;
+
     (void)error;
-    if (!mon->config.iopl1)
-        machine_watch(mon->machine, 1u << CLASS_FLAG);
+    if (mon->config.audit)
+        classes |= 1u << CLASS_TABLE | 1u << CLASS_DESCRIPTOR |
+                   1u << CLASS_SEGMENT | 1u << CLASS_TRANSFER;
+    machine_watch(mon->machine, classes);
     return true;
 }
 

@@ -360,6 +360,7 @@ static bool create_monitor(struct vm *vm, char **error)
         .table_limit_bytes = vm->config.table_limit_bytes,
         .mmu_without = vm->config.mmu_without,
         .iopl1 = vm->config.iopl1,
+        .audit = vm->config.audit,
         .tick = monitor_ticks,
         .stop = monitor_stops,
         .ctx = vm,

@@ -45,6 +45,7 @@ struct vm_config {
     enum cpu_technique cpu;
     const struct mmu_technique *mmu; /* ignored on bare */
     bool iopl1;                      /* --what-if iopl1 (trap only) */
+    bool audit; /* an EV_SILENT for every silent instruction (trap only) */
     uint64_t memory_bytes;
     uint64_t table_limit_bytes; /* VMM table memory; 0: default */
     unsigned mmu_without; /* enum mmu_optimization: the ones switched off */

@@ -64,7 +64,7 @@ for command in run step compare bench hole scan lab errata grade; do
         fail "umbra --help does not name $command"
 done
 for option in cpu mmu bt-without bt-unit bt-cache memory append initrd disk device serial stats trace \
-    max-time max-cycles clock gdb; do
+    audit max-time max-cycles clock gdb; do
     "$UMBRA" run --help | grep -q -e "--$option=" ||
         fail "umbra run --help does not name --$option"
 done
@@ -85,6 +85,8 @@ want 2 "not built yet" run --mmu nested
 want 2 "with tlb or shadow" run --cpu bare --mmu shadow
 want 2 "--cpu bt only" run --cpu trap --bt-without chain
 want 2 "--cpu trap only" run --cpu bt-static --what-if iopl1
+want 2 "silent is the one" run --cpu trap --audit frobnicate
+want 2 "--cpu trap only" run --audit silent
 want 2 "from 2 to" run --memory 0
 want 2 "from 2 to" run --memory lots
 want 2 "seconds" run --max-time never

@@ -44,7 +44,7 @@ static void emit_all(struct trace *t)
 {
     trace_exit(t, here, EXIT_PAGE_FAULT, 14, 6, 0x08049A34);
     trace_emulate(t, here, "cli", 1, 0, 0);
-    trace_silent(t, here, "popfd", 1, 0x246, 0x046);
+    trace_silent(t, here, "popfd", 1, 0x246, 0x046, 0);
     trace_fault(t, here, FC_HIDDEN, 0x08049A34, 0xCA34, 0x41CA34, 6, 0,
                 0x41C067);
     trace_fill(t, here, 0x08049A34, 0xCA34, 0x41CA34, 0x41C067, 0x513124, 6);
