@@ -24,7 +24,7 @@ struct run_options {
     enum cpu_technique cpu;
     const struct mmu_technique *mmu;
     bool iopl1;
-    bool audit; /* --audit silent */
+    bool audit;           /* --audit silent */
     uint64_t table_bytes; /* 0: default */
     unsigned mmu_without; /* enum mmu_optimization: switched off */
     unsigned bt_without;  /* 1 << enum bt_option: switched off */
