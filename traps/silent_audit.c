@@ -94,7 +94,10 @@ static struct effect try(const struct insn *insn, struct cpu_state state,
                          struct mem_ops below)
 {
     struct dry_memory dry = {.below = below};
-    const struct mem_ops mem = {dry_read, dry_write, &dry, dry_switch};
+    const struct mem_ops mem = {.read = dry_read,
+                                .write = dry_write,
+                                .switch_cr3 = dry_switch,
+                                .ctx = &dry};
     const struct emu_ops nothing = {0};
     struct emu e = {.state = &state, .mem = &mem, .ops = &nothing};
     struct effect effect = {0};

@@ -64,8 +64,8 @@ per cr8wr trap:tlb .exits.privileged 1
 per clisti trap:shadow .exits.privileged 2
 per popf bt-static:shadow .exits.patched 2
 per process trap:shadow .page_faults.true 4
-per switch trap:tlb '.page_faults.hidden >= 16' true
-per switch trap:shadow '.page_faults.hidden < 16' true
+per switch trap:tlb '.page_faults.hidden >= 2' true
+per switch trap:shadow '.page_faults.hidden < 2' true
 
 # The yardstick from outside, and its absence.
 if command -v qemu-system-i386 >/dev/null; then
