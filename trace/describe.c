@@ -74,7 +74,7 @@ static const struct event_description descriptions[EV_COUNT] = {
                  {HEX("cr0"), HEX("cr3"), HEX("cr4"), HEX("old_cr0"),
                   HEX("old_cr4")}},
     [EV_TRANSLATE] = {"translate",
-                      'B',
+                      'K',
                       NULL,
                       {DEC("instructions"), HEX("cache"), DEC("bytes")}},
     [EV_RELOCATE] = {"relocate",

@@ -59,6 +59,7 @@ static void emit_all(struct trace *t)
     trace_unclaimed(t, here, 0x1234, 1, 0xFF, false, false);
     trace_halt(t, here, true);
     trace_mode(t, here, "paging on", 0x80000011, 0x3000, 0x10, 0x11, 0x10);
+    trace_translate(t, here, 12, 0xFF812340, 96);
     trace_relocate(t, here, NULL, 0xFFC00000, 0xFF800000, 0x3000);
     trace_hypercall(t, here, 7, (const uint32_t[]){0xC0200000, 3, 0}, -22,
                     true);
@@ -135,7 +136,7 @@ Test(trace, numbers_do_not_depend_on_readers)
     emit_all(&t);
     cr_assert_eq(t.seq, 2 * EV_COUNT);
     cr_assert_eq(trace_ring_latest(r, e, 4), 3);
-    cr_assert_eq(e[0].kind, EV_MODE);
+    cr_assert_eq(e[0].kind, EV_RELOCATE);
     cr_assert_eq(e[2].kind, EV_STOP);
     cr_assert_eq(e[2].seq, 2 * EV_COUNT);
     cr_assert_eq(e[2].cycles, 77);
