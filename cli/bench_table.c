@@ -88,9 +88,12 @@ static void cell(const struct bench *b, unsigned row, unsigned t,
                        n,
                    text, size);
         break;
-    case ROW_NS: snprintf(text, size, "%.1f", c->ns); break;
+    case ROW_NS:
+        if (c->ns > 0) /* else too short to measure */
+            snprintf(text, size, "%.1f", c->ns);
+        break;
     case ROW_TIMES:
-        if (base > 0)
+        if (base > 0 && c->ns > 0)
             snprintf(text, size, "%.2f", c->ns / base);
         break;
     }
