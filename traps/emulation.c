@@ -21,6 +21,16 @@ static gpa_t device_address(struct monitor *mon, uint32_t linear,
     return walk.gpa;
 }
 
+/* No memory there: a device, but for a technique that has none. */
+static bool device_answers(struct monitor *mon, uint32_t linear, uint32_t error,
+                           struct fault *f)
+{
+    if (!mon->technique->device)
+        return true;
+    *f = mon->technique->device(mon, linear, error);
+    return false;
+}
+
 static bool memory_read(void *ctx, uint32_t linear, unsigned size, bool user,
                         uint32_t *value, struct fault *f)
 {
@@ -31,7 +41,7 @@ static bool memory_read(void *ctx, uint32_t linear, unsigned size, bool user,
 
     if (mmu_read(mon->mmu, linear, size, user, value, f, &device))
         return true;
-    if (!device)
+    if (!device || !device_answers(mon, linear, user ? PF_USER : 0, f))
         return false;
     gpa = device_address(mon, linear, user ? ACC_USER : 0);
     *value = bus_memory_read(bus, gpa.v, size);
@@ -51,7 +61,8 @@ static bool memory_write(void *ctx, uint32_t linear, unsigned size, bool user,
 
     if (mmu_write(mon->mmu, linear, size, user, value, f, &device))
         return true;
-    if (!device)
+    if (!device || !device_answers(mon, linear,
+                                   PF_WRITE | (user ? PF_USER : 0), f))
         return false;
     gpa = device_address(mon, linear, ACC_WRITE | (user ? ACC_USER : 0));
     mon->trace->count.mmio_accesses++;

@@ -154,11 +154,17 @@ static void software(struct monitor *mon, const struct machine_exit *e)
 /* ---- page faults
  * --------------------------------------------------------------- */
 
-static void device_access(struct monitor *mon, uint32_t linear)
+static void device_access(struct monitor *mon, uint32_t linear, uint32_t error)
 {
     uint8_t bytes[INSN_MAX_LENGTH];
     struct insn insn;
 
+    if (mon->technique->device) {
+        struct fault f = mon->technique->device(mon, linear, error);
+
+        inject_fault(mon, &f);
+        return;
+    }
     if (!current(mon, &insn, bytes) || !emulate_knows(insn.id)) {
         exits_stop(mon, MONITOR_UNSUPPORTED,
                    "an instruction at %08x touches a device at %08x in a way "
@@ -202,7 +208,7 @@ static void page_fault(struct monitor *mon, const struct machine_exit *e)
     switch (result.action) {
     case MMU_RESUME: break;
     case MMU_INJECT: inject_fault(mon, &result.fault); break;
-    case MMU_EMULATE: device_access(mon, e->linear); break;
+    case MMU_EMULATE: device_access(mon, e->linear, e->error); break;
     case MMU_WRITE: watched_write(mon); break;
     case MMU_NO_MEMORY:
         exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");

@@ -140,9 +140,14 @@ void monitor_raise_nmi(struct monitor *mon)
     exits_update_pin(mon);
 }
 
+bool monitor_has_console(const struct monitor *mon)
+{
+    return mon->technique->console_ready != NULL;
+}
+
 bool monitor_console_ready(const struct monitor *mon)
 {
-    return mon->technique->console_ready && mon->technique->console_ready(mon);
+    return mon->technique->console_ready(mon);
 }
 
 void monitor_console_input(struct monitor *mon, uint8_t byte)

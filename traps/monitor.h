@@ -80,8 +80,9 @@ void monitor_enter(struct monitor *mon, const struct cpu_state *state);
 void monitor_intr_changed(struct monitor *mon);
 void monitor_raise_nmi(struct monitor *mon);
 
-/* A console that the technique itself offers the guest: does it want a byte,
- * and here is one. */
+/* A console that the technique itself offers the guest: is there one, does it
+ * want a byte, and here is one. */
+bool monitor_has_console(const struct monitor *mon);
 bool monitor_console_ready(const struct monitor *mon);
 void monitor_console_input(struct monitor *mon, uint8_t byte);
 

@@ -118,6 +118,14 @@ static bool own_exit(struct monitor *mon, const struct machine_exit *e)
     return true;
 }
 
+/* It has no devices, so nothing is there. */
+static struct fault no_device(struct monitor *mon, uint32_t linear,
+                              uint32_t error)
+{
+    (void)mon;
+    return (struct fault){VEC_PF, true, error & ~(uint32_t)PF_PRESENT, linear};
+}
+
 static void pending(struct monitor *mon)
 {
     struct event_site site = monitor_site(mon);
@@ -172,6 +180,7 @@ const struct technique technique_pv = {
     .install = install,
     .exit = own_exit,
     .inject = pv_inject,
+    .device = no_device,
     .pending = pending,
     .pin = pin,
     .console_ready = pv_console_ready,

@@ -44,6 +44,10 @@ struct technique {
      * of its own processor. */
     void (*inject)(struct monitor *mon, const struct arch_event *event,
                    const char *cause);
+    /* The guest touches an address that no memory is behind. NULL: a device
+     * answers. */
+    struct fault (*device)(struct monitor *mon, uint32_t linear,
+                           uint32_t error);
     /* At such a place: give the guest what waits. NULL: the platform's
      * interrupts. */
     void (*pending)(struct monitor *mon);

@@ -147,8 +147,9 @@ static void serial_input(struct vm *vm)
     if (!vm->waiting_input || now < vm->next_input)
         return;
     vm->next_input = now + INPUT_GAP;
-    paravirtual = vm->monitor && monitor_console_ready(vm->monitor);
-    if (!paravirtual && !pc_serial_ready(vm->pc))
+    paravirtual = vm->monitor && monitor_has_console(vm->monitor);
+    if (!(paravirtual ? monitor_console_ready(vm->monitor)
+                      : pc_serial_ready(vm->pc)))
         return;
     byte = vm->config.serial_input(vm->config.ctx);
     if (byte >= 0 && paravirtual)

@@ -25,6 +25,8 @@ enum {
     WAY_STATIC_SHADOW,
     WAY_BT_TLB,
     WAY_BT_SHADOW,
+    WAY_PV_TLB,
+    WAY_PV_SHADOW,
     WAYS
 };
 extern const struct way ways[WAYS];
@@ -52,7 +54,7 @@ void guest_open(struct guest *g, const struct way *way, struct blob kernel,
                 void (*change)(struct vm_config *config));
 void guest_close(struct guest *g);
 
-/* One of the kernels inside the program: "lumen", "lumen-trap". */
+/* One of the kernels inside the program: "lumen", "lumen-trap", "lumen-pv". */
 struct blob guest_embedded(const char *name);
 
 /* Hash events from now on, to this number (0: all); the hash so far starts

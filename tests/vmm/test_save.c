@@ -22,6 +22,8 @@ static const struct run {
     {WAY_STATIC_SHADOW, "lumen"},
     {WAY_BT_TLB, "lumen"},
     {WAY_BT_SHADOW, "lumen"},
+    {WAY_PV_TLB, "lumen-pv"},
+    {WAY_PV_SHADOW, "lumen-pv"},
 };
 enum { RUNS = sizeof runs / sizeof *runs };
 
