@@ -74,6 +74,14 @@ static void step_over(struct machine *m, uint32_t linear, unsigned length)
         run_single_step(m);
 }
 
+/* A load of SS holds the trap flag back, so that the engine's step would run
+ * the next instruction too. */
+static bool holds_trap(const struct insn *insn)
+{
+    return (insn->id == INSN_MOV_TO_SEG || insn->id == INSN_POP_SEG) &&
+           insn->op[0].reg == SEG_SS;
+}
+
 /* Step the instruction at CS:EIP, wherever it is. */
 enum machine_stop step_one(struct machine *m)
 {
@@ -99,7 +107,8 @@ enum machine_stop step_one(struct machine *m)
         step_over(m, linear, insn.length);
         why = MACHINE_STEPPED;
     } else if (!is_own_code(m, linear) &&
-               intercept_wanted(m, &insn, live_cpl(m) > 0)) {
+               (holds_trap(&insn) ||
+                intercept_wanted(m, &insn, live_cpl(m) > 0))) {
         m->stepping = true;
         clock_add(&m->clock, 1);
         why = intercept_execute(m, &insn) ? MACHINE_STEPPED : MACHINE_FAULTED;
