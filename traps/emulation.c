@@ -61,8 +61,8 @@ static bool memory_write(void *ctx, uint32_t linear, unsigned size, bool user,
 
     if (mmu_write(mon->mmu, linear, size, user, value, f, &device))
         return true;
-    if (!device || !device_answers(mon, linear,
-                                   PF_WRITE | (user ? PF_USER : 0), f))
+    if (!device ||
+        !device_answers(mon, linear, PF_WRITE | (user ? PF_USER : 0), f))
         return false;
     gpa = device_address(mon, linear, ACC_WRITE | (user ? ACC_USER : 0));
     mon->trace->count.mmio_accesses++;
