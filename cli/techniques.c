@@ -11,11 +11,10 @@ static const struct mmu_technique *const mmus[] = {&mmu_tlb_emulation,
 enum { MMUS = sizeof mmus / sizeof mmus[0] };
 
 /* Promised by the command line, and not built yet. */
-static const char *const later_cpus[] = {"hvm"};
 static const char *const later_mmus[] = {"direct", "nested"};
 
 static const char valid_pairs[] =
-    "valid are trap, bt-static, bt or pv with tlb or shadow; bare without "
+    "valid are trap, bt-static, bt, pv or hvm with tlb or shadow; bare without "
     "--mmu";
 
 static bool listed(const char *const *names, size_t count, const char *name)
@@ -58,10 +57,7 @@ bool options_find_cpu(struct run_options *o, const char *name)
         return true;
     }
     cpu_list(list, sizeof list);
-    if (listed(later_cpus, sizeof later_cpus / sizeof later_cpus[0], name))
-        options_fail(o, "--cpu %s is not built yet; %s are", name, list);
-    else
-        options_fail(o, "--cpu %s: unknown; there are %s", name, list);
+    options_fail(o, "--cpu %s: unknown; there are %s", name, list);
     return false;
 }
 

@@ -116,7 +116,6 @@ static void delivered(struct machine *m, const struct arch_event *event,
     trace_event_delivered(m->trace, EV_DELIVER, at, event_source_name(event),
                           event->vector, event->has_error, event->error,
                           event->cr2, s->seg[SEG_CS].selector, s->eip);
-    m->halted = false;
     machine_set_state(m, s);
 }
 
@@ -150,6 +149,16 @@ static bool delivery_failed(struct machine *m, const struct arch_event *event,
     return true;
 }
 
+/* For the report of a triple fault. */
+static void note(struct machine *m, const struct arch_event *event)
+{
+    struct arch_chain *c = &m->chain;
+
+    if (c->count < sizeof c->event / sizeof *c->event)
+        c->event[c->count++] = (struct fault){event->vector, event->has_error,
+                                              event->error, event->cr2};
+}
+
 void vmx_deliver(struct machine *m, const struct arch_event *event)
 {
     struct mem_ops mem = machine_mem_ops(m);
@@ -158,11 +167,15 @@ void vmx_deliver(struct machine *m, const struct arch_event *event)
     struct fault f;
 
     mem.task_switch_exits = true;
+    m->halted = false;
+    m->chain.count = 0;
     machine_get_state(m, &s);
+    note(m, &now);
     while (!arch_deliver_once(&s, &mem, &now, &f)) {
         if (!delivery_failed(m, &now, &f, &second))
             return;
         now = second;
+        note(m, &now);
     }
     delivered(m, &now, &s);
 }

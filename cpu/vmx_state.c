@@ -38,10 +38,14 @@ static const struct live_segment *segment_of(const struct machine *m,
     return n < SEG_COUNT ? &l->seg[n] : n == SEG_COUNT ? l->ldt : l->tr;
 }
 
+/* A segment that was loaded is accessed, though the engine's copy of the
+ * descriptor may be from before. */
 static uint32_t rights_of(const struct live_segment *s)
 {
     uint32_t rights = s->flags >> 8 & SEG_ATTR_MASK;
 
+    if (rights & SEG_S)
+        rights |= SEG_ACCESSED;
     return rights ? rights : RIGHTS_UNUSABLE;
 }
 

@@ -16,7 +16,11 @@
     }
 
 static const struct event_description descriptions[EV_COUNT] = {
-    [EV_EXIT] = {"exit", 'G', NULL, {DEC("vector"), HEX("error"), HEX("gva")}},
+    [EV_EXIT] = {"exit",
+                 'G',
+                 "vmx_reason",
+                 {DEC("vector"), HEX("error"), HEX("gva"), DEC("vmx"),
+                  HEX("qualification")}},
     [EV_EMULATE] = {"emulate",
                     'E',
                     "mnemonic",
@@ -114,6 +118,12 @@ static const char *const reasons[EXIT_COUNT] = {
     [EXIT_CALLOUT] = "callout",
     [EXIT_TRANSLATE] = "translate",
     [EXIT_WINDOW] = "interrupt_window",
+    [EXIT_CR_ACCESS] = "cr_access",
+    [EXIT_INVLPG] = "invlpg",
+    [EXIT_MSR] = "msr",
+    [EXIT_TASK_SWITCH] = "task_switch",
+    [EXIT_TRIPLE_FAULT] = "triple_fault",
+    [EXIT_VMX] = "vmx",
 };
 
 static const char *const hypercalls[HYPERCALLS] = {

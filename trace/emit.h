@@ -65,6 +65,16 @@ static inline void trace_exit(struct trace *t, struct event_site at,
     trace_emit6(t, EV_EXIT, at, reason, NULL, vector, error, gva, 0, 0, 0);
 }
 
+/* The same in VMX terms; text: the reason's name. */
+static inline void trace_vm_exit(struct trace *t, struct event_site at,
+                                 enum exit_reason reason, const char *text,
+                                 uint32_t vector, uint32_t error, uint32_t vmx,
+                                 uint32_t qualification)
+{
+    trace_emit6(t, EV_EXIT, at, reason, text, vector, error,
+                vector == 14 ? qualification : 0, vmx, qualification, 0);
+}
+
 static inline void trace_emulate(struct trace *t, struct event_site at,
                                  const char *mnemonic, uint32_t bytes,
                                  uint32_t operand, uint32_t value)

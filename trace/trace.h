@@ -45,6 +45,13 @@ enum exit_reason {
     EXIT_CALLOUT,   /* translated code calls the monitor (bt) */
     EXIT_TRANSLATE, /* it reached code without a translation, or a link */
     EXIT_WINDOW,    /* interrupts were allowed while one waited */
+    /* Of VMX alone (hvm): */
+    EXIT_CR_ACCESS,
+    EXIT_INVLPG,
+    EXIT_MSR,
+    EXIT_TASK_SWITCH,
+    EXIT_TRIPLE_FAULT,
+    EXIT_VMX, /* the guest's own VMX instructions; a refused entry */
     EXIT_COUNT,
 };
 
@@ -52,7 +59,8 @@ enum exit_reason {
  * holds. trace/emit.h has a constructor for each; trace/describe.c the same as
  * data.
  *
- *   EXIT       vector error gva                      text: -
+ *   EXIT       vector error gva vmx qualification    text: VMX reason
+ *              (vmx: the basic exit reason, hvm alone, with text)
  *   EMULATE    bytes operand value                   text: mnemonic
  *   SILENT     bytes got expected fault              text: mnemonic
  *              (fault: the vector that was right instead; 0: none)

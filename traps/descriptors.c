@@ -177,6 +177,8 @@ void descriptors_tables_changed(struct monitor *mon)
     const struct cpu_state *v = &mon->v;
     uint32_t ldt = v->ldtr.attr & SEG_P ? v->ldtr.limit + 1 : 0;
 
+    if (mon->technique->own_tables)
+        return;
     shadow(mon, &mon->gdt, v->gdtr.base, (uint32_t)v->gdtr.limit + 1);
     shadow(mon, &mon->ldt, v->ldtr.base, ldt > 0x10000 ? 0x10000 : ldt);
     mon->dirty = true;
@@ -201,6 +203,8 @@ static bool moved(struct monitor *mon, const struct shadow_table *t)
 /* The guest changed its paging: its tables may be mapped elsewhere now. */
 void descriptors_remapped(struct monitor *mon)
 {
+    if (mon->technique->own_tables)
+        return;
     if (moved(mon, &mon->gdt) || moved(mon, &mon->ldt))
         descriptors_tables_changed(mon);
 }
@@ -256,6 +260,8 @@ bool descriptors_create(struct monitor *mon)
     const struct memory *memory = machine_memory(mon->machine);
     struct shadow_table *tables[2] = {&mon->gdt, &mon->ldt};
 
+    if (mon->technique->own_tables)
+        return true;
     mon->gdt.patience = mon->ldt.patience = PATIENCE;
     if (!frames_take(mon->config.frames, &mon->overlay_table))
         return false;
@@ -273,8 +279,11 @@ bool descriptors_create(struct monitor *mon)
 /* Choose a place that the guest does not use, and go there. */
 void descriptors_place(struct monitor *mon)
 {
-    unsigned old = mon->pde, pde = mmu_free_pde(mon->mmu);
+    unsigned old = mon->pde, pde;
 
+    if (mon->technique->own_tables)
+        return;
+    pde = mmu_free_pde(mon->mmu);
     if (pde >= MMU_PDE_NONE) {
         exits_stop(mon, MONITOR_UNSUPPORTED,
                    "the guest uses all of its linear address space");

@@ -214,6 +214,37 @@ void emulation_done(struct monitor *mon, const struct insn *insn,
     tell(mon, insn, bytes, monitor_site(mon));
 }
 
+static bool repeats(const struct insn *insn)
+{
+    return (insn->rep || insn->repne) && insn->cls == CLASS_NONE;
+}
+
+/* What a REP takes besides the one instruction that is counted: a pass each,
+ * and one that finds the count 0, as the processor does (cpu/machine.h). */
+static int more_passes(const struct insn *insn, const struct cpu_state *before,
+                       const struct emu *e)
+{
+    uint32_t mask = insn->address_size == 2 ? 0xFFFF : 0xFFFFFFFFu;
+    uint32_t left = e->state->gpr[GPR_ECX] & mask;
+    uint32_t passes = (before->gpr[GPR_ECX] & mask) - left;
+    bool compares = insn->id == INSN_CMPS || insn->id == INSN_SCAS;
+    bool equal = (e->state->eflags & EFL_ZF) != 0;
+
+    if (!repeats(insn))
+        return 0;
+    if (left || (passes && compares && equal == insn->repne))
+        return (int)passes - 1;
+    return (int)passes;
+}
+
+/* A fault takes the instruction back, but not the passes before it. */
+static int passes_before_fault(const struct insn *insn,
+                               const struct cpu_state *before,
+                               const struct emu *e)
+{
+    return repeats(insn) ? more_passes(insn, before, e) : -1;
+}
+
 /* counted: the machine has counted the instruction as retired already (the
  * trap that brought us here took its place). */
 void emulation_run(struct monitor *mon, const struct insn *insn,
@@ -236,6 +267,7 @@ void emulation_run(struct monitor *mon, const struct insn *insn,
     struct emu e = {.state = &mon->v, .mem = &memory, .ops = &ops};
     struct event_site site = monitor_site(mon);
     uint32_t before = mon->v.eflags;
+    const struct cpu_state old = mon->v;
 
     ops.ctx = mon;
     mon->dirty = true;
@@ -243,6 +275,7 @@ void emulation_run(struct monitor *mon, const struct insn *insn,
         machine_retire(mon->machine, 1); /* devices see it counted */
     switch (emulate(&e, insn)) {
     case EMU_DONE:
+        machine_retire(mon->machine, more_passes(insn, &old, &e));
         tell(mon, insn, bytes, site);
         silent_flag_changed(mon, before, site.eip, insn_name(insn->id));
         if (e.single_step) {
@@ -253,7 +286,7 @@ void emulation_run(struct monitor *mon, const struct insn *insn,
         break;
     case EMU_FAULT:
         if (e.event.source == ARCH_EXCEPTION)
-            machine_retire(mon->machine, -1);
+            machine_retire(mon->machine, passes_before_fault(insn, &old, &e));
         inject_event(mon, &e.event,
                      e.event.source == ARCH_EXCEPTION ? "fault" : "software");
         break;

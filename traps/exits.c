@@ -31,9 +31,8 @@ static void count_exit(struct monitor *mon, enum exit_reason reason,
                e->linear);
 }
 
-/* The instruction at CS:EIP as the guest wrote it. */
-static bool current(struct monitor *mon, struct insn *insn,
-                    uint8_t bytes[INSN_MAX_LENGTH])
+bool exits_current(struct monitor *mon, struct insn *insn,
+                   uint8_t bytes[INSN_MAX_LENGTH])
 {
     const struct segment *cs = &mon->v.seg[SEG_CS];
     size_t n = monitor_peek(mon, cs->base + mon->v.eip, bytes, INSN_MAX_LENGTH);
@@ -68,7 +67,7 @@ static void emulate_or_reflect(struct monitor *mon,
         count_exit(mon, EXIT_PRIVILEGED, e);
         return;
     }
-    if (!current(mon, &insn, bytes) || insn.cls == CLASS_NONE ||
+    if (!exits_current(mon, &insn, bytes) || insn.cls == CLASS_NONE ||
         !emulate_knows(insn.id)) {
         struct machine_exit undefined = {.kind = e->kind, .vector = VEC_UD};
 
@@ -142,7 +141,7 @@ static void software(struct monitor *mon, const struct machine_exit *e)
     struct insn insn;
 
     if (e->vector == VEC_BP && translated_site(mon) &&
-        current(mon, &insn, bytes)) {
+        exits_current(mon, &insn, bytes)) {
         count_exit(mon, EXIT_PATCHED, e);
         emulation_run(mon, &insn, bytes, true);
         return;
@@ -165,7 +164,7 @@ static void device_access(struct monitor *mon, uint32_t linear, uint32_t error)
         inject_fault(mon, &f);
         return;
     }
-    if (!current(mon, &insn, bytes) || !emulate_knows(insn.id)) {
+    if (!exits_current(mon, &insn, bytes) || !emulate_knows(insn.id)) {
         exits_stop(mon, MONITOR_UNSUPPORTED,
                    "an instruction at %08x touches a device at %08x in a way "
                    "that cannot be emulated",
@@ -184,7 +183,7 @@ static void watched_write(struct monitor *mon)
 
     if (mon->technique->tripped)
         mon->technique->tripped(mon);
-    if (current(mon, &insn, bytes) && insn.cls == CLASS_NONE &&
+    if (exits_current(mon, &insn, bytes) && insn.cls == CLASS_NONE &&
         emulate_knows(insn.id)) {
         emulation_run(mon, &insn, bytes, false);
         return;
@@ -267,6 +266,10 @@ void exits_attend(void *ctx)
     struct monitor *mon = ctx;
 
     mon->config.tick(mon->config.ctx);
+    if (mon->technique->attend) {
+        mon->technique->attend(mon);
+        return;
+    }
     monitor_capture(mon);
     if (mon->technique->boundary && !mon->technique->boundary(mon)) {
         mon->attend_later = true;
@@ -294,6 +297,13 @@ void exits_stepped(void *ctx)
         machine_attend(mon->machine);
     mon->attend_later = false;
     leave(mon);
+}
+
+void exits_vm_exit(void *ctx)
+{
+    struct monitor *mon = ctx;
+
+    mon->technique->vm_exit(mon);
 }
 
 void exits_watched(void *ctx, const struct insn *insn)

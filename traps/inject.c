@@ -9,14 +9,19 @@
 void inject_event(struct monitor *mon, const struct arch_event *event,
                   const char *cause)
 {
+    if (mon->technique->inject)
+        mon->technique->inject(mon, event, cause);
+    else
+        inject_by_hand(mon, event, cause);
+}
+
+void inject_by_hand(struct monitor *mon, const struct arch_event *event,
+                    const char *cause)
+{
     struct mem_ops memory = emulation_memory(mon);
     struct event_site site = monitor_site(mon);
     uint32_t before = mon->v.eflags;
 
-    if (mon->technique->inject) {
-        mon->technique->inject(mon, event, cause);
-        return;
-    }
     mon->dirty = true;
     if (arch_deliver(&mon->v, &memory, event, &mon->chain) ==
         ARCH_TRIPLE_FAULT) {

@@ -60,6 +60,7 @@ struct monitor *monitor_new(struct machine_client *client, char **error)
     client->exit = exits_handle;
     client->attend = exits_attend;
     client->stepped = exits_stepped;
+    client->vm_exit = exits_vm_exit;
     client->watched = exits_watched;
     client->weight = exits_weight;
     client->owner = mon;
@@ -122,7 +123,8 @@ void monitor_enter(struct monitor *mon, const struct cpu_state *state)
     silent_flag_changed(mon, state->eflags | EFL_IF, state->eip, "reset");
     if (mon->technique->enter)
         mon->technique->enter(mon);
-    monitor_install(mon);
+    if (mon->dirty || !mon->technique->vm_exit)
+        monitor_install(mon);
 }
 
 /* ---- wires

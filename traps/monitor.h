@@ -24,7 +24,8 @@ struct monitor;
 
 /* How the guest's kernel is kept from the processor (traps/technique.h). */
 struct technique;
-extern const struct technique technique_trap, technique_bt_static, technique_pv;
+extern const struct technique technique_trap, technique_bt_static, technique_pv,
+    technique_hvm;
 
 enum monitor_stop {
     MONITOR_TRIPLE_FAULT,

@@ -111,13 +111,21 @@ uint32_t descriptors_linear(const struct monitor *mon, unsigned page);
 void exits_handle(void *ctx, const struct machine_exit *e);
 void exits_attend(void *ctx);
 void exits_stepped(void *ctx);
+void exits_vm_exit(void *ctx);
 void exits_watched(void *ctx, const struct insn *insn);
 uint32_t exits_weight(void *ctx, uint32_t linear);
 void exits_update_pin(struct monitor *mon);
 void exits_stop(struct monitor *mon, enum monitor_stop why, const char *format,
                 ...) __attribute__((format(printf, 3, 4)));
 
+/* The instruction at CS:EIP as the guest wrote it. */
+bool exits_current(struct monitor *mon, struct insn *insn,
+                   uint8_t bytes[INSN_MAX_LENGTH]);
+
 /* inject.c */
+/* The same by arch_deliver() on the virtual processor, always. */
+void inject_by_hand(struct monitor *mon, const struct arch_event *event,
+                    const char *cause);
 void inject_event(struct monitor *mon, const struct arch_event *event,
                   const char *cause);
 void inject_fault(struct monitor *mon, const struct fault *f);

@@ -12,6 +12,9 @@
 
 struct technique {
     const char *name;
+    /* The processor uses the guest's own descriptor tables: nothing of the
+     * monitor's is in the guest's linear space. */
+    bool own_tables;
     /* When the machine, the platform and the memory side exist. False: one
      * line in *error. What it makes for itself hangs on monitor.own. */
     bool (*start)(struct monitor *mon, char **error);
@@ -30,6 +33,10 @@ struct technique {
     /* An exit, captured: true if it was the technique's own and is dealt with,
      * false for the usual handling. */
     bool (*exit)(struct monitor *mon, const struct machine_exit *e);
+    /* A VM exit (cpu/vmx.h). */
+    void (*vm_exit)(struct monitor *mon);
+    /* Instead of all that follows when the machine asks for attention. */
+    void (*attend)(struct monitor *mon);
     /* The instruction that was to run alone did, or faulted. */
     void (*stepped)(struct monitor *mon);
     /* The current instruction is about to write to a traced page. */

@@ -24,6 +24,10 @@ static const struct {
                 &technique_bt},
     [CPU_PV] = {"pv", "a ported kernel at ring 1, which asks by hypercall",
                 &technique_pv},
+    [CPU_HVM] = {"hvm",
+                 "VT-x: the guest in non-root operation, at its own "
+                 "privilege levels",
+                 &technique_hvm},
 };
 
 const char *cpu_technique_name(enum cpu_technique t)

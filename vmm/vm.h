@@ -24,6 +24,7 @@ enum cpu_technique {
     CPU_BT_STATIC,
     CPU_BT,
     CPU_PV,
+    CPU_HVM,
     CPU_TECHNIQUES,
 };
 

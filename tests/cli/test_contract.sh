@@ -80,7 +80,6 @@ want 2 "'frobnicate' is not a command" frobnicate
 want 2 "unknown option '--frobnicate'" --frobnicate
 want 2 "--frobnicate" run --frobnicate
 want 2 "bare, trap, bt-static" run --cpu frobnicate
-want 2 "not built yet" run --cpu hvm
 want 2 "not built yet" run --mmu nested
 want 2 "with tlb or shadow" run --cpu bare --mmu shadow
 want 2 "--cpu bt only" run --cpu trap --bt-without chain

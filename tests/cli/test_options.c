@@ -115,7 +115,7 @@ Test(cli_options, repeatable_options_keep_their_order)
 
 Test(cli_options, what_is_not_built_yet_says_so_and_what_is)
 {
-    refused("--cpu hvm", "--cpu hvm is not built yet; bare, trap, bt-static");
+    refused("--cpu svm", "--cpu svm: unknown; there are bare, trap, bt-static");
     refused("--mmu nested", "--mmu nested is not built yet; tlb, shadow are");
     refused("--mmu direct", "not built yet");
     refused("--disk d,bus=virtio", "bus=virtio is not built yet");
@@ -192,7 +192,7 @@ Test(cli_compare, a_list_switches_optimizations_off)
 Test(cli_compare, wrong_lists_are_refused, .init = cr_redirect_stderr)
 {
     static const char *const lists[] = {
-        "",       "bare:tlb",   "hvm", "trap:nested", "bt-static+iopl1",
+        "",       "bare:tlb",   "svm", "trap:nested", "bt-static+iopl1",
         "trap+x", "bare,,trap", "bt-", "bt-chains",   "bt--chain",
     };
     cr_assert(parse(""));

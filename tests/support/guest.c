@@ -17,6 +17,8 @@ const struct way ways[WAYS] = {
     [WAY_BT_SHADOW] = {CPU_BT, &mmu_shadow, "bt, shadow"},
     [WAY_PV_TLB] = {CPU_PV, &mmu_tlb_emulation, "pv, tlb"},
     [WAY_PV_SHADOW] = {CPU_PV, &mmu_shadow, "pv, shadow"},
+    [WAY_HVM_TLB] = {CPU_HVM, &mmu_tlb_emulation, "hvm, tlb"},
+    [WAY_HVM_SHADOW] = {CPU_HVM, &mmu_shadow, "hvm, shadow"},
 };
 
 /* ---- what is seen ---------------------------------------------------------

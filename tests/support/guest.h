@@ -27,6 +27,8 @@ enum {
     WAY_BT_SHADOW,
     WAY_PV_TLB,
     WAY_PV_SHADOW,
+    WAY_HVM_TLB,
+    WAY_HVM_SHADOW,
     WAYS
 };
 extern const struct way ways[WAYS];

@@ -64,6 +64,16 @@ static void compare(const char *kernel, const char *append, unsigned first,
     guest_close(&bare);
 }
 
+static void limit_64k(struct vm_config *config)
+{
+    config->table_limit_bytes = 64 << 10;
+}
+
+static void limit_least(struct vm_config *config)
+{
+    config->table_limit_bytes = 1;
+}
+
 Test(lumen, under_static_translation)
 {
     compare("lumen", "test", WAY_STATIC_TLB, WAY_STATIC_SHADOW, NULL);
@@ -72,6 +82,13 @@ Test(lumen, under_static_translation)
 Test(lumen, under_dynamic_translation)
 {
     compare("lumen", "test", WAY_BT_TLB, WAY_BT_SHADOW, NULL);
+}
+
+Test(lumen, with_hardware_support)
+{
+    compare("lumen", "test", WAY_HVM_TLB, WAY_HVM_SHADOW, NULL);
+    compare("lumen", "test pse pge", WAY_HVM_TLB, WAY_HVM_SHADOW, NULL);
+    compare("lumen", "test", WAY_HVM_TLB, WAY_HVM_SHADOW, limit_least);
 }
 
 Test(lumen, trap_port_under_every_technique)
@@ -87,16 +104,6 @@ Test(lumen, with_large_and_global_pages)
 
 /* ---- little room for tables
  * -------------------------------------------------- */
-
-static void limit_64k(struct vm_config *config)
-{
-    config->table_limit_bytes = 64 << 10;
-}
-
-static void limit_least(struct vm_config *config)
-{
-    config->table_limit_bytes = 1;
-}
 
 Test(lumen, with_64_kib_of_tables)
 {
@@ -156,6 +163,35 @@ Test(lumen, programs_end_alike)
             cr_expect_str_eq(g.console ? g.console : "",
                              bare.console ? bare.console : "", "%s under %s",
                              programs[p], ways[i].name);
+            guest_close(&g);
+        }
+        guest_close(&bare);
+    }
+}
+
+/* Exits cost the guest no time: the same work takes as long as on the bare
+ * machine, to the instruction. */
+Test(lumen, hardware_support_keeps_the_clock)
+{
+    static const char *const programs[] = {
+        "quiet run=primes,2000", "quiet run=forks,10", "quiet run=smc",
+        "quiet run=touch,64,1,2,rand", "quiet run=fault,null"};
+    struct guest bare, g;
+
+    for (unsigned p = 0; p < sizeof programs / sizeof *programs; p++) {
+        struct blob kernel = guest_embedded("lumen");
+
+        guest_open(&bare, &ways[WAY_BARE], kernel, programs[p],
+                   MEMORY_MIB * MIB, NULL);
+        guest_run(&bare, CYCLES);
+        for (unsigned i = WAY_HVM_TLB; i <= WAY_HVM_SHADOW; i++) {
+            guest_open(&g, &ways[i], kernel, programs[p], MEMORY_MIB * MIB,
+                       NULL);
+            guest_run(&g, CYCLES);
+            cr_expect_eq(vm_cycles(g.vm), vm_cycles(bare.vm),
+                         "%s under %s: %llu cycles, bare %llu", programs[p],
+                         ways[i].name, (unsigned long long)vm_cycles(g.vm),
+                         (unsigned long long)vm_cycles(bare.vm));
             guest_close(&g);
         }
         guest_close(&bare);

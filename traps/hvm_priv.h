@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* traps/hvm_priv.h - inside the hardware-supported technique (traps/hvm*.c).
+ *
+ * The virtual processor is the VMCS's guest state, and what of it monitor.v
+ * holds is fetched when a handler needs it: an exit that looks at three fields
+ * reads three fields.
+ */
+#ifndef TRAPS_HVM_PRIV_H
+#define TRAPS_HVM_PRIV_H
+
+#include "cpu/vmx.h"
+#include "traps/monitor_priv.h"
+
+/* Parts of monitor.v. CR3, CR4, and the bits of CR0 that the monitor owns are
+ * always there: the guest cannot change them by itself. */
+enum hvm_part {
+    PART_SITE = 1,     /* EIP, EFLAGS, CPL, blocking */
+    PART_GPR = 2,      /* general registers */
+    PART_SEGMENTS = 4, /* ES to GS */
+    PART_SYSTEM = 8,   /* the rest */
+    PARTS_DATA = PART_SITE | PART_GPR | PART_SEGMENTS,
+    PARTS_ALL = PARTS_DATA | PART_SYSTEM,
+};
+
+struct hvm {
+    ma_t vmxon_region, vmcs;
+    ma_t io_bitmap[2], msr_bitmap;
+    bool launched;
+    bool in_exit;     /* between VM exit and VM entry: the VMCS can be used */
+    unsigned valid;   /* parts of monitor.v that are fetched */
+    unsigned written; /* parts to write back if monitor.dirty */
+    ma_t root;        /* in GUEST_CR3 */
+    uint32_t proc;    /* the processor-based controls */
+    bool window;      /* wait for the guest to allow an interrupt */
+    bool nmi_window;
+    bool open; /* a traced page is writable for one instruction */
+
+    /* The event whose delivery the exit interrupted; to be delivered again
+     * unless something else comes of it. */
+    bool vectoring, injected;
+    struct arch_event vectored;
+    uint32_t vectored_length;
+};
+
+static inline struct hvm *hvm_of(const struct monitor *mon)
+{
+    return mon->own;
+}
+
+/* VMREAD and VMWRITE of fields that exist; anything else is our bug. */
+uint32_t hvm_read(struct monitor *mon, uint32_t encoding);
+void hvm_write(struct monitor *mon, uint32_t encoding, uint32_t value);
+
+/* hvm_state.c */
+void hvm_fetch(struct monitor *mon, unsigned parts);
+void hvm_capture(struct monitor *mon);
+void hvm_install(struct monitor *mon);
+/* The instruction was done: EIP behind it, and what goes with that. */
+void hvm_skip(struct monitor *mon);
+
+/* hvm_setup.c */
+bool hvm_start(struct monitor *mon, char **error);
+void hvm_destroy(struct monitor *mon);
+void hvm_enter(struct monitor *mon);
+
+/* hvm_inject.c */
+void hvm_inject(struct monitor *mon, const struct arch_event *event,
+                const char *cause);
+void hvm_note_vectoring(struct monitor *mon);
+void hvm_events(struct monitor *mon);
+void hvm_pin(struct monitor *mon, bool pending);
+
+/* hvm_exit.c */
+void hvm_exit(struct monitor *mon);
+/* Into the guest, whatever is to be written before that. */
+void hvm_resume(struct monitor *mon);
+
+#endif

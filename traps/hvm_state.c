@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/* traps/hvm_state.c - the virtual processor in the VMCS.
+ *
+ * What differs between the guest's belief and the processor's state: paging is
+ * always on (the VMM's tables), writes always obey the W bit, and some fixed
+ * bits. These bits of CR0 and CR4 are the monitor's, and their read shadows
+ * show what the guest believes. A real-mode guest runs in real mode, as an
+ * unrestricted guest.
+ *
+ * Reference: SDM 3C, "Guest/Host Masks and Read Shadows for CR0 and CR4".
+ */
+#include "traps/hvm_priv.h"
+
+/* The guest's own: switched often, by Linux at each use of the FPU. */
+#define CR0_GUEST (CR0_MP | CR0_EM | CR0_TS | CR0_AM)
+#define CR4_GUEST_REAL                                                         \
+    (CR4_TSD | CR4_DE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
+
+uint32_t hvm_read(struct monitor *mon, uint32_t encoding)
+{
+    uint32_t value = 0;
+
+    if (vmx_read(mon->machine, encoding, &value) != VMX_SUCCEED)
+        exits_stop(mon, MONITOR_BROKEN, "VMREAD of field %04x failed",
+                   encoding);
+    return value;
+}
+
+void hvm_write(struct monitor *mon, uint32_t encoding, uint32_t value)
+{
+    if (vmx_write(mon->machine, encoding, value) != VMX_SUCCEED)
+        exits_stop(mon, MONITOR_BROKEN, "VMWRITE of field %04x failed",
+                   encoding);
+}
+
+/* ---- from the VMCS --------------------------------------------------------
+ */
+
+static struct segment read_segment(struct monitor *mon, unsigned n)
+{
+    uint32_t rights = hvm_read(mon, VMCS_GUEST_ES_RIGHTS + 2 * n);
+
+    return (struct segment){
+        .base = hvm_read(mon, VMCS_GUEST_ES_BASE + 2 * n),
+        .limit = hvm_read(mon, VMCS_GUEST_ES_LIMIT + 2 * n),
+        .selector = (uint16_t)hvm_read(mon, VMCS_GUEST_ES_SELECTOR + 2 * n),
+        .attr = rights & RIGHTS_UNUSABLE ? 0 : (uint16_t)rights,
+    };
+}
+
+static void fetch_site(struct monitor *mon)
+{
+    struct cpu_state *v = &mon->v;
+    uint32_t ss = hvm_read(mon, VMCS_GUEST_SS_RIGHTS);
+    uint32_t blocking = hvm_read(mon, VMCS_GUEST_INTERRUPTIBILITY);
+
+    v->eip = hvm_read(mon, VMCS_GUEST_EIP);
+    v->eflags = hvm_read(mon, VMCS_GUEST_EFLAGS);
+    v->cpl = state_protected(v) ? (ss & SEG_DPL) >> SEG_DPL_SHIFT : 0;
+    v->interrupt_shadow = (blocking & (BLOCKING_STI | BLOCKING_MOV_SS)) != 0;
+    v->nmi_blocked = (blocking & BLOCKING_NMI) != 0;
+}
+
+static void fetch_system(struct monitor *mon)
+{
+    struct cpu_state *v = &mon->v, real;
+
+    v->ldtr = read_segment(mon, SEG_COUNT);
+    v->tr = read_segment(mon, SEG_COUNT + 1);
+    v->gdtr.base = hvm_read(mon, VMCS_GUEST_GDTR_BASE);
+    v->gdtr.limit = (uint16_t)hvm_read(mon, VMCS_GUEST_GDTR_LIMIT);
+    v->idtr.base = hvm_read(mon, VMCS_GUEST_IDTR_BASE);
+    v->idtr.limit = (uint16_t)hvm_read(mon, VMCS_GUEST_IDTR_LIMIT);
+    v->cr0 =
+        (v->cr0 & ~CR0_GUEST) | (hvm_read(mon, VMCS_GUEST_CR0) & CR0_GUEST);
+    v->sysenter_cs = hvm_read(mon, VMCS_GUEST_SYSENTER_CS);
+    v->sysenter_esp = hvm_read(mon, VMCS_GUEST_SYSENTER_ESP);
+    v->sysenter_eip = hvm_read(mon, VMCS_GUEST_SYSENTER_EIP);
+    machine_get_state(mon->machine, &real); /* not in a VMCS */
+    v->cr2 = real.cr2;
+    memcpy(v->dr, real.dr, sizeof v->dr);
+    v->dr[7] = hvm_read(mon, VMCS_GUEST_DR7);
+    v->halted = hvm_read(mon, VMCS_GUEST_ACTIVITY) == ACTIVITY_HLT;
+}
+
+void hvm_fetch(struct monitor *mon, unsigned parts)
+{
+    struct hvm *h = hvm_of(mon);
+    unsigned missing = parts & ~h->valid;
+
+    if (missing & PART_SITE)
+        fetch_site(mon);
+    if (missing & PART_GPR)
+        for (unsigned i = 0; i < GPR_COUNT; i++)
+            mon->v.gpr[i] = machine_reg(mon->machine, (enum gpr)i);
+    if (missing & PART_SEGMENTS)
+        for (unsigned i = 0; i < SEG_COUNT; i++)
+            mon->v.seg[i] = read_segment(mon, i);
+    if (missing & PART_SYSTEM)
+        fetch_system(mon);
+    h->valid |= missing;
+}
+
+/* From outside, while the guest runs: somebody looks at the processor. */
+static void look(struct monitor *mon)
+{
+    struct cpu_state *v = &mon->v, real;
+    const struct cpu_state kept = *v;
+
+    machine_get_state(mon->machine, &real);
+    *v = real;
+    v->cr0 = (kept.cr0 & ~CR0_GUEST) | (real.cr0 & CR0_GUEST);
+    v->cr3 = kept.cr3;
+    v->cr4 = kept.cr4;
+    v->tsc_offset = kept.tsc_offset;
+    v->apicbase = kept.apicbase;
+    v->pat = kept.pat;
+    v->misc_enable = kept.misc_enable;
+}
+
+void hvm_capture(struct monitor *mon)
+{
+    if (hvm_of(mon)->in_exit)
+        hvm_fetch(mon, PARTS_ALL);
+    else
+        look(mon);
+}
+
+/* ---- to the VMCS ----------------------------------------------------------
+ */
+
+static void write_segment(struct monitor *mon, unsigned n,
+                          const struct segment *s)
+{
+    hvm_write(mon, VMCS_GUEST_ES_SELECTOR + 2 * n, s->selector);
+    hvm_write(mon, VMCS_GUEST_ES_BASE + 2 * n, s->base);
+    hvm_write(mon, VMCS_GUEST_ES_LIMIT + 2 * n, s->limit);
+    hvm_write(mon, VMCS_GUEST_ES_RIGHTS + 2 * n,
+              s->attr ? s->attr : RIGHTS_UNUSABLE);
+}
+
+static void write_site(struct monitor *mon)
+{
+    const struct cpu_state *v = &mon->v;
+    uint32_t blocking = v->nmi_blocked ? BLOCKING_NMI : 0;
+
+    if (v->interrupt_shadow)
+        blocking |= v->eflags & EFL_IF ? BLOCKING_STI : BLOCKING_MOV_SS;
+    hvm_write(mon, VMCS_GUEST_EIP, v->eip);
+    hvm_write(mon, VMCS_GUEST_EFLAGS, v->eflags);
+    hvm_write(mon, VMCS_GUEST_INTERRUPTIBILITY, blocking);
+}
+
+/* A task register that was never loaded: a VM entry wants a busy TSS. Nothing
+ * fits into this one. */
+static struct segment task_register(const struct cpu_state *v)
+{
+    struct segment tr = v->tr;
+
+    if ((tr.attr & SEG_TYPE & ~8u) != SYS_TSS16_BUSY || !(tr.attr & SEG_P))
+        tr = (struct segment){.selector = tr.selector,
+                              .attr = SEG_P | SYS_TSS32_BUSY};
+    return tr;
+}
+
+static void write_control_registers(struct monitor *mon)
+{
+    const struct cpu_state *v = &mon->v;
+    uint32_t paging = state_protected(v) ? CR0_PE | CR0_PG : 0;
+
+    hvm_write(mon, VMCS_GUEST_CR0,
+              (v->cr0 & CR0_GUEST) | CR0_WP | CR0_NE | CR0_ET | paging);
+    hvm_write(mon, VMCS_CR0_MASK, ~CR0_GUEST);
+    hvm_write(mon, VMCS_CR0_SHADOW, v->cr0);
+    hvm_write(mon, VMCS_GUEST_CR4, (v->cr4 & CR4_GUEST_REAL) | CR4_VMXE);
+    hvm_write(mon, VMCS_CR4_MASK, 0xFFFFFFFF);
+    hvm_write(mon, VMCS_CR4_SHADOW, v->cr4);
+}
+
+static void write_system(struct monitor *mon)
+{
+    const struct cpu_state *v = &mon->v;
+    struct segment tr = task_register(v);
+
+    write_segment(mon, SEG_COUNT, &v->ldtr);
+    write_segment(mon, SEG_COUNT + 1, &tr);
+    hvm_write(mon, VMCS_GUEST_GDTR_BASE, v->gdtr.base);
+    hvm_write(mon, VMCS_GUEST_GDTR_LIMIT, v->gdtr.limit);
+    hvm_write(mon, VMCS_GUEST_IDTR_BASE, v->idtr.base);
+    hvm_write(mon, VMCS_GUEST_IDTR_LIMIT, v->idtr.limit);
+    write_control_registers(mon);
+    hvm_write(mon, VMCS_GUEST_SYSENTER_CS, v->sysenter_cs);
+    hvm_write(mon, VMCS_GUEST_SYSENTER_ESP, v->sysenter_esp);
+    hvm_write(mon, VMCS_GUEST_SYSENTER_EIP, v->sysenter_eip);
+    hvm_write(mon, VMCS_TSC_OFFSET, (uint32_t)v->tsc_offset);
+    hvm_write(mon, VMCS_TSC_OFFSET + 1, (uint32_t)(v->tsc_offset >> 32));
+    hvm_write(mon, VMCS_GUEST_DR7, v->dr[7] | 0x400);
+    hvm_write(mon, VMCS_GUEST_ACTIVITY,
+              v->halted ? ACTIVITY_HLT : ACTIVITY_ACTIVE);
+    vmx_set_cr2(mon->machine, v->cr2);
+    for (unsigned i = 0; i < 7; i++)
+        vmx_set_dr(mon->machine, i, v->dr[i]);
+}
+
+/* Only what was fetched can have changed. */
+void hvm_install(struct monitor *mon)
+{
+    struct hvm *h = hvm_of(mon);
+    unsigned parts = h->written & h->valid;
+
+    if (parts & PART_SITE)
+        write_site(mon);
+    if (parts & PART_GPR)
+        for (unsigned i = 0; i < GPR_COUNT; i++)
+            if (i != GPR_ESP)
+                machine_set_reg(mon->machine, (enum gpr)i, mon->v.gpr[i]);
+    if (parts & PART_GPR)
+        hvm_write(mon, VMCS_GUEST_ESP, mon->v.gpr[GPR_ESP]);
+    if (parts & PART_SEGMENTS)
+        for (unsigned i = 0; i < SEG_COUNT; i++)
+            write_segment(mon, i, &mon->v.seg[i]);
+    if (parts & PART_SYSTEM)
+        write_system(mon);
+    if (mon->root.v != h->root.v) {
+        hvm_write(mon, VMCS_GUEST_CR3, (uint32_t)mon->root.v);
+        h->root = mon->root;
+    }
+    h->written = 0;
+    mon->dirty = false;
+}
+
+void hvm_skip(struct monitor *mon)
+{
+    struct cpu_state *v = &mon->v;
+    bool single_step = (v->eflags & EFL_TF) != 0;
+
+    v->eip += hvm_read(mon, VMCS_EXIT_LENGTH);
+    v->eflags &= ~EFL_RF;
+    v->interrupt_shadow = false;
+    hvm_of(mon)->written |= PART_SITE;
+    mon->dirty = true;
+    if (single_step) {
+        struct fault trap = {.vector = VEC_DB};
+
+        hvm_fetch(mon, PARTS_ALL);
+        v->dr[6] |= DR6_BS;
+        hvm_of(mon)->written = PARTS_ALL;
+        inject_fault(mon, &trap);
+    }
+}
