@@ -63,14 +63,20 @@ static bool look_at(struct machine *m, uint64_t linear, struct code_page *p,
 {
     bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
     unsigned offset = (unsigned)(linear & PAGE_MASK);
-    uint8_t bytes[INSN_MAX_LENGTH];
-    size_t n = code_bytes(m, (uint32_t)linear, bytes, sizeof bytes);
-    bool known = decode_flow(bytes, n, code32, insn);
-    bool own = is_own_code(m, (uint32_t)linear);
-    bool site = known && !own && intercept_wanted(m, insn, p->strict);
-    bool quiet = known && !own && code_is_pause(bytes, insn);
+    uint8_t buffer[INSN_MAX_LENGTH];
+    const uint8_t *bytes = buffer;
+    size_t n = INSN_MAX_LENGTH;
+    bool known, own = is_own_code(m, (uint32_t)linear), site, quiet;
     struct code_page *collides;
 
+    if (offset + n <= PAGE_BYTES)
+        bytes =
+            (const uint8_t *)memory_at(&m->memory, code_page_at(p)) + offset;
+    else
+        n = code_bytes(m, (uint32_t)linear, buffer, n);
+    known = decode_flow(bytes, n, code32, insn);
+    site = known && !own && intercept_wanted(m, insn, p->strict);
+    quiet = known && !own && code_is_pause(bytes, insn);
     if (!known)
         insn->length = 1;
     look->count += code_weight(m, (uint32_t)linear);
@@ -281,7 +287,17 @@ static bool look_up(struct machine *m, uint64_t address)
         machine_look(m);
         return true;
     }
-    return !must_stop(m) || continues(m, address);
+    if (!must_stop(m) || continues(m, address))
+        return true;
+    if (m->client.exit || !(m->attend || clock_now(&m->clock) >= m->deadline))
+        return false;
+    /* Without a monitor nobody touches the processor's state at a deadline:
+     * no need to leave the engine for it. */
+    *m->engine.live.eip = (uint32_t)(address - m->engine.live.seg[SEG_CS].base);
+    m->attend = false;
+    m->client.attend(m->client.owner);
+    machine_look(m);
+    return !must_stop(m);
 }
 
 static void stop_here(struct machine *m)

@@ -37,11 +37,6 @@ static void remove_translations(struct machine *m, uint64_t engine_address,
     uc_ctl_remove_cache(m->engine.uc, at, at + bytes);
 }
 
-static ma_t page_address(const struct code_page *p)
-{
-    return MA((uint64_t)p->frame << PAGE_SHIFT);
-}
-
 static uint64_t twin_address(const struct code_page *p)
 {
     return ENGINE_TWINS + (uint64_t)(p->twin - 1) * PAGE_BYTES;
@@ -155,12 +150,21 @@ static bool locks(const uint8_t *page, unsigned from, unsigned to)
 static void page_patched(struct machine *m, struct code_page *p, unsigned from,
                          unsigned to)
 {
-    uint64_t page = page_address(p).v;
+    uint64_t page = code_page_at(p).v;
+    const uint8_t *bytes = memory_at(&m->memory, MA(page));
+    bool sites = false;
 
-    if (p->twinned || p->stepped || to - from == PAGE_BYTES ||
-        locks(memory_at(&m->memory, MA(page)), from, to)) {
+    for (unsigned i = from; i < to && p->twinned; i++)
+        sites |= bit_test(p->sites, i);
+    if (sites || p->stepped || to - from == PAGE_BYTES ||
+        locks(bytes, from, to)) {
         code_drop(m, MA(page));
         return;
+    }
+    if (p->twinned) {
+        memcpy(m->twins + (twin_address(p) - ENGINE_TWINS) + from, bytes + from,
+               to - from);
+        remove_translations(m, twin_address(p) + from, to - from);
     }
     remove_translations(m, page + from, to - from);
     code_look_again(p, from, to);
@@ -197,7 +201,7 @@ static bool bad_lock_across(const struct machine *m, const struct code_page *p,
     machine_walk(m, (uint32_t)next, &walk);
     if (!walk.present || !memory_has(&m->memory, walk.ma, INSN_MAX_LENGTH))
         return false;
-    memcpy(bytes, memory_at(&m->memory, MA(page_address(p).v + p->cut)), tail);
+    memcpy(bytes, memory_at(&m->memory, MA(code_page_at(p).v + p->cut)), tail);
     memcpy(bytes + tail, memory_at(&m->memory, walk.ma), INSN_MAX_LENGTH);
     return next_bad_lock(&s);
 }
@@ -205,7 +209,7 @@ static bool bad_lock_across(const struct machine *m, const struct code_page *p,
 /* The page was data and is fetched from: code from now on. */
 static void becomes_code(struct machine *m, struct code_page *p)
 {
-    const uint8_t *page = memory_at(&m->memory, page_address(p));
+    const uint8_t *page = memory_at(&m->memory, code_page_at(p));
     struct lock_search s = search_locks(page, PAGE_BYTES);
 
     p->code = true;
@@ -260,7 +264,7 @@ static struct code_page *page_made(struct machine *m, ma_t ma)
 /* Blocks that count themselves must not escape that. */
 static void look_again(struct machine *m, struct code_page *p)
 {
-    remove_translations(m, page_address(p).v, PAGE_BYTES);
+    remove_translations(m, code_page_at(p).v, PAGE_BYTES);
     if (p->twinned)
         remove_translations(m, twin_address(p), PAGE_BYTES);
     clock_forget(&m->clock, p->records);
@@ -309,7 +313,7 @@ struct code_page *code_executing(struct machine *m, uint64_t linear, ma_t *page)
     struct hw_walk walk;
 
     if (slot->page == (linear >> PAGE_SHIFT) + 1) {
-        *page = page_address(slot->code);
+        *page = code_page_at(slot->code);
         return slot->code;
     }
     machine_walk(m, (uint32_t)linear, &walk);
@@ -365,7 +369,7 @@ void code_stepped(struct machine *m, uint32_t linear)
 
         if (p == own && p->own_stores < OWN_STORES)
             p->own_stores++;
-        code_drop(m, page_address(p));
+        code_drop(m, code_page_at(p));
     }
 }
 
@@ -377,12 +381,12 @@ bool code_needs_step(struct machine *m, uint32_t linear)
     return p && p->code && p->stepped;
 }
 
-bool code_is_site(struct machine *m, uint32_t linear)
+struct code_page *code_site(struct machine *m, uint32_t linear)
 {
     ma_t at;
     struct code_page *p = code_executing(m, linear, &at);
 
-    return p && p->twinned && bit_test(p->sites, linear & PAGE_MASK);
+    return p && p->twinned && bit_test(p->sites, linear & PAGE_MASK) ? p : NULL;
 }
 
 size_t code_bytes(struct machine *m, uint32_t linear, uint8_t *out,
@@ -420,7 +424,7 @@ static bool give_twin(struct machine *m, struct code_page *p)
         p->twin = ++m->twin_count;
     }
     memcpy(m->twins + (uint64_t)(p->twin - 1) * PAGE_BYTES,
-           memory_at(&m->memory, page_address(p)), PAGE_BYTES);
+           memory_at(&m->memory, code_page_at(p)), PAGE_BYTES);
     remove_translations(m, twin_address(p), PAGE_BYTES);
     p->twinned = true;
     uc_ctl_flush_tlb(m->engine.uc); /* fetch from the twin from now on */
@@ -429,7 +433,7 @@ static bool give_twin(struct machine *m, struct code_page *p)
 
 void code_overlaps(struct machine *m, struct code_page *p)
 {
-    code_drop(m, page_address(p));
+    code_drop(m, code_page_at(p));
     p->overlaps = true;
 }
 

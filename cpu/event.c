@@ -213,22 +213,23 @@ static void intercepted(struct machine *m, uint32_t eip)
 }
 
 /* RDTSC is most of all intercepts (delay loops), and simple. */
-static bool quick_rdtsc(struct machine *m, uint32_t eip)
+static bool quick_rdtsc(struct machine *m, const struct code_page *p,
+                        uint32_t linear)
 {
     struct live *l = &m->engine.live;
-    uint32_t linear = (uint32_t)l->seg[SEG_CS].base + eip;
+    unsigned offset = linear & PAGE_MASK;
+    const uint8_t *bytes =
+        (const uint8_t *)memory_at(&m->memory, code_page_at(p)) + offset;
     uint64_t value = clock_now(&m->clock) + m->extra.tsc_offset;
-    uint8_t bytes[2];
 
     if (m->stepping || ((l->cr[4] & CR4_TSD) && live_cpl(m) > 0) ||
         (m->vmx.non_root && (m->vmx.c.proc & PROC_RDTSC)) ||
-        (*l->eflags & (EFL_TF | EFL_RF | EFL_VM)) ||
-        code_bytes(m, linear, bytes, 2) != 2 || bytes[0] != 0x0F ||
-        bytes[1] != 0x31)
+        (*l->eflags & (EFL_TF | EFL_RF | EFL_VM)) || offset + 2 > PAGE_BYTES ||
+        bytes[0] != 0x0F || bytes[1] != 0x31)
         return false;
     l->regs[GPR_EAX] = (uint32_t)value;
     l->regs[GPR_EDX] = (uint32_t)(value >> 32);
-    *l->eip = eip + 2;
+    *l->eip = (uint32_t)*l->eip + 1;
     *l->hflags &= ~(uint32_t)HF_INHIBIT_IRQ;
     clock_add(&m->clock, RDTSC_CYCLES - 1);
     m->trace->count.intercepts++;
@@ -252,6 +253,7 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
     bool software = *l->exception_is_int != 0;
     uint32_t eip = (uint32_t)*l->eip;
     struct fault f = {.vector = (uint8_t)vector};
+    const struct code_page *site;
 
     (void)uc;
     *l->old_exception = -1; /* or the second #GP would arrive as #DF */
@@ -259,8 +261,9 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
         run_ask(m); /* drops_run() puts everything back */
         return;
     }
-    if (vector == VEC_BP && software && code_is_site(m, live_linear(m) - 1)) {
-        if (!quick_rdtsc(m, eip - 1))
+    if (vector == VEC_BP && software &&
+        (site = code_site(m, live_linear(m) - 1))) {
+        if (!quick_rdtsc(m, site, live_linear(m) - 1))
             intercepted(m, eip - 1);
     } else if (vector == VEC_BP && software &&
                is_own_code(m, live_linear(m) - 1)) {

@@ -149,7 +149,9 @@ void code_drop(struct machine *m, ma_t page);
 /* Every translation, when the clock has too many records. */
 void code_forget_all(struct machine *m);
 void code_stepped(struct machine *m, uint32_t linear);
-bool code_is_site(struct machine *m, uint32_t linear);
+/* The page of a linear address where an instruction is replaced by INT3, or
+ * NULL. */
+struct code_page *code_site(struct machine *m, uint32_t linear);
 bool code_needs_step(struct machine *m, uint32_t linear);
 /* The page of a linear address that is being executed. */
 struct code_page *code_executing(struct machine *m, uint64_t linear,
@@ -263,6 +265,11 @@ static inline uint8_t live_cpl(const struct machine *m)
 static inline bool is_own_code(const struct machine *m, uint32_t linear)
 {
     return linear >= m->own_first && linear <= m->own_last;
+}
+
+static inline ma_t code_page_at(const struct code_page *p)
+{
+    return MA((uint64_t)p->frame << PAGE_SHIFT);
 }
 
 static inline bool bit_test(const uint64_t *bits, unsigned n)
