@@ -122,6 +122,8 @@ uint32_t bt_find(const struct bt *bt, uint32_t eip)
 {
     uint32_t i = slot_of(eip);
 
+    if (!(bt->begins[(eip & 0xFFFF) / 64] >> (eip % 64) & 1))
+        return NONE;
     for (; bt->by_eip[i].unit; i = (i + 1) % EIP_SLOTS)
         if (bt->by_eip[i].eip == eip && !bt->units[bt->by_eip[i].unit - 1].dead)
             return bt->by_eip[i].unit - 1;
@@ -146,6 +148,7 @@ static void insert(struct bt *bt, uint32_t unit)
     while (bt->by_eip[i].unit)
         i = (i + 1) % EIP_SLOTS;
     bt->by_eip[i] = (struct bt_slot){eip, unit + 1};
+    bt->begins[(eip & 0xFFFF) / 64] |= 1ull << eip % 64;
 }
 
 void bt_index(struct monitor *mon, uint32_t unit)
@@ -186,14 +189,16 @@ static void empty_table(struct monitor *mon)
 /* ---- from the cache to the guest ------------------------------------------
  */
 
-bool bt_locate(const struct bt *bt, uint32_t cache, uint32_t *unit,
-               uint32_t *point)
+static bool holds(const struct bt *bt, uint32_t unit, uint32_t cache)
+{
+    return unit < bt->unit_count &&
+           cache - bt->units[unit].cache < bt->units[unit].cache_bytes;
+}
+
+static bool unit_holding(const struct bt *bt, uint32_t cache, uint32_t *unit)
 {
     uint32_t low = 0, high = bt->unit_count;
-    const struct bt_unit *u;
 
-    if ((cache & PAGE_MASK) < bt->glue.end)
-        return false;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
 
@@ -202,12 +207,21 @@ bool bt_locate(const struct bt *bt, uint32_t cache, uint32_t *unit,
         else
             high = middle;
     }
-    if (!low)
-        return false;
-    u = &bt->units[low - 1];
-    if (cache - u->cache >= u->cache_bytes)
-        return false;
     *unit = low - 1;
+    return holds(bt, *unit, cache);
+}
+
+bool bt_locate(struct bt *bt, uint32_t cache, uint32_t *unit, uint32_t *point)
+{
+    const struct bt_unit *u;
+    uint32_t low, high;
+
+    if ((cache & PAGE_MASK) < bt->glue.end)
+        return false;
+    if (!holds(bt, bt->last, cache) && !unit_holding(bt, cache, &bt->last))
+        return false;
+    *unit = bt->last;
+    u = &bt->units[*unit];
     low = u->first_point;
     high = u->first_point + u->points;
     while (low < high) {
@@ -268,6 +282,7 @@ static void forget(struct bt *bt)
     bt->unit_count = bt->point_count = bt->site_count = 0;
     bt->used = 0;
     memset(bt->by_eip, 0, EIP_SLOTS * sizeof *bt->by_eip);
+    memset(bt->begins, 0, sizeof bt->begins);
 }
 
 void bt_cache_flush(struct monitor *mon)
@@ -418,6 +433,7 @@ bool bt_restore(struct monitor *mon, const void *buffer, size_t bytes)
     memcpy(&s, from, sizeof s);
     from += sizeof s;
     memset(bt->by_eip, 0, EIP_SLOTS * sizeof *bt->by_eip);
+    memset(bt->begins, 0, sizeof bt->begins);
     bt_pages_unindex(bt);
     if (!take((void **)&bt->units, &bt->unit_count, &bt->unit_room, s.units,
               sizeof *bt->units, &from) ||

@@ -153,8 +153,12 @@ struct bt {
     struct bt_page *pages;
     uint32_t page_count, page_room;
     struct bt_slot *by_eip; /* EIP_SLOTS */
-    uint32_t *by_page;      /* PAGE_SLOTS: page + 1 */
-    uint32_t *by_gfn;       /* 1 << 20: page + 1 */
+    /* By the low 16 bits of an address: may a unit begin there? Asked for every
+     * instruction that is translated. */
+    uint64_t begins[(1 << 16) / 64];
+    uint32_t last;     /* the unit that was located last */
+    uint32_t *by_page; /* PAGE_SLOTS: page + 1 */
+    uint32_t *by_gfn;  /* 1 << 20: page + 1 */
     struct bt_trip trips[TRIP_SLOTS];
 
     /* Where the processor is. */
@@ -206,8 +210,7 @@ void bt_index(struct monitor *mon, uint32_t unit);
 void bt_unindex(struct monitor *mon, uint32_t unit);
 void bt_table_set(struct monitor *mon, uint32_t eip, uint32_t cache);
 /* The unit and point at or before a cache offset; false: shared code. */
-bool bt_locate(const struct bt *bt, uint32_t cache, uint32_t *unit,
-               uint32_t *point);
+bool bt_locate(struct bt *bt, uint32_t cache, uint32_t *unit, uint32_t *point);
 /* The cache offset where a guest instruction of this unit starts, or NONE. */
 uint32_t bt_start_in(const struct bt *bt, uint32_t unit, uint32_t eip);
 uint32_t bt_site_new(struct bt *bt, enum bt_callout callout, uint32_t eip);
