@@ -251,18 +251,40 @@ bool code_boundary_after(const struct insn *insn)
     }
 }
 
-/* Is this block only the continuation of the one before, which the engine cut
- * for its own reasons? Then it is no place to look up. */
-static bool continues(struct machine *m, uint64_t address)
+bool code_crosses(const struct machine *m, uint64_t from, uint64_t to)
+{
+    return from >> PAGE_SHIFT != to >> PAGE_SHIFT &&
+           !is_own_code(m, (uint32_t)to);
+}
+
+/* The length of an instruction that is executed (1: not one). */
+static unsigned length_at(struct machine *m, uint64_t linear)
+{
+    bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
+    uint8_t bytes[INSN_MAX_LENGTH];
+    size_t n = code_bytes(m, (uint32_t)linear, bytes, sizeof bytes);
+    struct insn insn;
+
+    return decode_flow(bytes, n, code32, &insn) ? insn.length : 1;
+}
+
+/* The engine cut the last block for its own reasons, and this is no place to
+ * look up. */
+bool code_continues(struct machine *m, uint64_t linear)
 {
     const struct running *before = clock_running(&m->clock);
+    uint64_t at = before->address, last = at;
     struct code_page *p;
     ma_t page;
 
-    if (before->address + before->bytes != address)
+    if (at + before->bytes != linear)
         return false;
-    p = code_executing(m, before->address, &page);
-    return p && (p->blocks[before->address & PAGE_MASK] & BLOCK_SPLIT);
+    p = code_executing(m, at, &page);
+    if (!p || !(p->blocks[at & PAGE_MASK] & BLOCK_SPLIT))
+        return false;
+    for (; at < linear; at += length_at(m, at))
+        last = at;
+    return !code_crosses(m, last, linear);
 }
 
 static bool must_stop(struct machine *m)
@@ -287,7 +309,7 @@ static bool look_up(struct machine *m, uint64_t address)
         machine_look(m);
         return true;
     }
-    if (!must_stop(m) || continues(m, address))
+    if (!must_stop(m) || code_continues(m, address))
         return true;
     if (m->client.exit || !(m->attend || clock_now(&m->clock) >= m->deadline))
         return false;
@@ -322,6 +344,26 @@ static bool may_run(struct machine *m, uint64_t address)
     return look_up(m, address);
 }
 
+/* Something is due before this block comes to another page: it is stepped up to
+ * there. */
+static bool due_inside(struct machine *m, uint64_t address, uint32_t size)
+{
+    uint64_t at = address, now = clock_now(&m->clock);
+
+    if (!code_crosses(m, address, address + size - 1))
+        return false;
+    for (; !code_crosses(m, address, at); at += length_at(m, at)) {
+        if (at >= address + size)
+            return false;
+        now += code_weight(m, (uint32_t)at);
+    }
+    if (at >= address + size || !(must_stop(m) || now >= m->deadline))
+        return false;
+    m->creep = m->mid_block = true;
+    machine_look(m);
+    return true;
+}
+
 /* The functions below are kept apart so that the usual case saves no
  * registers. First: a block that is new, or may have to stop. */
 __attribute__((noinline)) static void
@@ -331,7 +373,8 @@ block_slow(struct machine *m, uint64_t address, uint32_t size, uint8_t *back)
         clock_found(&m->clock, back);
     if (m->stepping || address >= LINEAR_MICROCODE)
         return;
-    if (m->clock.countdown < 0 && !may_run(m, address))
+    if ((m->clock.countdown < 0 && !may_run(m, address)) ||
+        due_inside(m, address, size))
         stop_here(m);
     else if (!count_known(m, address, size, back) &&
              !analyse(m, address, size, back))
@@ -346,7 +389,7 @@ __attribute__((noinline)) static void block_counted(struct machine *m,
 
     if (m->stepping)
         return;
-    if (may_run(m, r->address))
+    if (may_run(m, r->address) && !due_inside(m, r->address, r->bytes))
         clock_begin_again(&m->clock, record);
     else
         stop_here(m);
@@ -366,7 +409,6 @@ void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user)
 
 void code_refund(struct machine *m, uint32_t linear)
 {
-    bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
     const struct running *block = clock_running(&m->clock);
     uint64_t at = block->address, end = at + block->bytes;
     uint64_t retired = block->start;
@@ -374,12 +416,8 @@ void code_refund(struct machine *m, uint32_t linear)
     if (linear < at || linear >= end)
         return;
     while (at < linear) {
-        uint8_t bytes[INSN_MAX_LENGTH];
-        size_t n = code_bytes(m, (uint32_t)at, bytes, sizeof bytes);
-        struct insn insn;
-
         retired += code_weight(m, (uint32_t)at);
-        at += decode_flow(bytes, n, code32, &insn) ? insn.length : 1u;
+        at += length_at(m, at);
     }
     if (retired < clock_now(&m->clock))
         clock_set(&m->clock, retired);

@@ -296,16 +296,16 @@ struct saved {
     struct cpu_state extra;
     struct vmx vmx;
     uint64_t now, deadline;
-    bool attend, intr, nmi, halted, mid_block, step_requested;
+    bool attend, intr, nmi, halted, mid_block, creep, step_requested;
 };
 
 size_t machine_save(const struct machine *m, void *buffer, size_t bytes)
 {
     size_t context = uc_context_size(m->engine.uc);
-    struct saved saved = {m->extra,         m->vmx,    clock_now(&m->clock),
-                          m->deadline,      m->attend, m->intr,
-                          m->nmi,           m->halted, m->mid_block,
-                          m->step_requested};
+    struct saved saved = {m->extra,    m->vmx,           clock_now(&m->clock),
+                          m->deadline, m->attend,        m->intr,
+                          m->nmi,      m->halted,        m->mid_block,
+                          m->creep,    m->step_requested};
     uc_context *c;
 
     if (!buffer)
@@ -342,6 +342,7 @@ bool machine_restore(struct machine *m, const void *buffer, size_t bytes)
     m->nmi = saved.nmi;
     m->halted = saved.halted;
     m->mid_block = saved.mid_block;
+    m->creep = saved.creep;
     m->step_requested = saved.step_requested;
     m->triple = m->stop = false;
     m->drop_count = 0;

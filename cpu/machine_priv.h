@@ -105,6 +105,7 @@ struct machine {
     bool stepped;   /* the step's instruction retired */
     uint8_t weight; /* of that instruction */
     bool mid_block; /* stepped into a block: no interrupt here */
+    bool creep;     /* step on to where one may come */
     enum refusal refused;
     struct fault refused_fault;
     bool refused_fetch;
@@ -188,6 +189,12 @@ void code_look_again(struct code_page *p, unsigned from, unsigned to);
 /* May an interrupt be taken after this instruction, wherever the engine cuts
  * its blocks? */
 bool code_boundary_after(const struct insn *insn);
+/* Is the instruction at linear, where the engine is about to begin a block,
+ * only the continuation of the last block? */
+bool code_continues(struct machine *m, uint64_t linear);
+/* Straight code without a branch lets interrupts in where it comes to another
+ * page. */
+bool code_crosses(const struct machine *m, uint64_t from, uint64_t to);
 
 /* intercept.c */
 bool intercept_wanted(const struct machine *m, const struct insn *insn,

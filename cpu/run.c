@@ -118,7 +118,9 @@ enum machine_stop run_execute(struct machine *m)
     case REFUSED_OWN_STORE: code_refund(m, live_linear(m)); return step_one(m);
     case REFUSED_DEVICE: refused_device(m); return MACHINE_STOPPED;
     case REFUSED_STEP: /* here, or where the block runs over into */
-        return step_one(m);
+        m->mid_block |= code_continues(m, live_linear(m));
+        m->creep = true;
+        return MACHINE_STOPPED;
     case REFUSED_WRAPPED: return MACHINE_STOPPED; /* starts at 32 bits */
     case REFUSED_NOT: break;
     }
@@ -170,7 +172,7 @@ enum machine_stop machine_run(struct machine *m)
             continue;
         if (m->halted)
             return MACHINE_HALTED;
-        if (code_needs_step(m, live_linear(m)))
+        if (m->creep || code_needs_step(m, live_linear(m)))
             step_one(m);
         else
             run_execute(m);

@@ -123,7 +123,9 @@ enum machine_stop step_one(struct machine *m)
             repeat_last_pass(m, &insn, eip);
     }
     if (why == MACHINE_STEPPED)
-        m->mid_block = !code_boundary_after(&insn) && !shadow;
+        m->mid_block = !code_boundary_after(&insn) && !shadow &&
+                       !code_crosses(m, linear, live_linear(m));
+    m->creep &= m->mid_block;
     machine_look(m);
     return why;
 }

@@ -57,6 +57,52 @@ Test(machine_clock, deadlines_are_noticed_at_the_same_place)
     }
 }
 
+static struct look looked_stepping(uint64_t deadline)
+{
+    struct look at;
+
+    machine_open();
+    machine_set_deadline(machine, deadline);
+    for (unsigned i = 0; i < CYCLES_MOST && !ran_late; i++)
+        machine_step(machine);
+    machine_get_state(machine, &ran);
+    at = (struct look){machine_now(machine), ran.eip};
+    machine_destroy(machine);
+    return at;
+}
+
+/* Three pages without a branch: a deadline is noticed where a page begins, or
+ * at the first instruction that begins in it. */
+Test(machine_clock, straight_code_is_interrupted)
+{
+    static const uint8_t five[] = {0xBB, 0x01, 0x02, 0x03, 0x04};
+
+    for (unsigned bytes = 1; bytes <= 5; bytes += 4) {
+        uint32_t end = CODE + 0x3000;
+
+        for (uint32_t at = CODE; at < end; at += bytes)
+            put_code(at, bytes == 1 ? (const uint8_t[]){0x40} : five, bytes);
+        put_code(end + 4, (const uint8_t[]){OP_HLT}, 1);
+        for (uint32_t page = 1; page < 3; page++) {
+            uint32_t before = (0x1000 * page + bytes - 1) / bytes;
+
+            for (uint32_t early = 0; early < 600; early += 199) {
+                struct look counted = looked(before - early, true);
+                struct look counting = looked(before - early, false);
+                struct look stepping = looked_stepping(before - early);
+
+                cr_expect_eq(counted.eip, CODE + before * bytes, "%x",
+                             counted.eip);
+                cr_expect_eq(counting.eip, counted.eip, "%x", counting.eip);
+                cr_expect_eq(stepping.eip, counted.eip, "%x", stepping.eip);
+                cr_expect_eq(counted.cycles, before);
+                cr_expect_eq(counting.cycles, before);
+                cr_expect_eq(stepping.cycles, before);
+            }
+        }
+    }
+}
+
 /* A fault in the middle of a block takes back what was counted ahead. */
 Test(machine_clock, fault_in_a_counting_block)
 {
