@@ -199,7 +199,7 @@ static const struct argp_option technique_options[] = {
      0},
     {"mmu-without", KEY_MMU_WITHOUT, "LIST", 0,
      "Switch optimizations of the memory technique off: walk-cache, "
-     "prefetch, global, or all",
+     "prefetch, global, unsync, unshadow, or all",
      0},
     {"bt-without", KEY_BT_WITHOUT, "LIST", 0,
      "Switch optimizations of bt off: chain (direct jumps lead from "

@@ -124,6 +124,12 @@ bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
     count = translate_all(m, linear, size, access, piece, f, device);
     if (!count)
         return false;
+    for (unsigned i = 0; i < count; i++) {
+        uint32_t gfn = (uint32_t)(piece[i].walk.gpa.v >> PAGE_SHIFT);
+
+        if (tables_traced(&m->t, gfn) && mmu_guarded(m, gfn))
+            m->ops->traced_write(m, gfn, piece[i].linear);
+    }
     memcpy(bytes, &value, sizeof bytes);
     memcpy(memory_at(m->c.memory, piece[0].ma), bytes, piece[0].bytes);
     if (count == 2)
@@ -131,7 +137,8 @@ bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
                piece[1].bytes);
     for (unsigned i = 0; i < count; i++) {
         mmu_wrote(m, piece[i].ma, piece[i].bytes);
-        mmu_gpa_written(m, piece[i].walk.gpa, piece[i].bytes);
+        if (mmu_guarded(m, (uint32_t)(piece[i].walk.gpa.v >> PAGE_SHIFT)))
+            mmu_gpa_written(m, piece[i].walk.gpa, piece[i].bytes);
     }
     return true;
 }
@@ -208,6 +215,7 @@ void mmu_drop_gpa(struct mmu *m, gpa_t page)
 {
     uint32_t gfn = (uint32_t)(page.v >> PAGE_SHIFT);
 
+    unsync_end(m, gfn);
     while (m->t.mapped[gfn]) {
         uint32_t id = m->t.mapped[gfn] - 1;
 

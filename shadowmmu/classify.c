@@ -79,7 +79,7 @@ static bool act(struct mmu *m, uint32_t linear, unsigned access,
     case FC_TRACE:
         if (tables_traced(&m->t, gfn)) {
             m->c.trace->count.mmu_pte_write++;
-            m->ops->table_given_up(m, gfn);
+            m->ops->traced_write(m, gfn, linear);
         }
         if (!mmu_guarded(m, gfn))
             break;
@@ -135,6 +135,9 @@ void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
     m->eip = eip;
     m->starved = false;
     walk_tables(m, linear, access, &r->walk);
+    if (r->walk.pte_valid) /* a fault empties the TLB of its page */
+        unsync_entry(m, r->walk.pde >> PAGE_SHIFT,
+                     linear >> PAGE_SHIFT & (TABLE_ENTRIES - 1));
     if (r->walk.allowed && m->overlay_pde && m->c.overlay_wanted &&
         linear >> LARGE_PAGE_SHIFT == m->overlay_index)
         m->c.overlay_wanted(m->c.ctx);

@@ -68,6 +68,8 @@ bool mmu_fill(struct mmu *m, uint32_t linear, unsigned access,
     fill->entry = 0;
     if (m->overlay_pde && linear >> LARGE_PAGE_SHIFT == m->overlay_index)
         return false; /* the VMM has no other place to go */
+    if (w->pte_valid)
+        unsync_entry(m, w->pde >> PAGE_SHIFT, fill->index);
     fill->slot = m->ops->leaf(m, linear, w);
     if (fill->slot == SLOT_NONE)
         return false;
@@ -88,8 +90,8 @@ static void count_tables(struct mmu *m)
         c->mmu_tables_peak = c->mmu_tables;
 }
 
-static void report_table(struct mmu *m, const struct table *table,
-                         const char *cause)
+void mmu_report_table(struct mmu *m, const struct table *table,
+                      const char *cause)
 {
     count_tables(m);
     trace_table(m->c.trace, mmu_site(m), cause, table->ma,
@@ -115,10 +117,12 @@ int mmu_table_new(struct mmu *m, enum table_kind kind, uint32_t gfn,
         memory_write32(m->c.memory,
                        table_entry_ma(&m->t, slot, m->overlay_index),
                        m->overlay_pde);
-    report_table(m, &m->t.slot[slot], "made");
-    /* From here on the guest's writes to this page must be seen. */
-    if (tables_traced(&m->t, gfn) &&
-        (kind == TABLE_DIRECTORY || kind == TABLE_LEAF))
+    mmu_report_table(m, &m->t.slot[slot], "made");
+    /* From here on the guest's writes to this page must be seen, unless it is
+     * a page table that is out of sync. */
+    if (kind == TABLE_DIRECTORY)
+        unsync_end(m, gfn);
+    if ((kind == TABLE_DIRECTORY || kind == TABLE_LEAF) && mmu_guarded(m, gfn))
         mmu_protect(m, gfn);
     return slot;
 }
@@ -130,27 +134,21 @@ void mmu_table_drop(struct mmu *m, int slot, const char *cause)
     tables_delete(&m->t, slot);
     if (table.parents)
         flush_all(m);
-    report_table(m, &table, cause);
+    if (table.kind == TABLE_LEAF && !tables_traced(&m->t, table.gfn))
+        unsync_forget(m, table.gfn);
+    mmu_report_table(m, &table, cause);
 }
 
 /* The TLB holds translations of the current root alone, so only the places
  * where this root shows the table matter. */
 void mmu_entry_flush(struct mmu *m, int slot, unsigned index)
 {
-    const struct table *root;
-    unsigned at = 0;
-
-    if (m->root == SLOT_NONE)
-        return;
-    root = &m->t.slot[m->root];
-    while ((at = table_next(root, at)) < TABLE_ENTRIES) {
-        if (m->t.target[(uint32_t)m->root * TABLE_ENTRIES + at] ==
-            (uint32_t)slot)
+    for (uint32_t id = m->t.slot[slot].parents; id; id = m->t.next[id - 1])
+        if ((int)((id - 1) / TABLE_ENTRIES) == m->root)
             m->c.hardware.flush_page(m->c.hardware.ctx,
-                                     at << LARGE_PAGE_SHIFT |
+                                     (id - 1) % TABLE_ENTRIES
+                                             << LARGE_PAGE_SHIFT |
                                          index << PAGE_SHIFT);
-        at++;
-    }
 }
 
 void mmu_entry_clear(struct mmu *m, int slot, unsigned index)

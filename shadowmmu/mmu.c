@@ -7,10 +7,9 @@
 enum { GUEST_FRAMES = 1 << 20 };
 
 const struct mmu_optimization_name mmu_optimizations[] = {
-    {"walk-cache", MMU_WALK_CACHE},
-    {"prefetch", MMU_PREFETCH},
-    {"global", MMU_GLOBAL},
-    {0},
+    {"walk-cache", MMU_WALK_CACHE}, {"prefetch", MMU_PREFETCH},
+    {"global", MMU_GLOBAL},         {"unsync", MMU_UNSYNC},
+    {"unshadow", MMU_UNSHADOW},     {0},
 };
 
 struct mmu *mmu_create(const struct mmu_technique *technique,

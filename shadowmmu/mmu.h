@@ -77,7 +77,9 @@ enum mmu_optimization {
     MMU_WALK_CACHE = 1, /* the VMM's own walks are remembered */
     MMU_PREFETCH = 2,   /* a hidden fault fills the neighbours too */
     MMU_GLOBAL = 4,     /* tlb: global pages survive a CR3 write */
-    MMU_OPTIMIZATIONS = 7,
+    MMU_UNSYNC = 8,     /* shadow: page tables may be out of sync */
+    MMU_UNSHADOW = 16,  /* shadow: what is no table any more is given up */
+    MMU_OPTIMIZATIONS = 31,
 };
 
 /* Their names for options and screens; the last has none. */

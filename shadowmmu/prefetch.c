@@ -75,6 +75,8 @@ void mmu_prefetch(struct mmu *m, uint32_t linear, const struct guest_walk *w,
 
         if (table_has(&m->t.slot[fill->slot], i))
             continue;
+        if (w->pte_valid)
+            unsync_entry(m, w->pde >> PAGE_SHIFT, i);
         put = w->pte_valid ? mmu_prefetch_entry(m, fill->slot, i, table, w->pde)
                            : prefetch_piece(m, fill->slot, i, w);
         if (put)

@@ -14,7 +14,7 @@ struct saved_header {
     int32_t root;
     uint32_t eip, overlay_index, overlay_pde;
     uint32_t last_eip, last_count, last_linear[STEP_PAGES];
-    uint32_t padding;
+    uint32_t unsync_count, unsync_next, padding;
     uint64_t clock;
 };
 
@@ -32,7 +32,8 @@ struct saved_watch {
 static size_t saved_bytes(const struct saved_header *h)
 {
     return sizeof *h + h->slots * sizeof(struct saved_slot) +
-           h->watches * sizeof(struct saved_watch);
+           h->watches * sizeof(struct saved_watch) +
+           h->unsync_count * sizeof(struct unsync_page);
 }
 
 static struct saved_header make_header(const struct mmu *m)
@@ -51,6 +52,8 @@ static struct saved_header make_header(const struct mmu *m)
     h.last_eip = m->step.last_eip;
     h.last_count = m->step.last_count;
     memcpy(h.last_linear, m->step.last_linear, sizeof h.last_linear);
+    h.unsync_count = m->unsync.count;
+    h.unsync_next = m->unsync.next;
     h.clock = m->t.clock;
     return h;
 }
@@ -85,6 +88,7 @@ size_t mmu_save(const struct mmu *m, void *buffer, size_t bytes)
         memcpy(out, &w, sizeof w);
         out += sizeof w;
     }
+    memcpy(out, m->unsync.page, h.unsync_count * sizeof *m->unsync.page);
     return saved_bytes(&h);
 }
 
@@ -107,6 +111,19 @@ static bool slot_valid(const struct mmu *m, const struct saved_slot *s)
     return true;
 }
 
+/* The pages out of sync end at end. */
+static bool unsync_valid(const uint8_t *end, uint32_t count)
+{
+    struct unsync_page page;
+
+    for (uint32_t i = 1; i <= count; i++) {
+        memcpy(&page, end - i * sizeof page, sizeof page);
+        if (page.gfn >= GUEST_FRAMES)
+            return false;
+    }
+    return true;
+}
+
 static bool header_valid(const struct mmu *m, const uint8_t *in, size_t bytes,
                          struct saved_header *h)
 {
@@ -116,8 +133,9 @@ static bool header_valid(const struct mmu *m, const uint8_t *in, size_t bytes,
         return false;
     memcpy(h, in, sizeof *h);
     if (h->limit != (uint32_t)m->t.limit || h->slots > h->limit ||
-        h->watches > GUEST_FRAMES || bytes < saved_bytes(h) ||
-        h->overlay_index >= TABLE_ENTRIES || h->last_count > STEP_PAGES)
+        h->watches > GUEST_FRAMES || h->unsync_count > UNSYNC_PAGES ||
+        bytes < saved_bytes(h) || h->overlay_index >= TABLE_ENTRIES ||
+        h->last_count > STEP_PAGES)
         return false;
     for (uint32_t i = 0; i < h->slots; i++) {
         struct saved_slot s;
@@ -127,7 +145,7 @@ static bool header_valid(const struct mmu *m, const uint8_t *in, size_t bytes,
             return false;
         root |= (int)s.slot == h->root && table_is_directory(&s.table);
     }
-    return root;
+    return root && unsync_valid(in + saved_bytes(h), h->unsync_count);
 }
 
 static void restore_watches(struct mmu *m, const uint8_t *in, uint32_t count)
@@ -160,7 +178,12 @@ bool mmu_restore(struct mmu *m, const void *buffer, size_t bytes)
         memcpy(&s, in + i * sizeof s, sizeof s);
         tables_relink(&m->t, (int)s.slot, &s.table, s.target);
     }
-    restore_watches(m, in + h.slots * sizeof s, h.watches);
+    in += h.slots * sizeof s;
+    restore_watches(m, in, h.watches);
+    in += h.watches * sizeof(struct saved_watch);
+    m->unsync.count = h.unsync_count;
+    m->unsync.next = h.unsync_next;
+    memcpy(m->unsync.page, in, h.unsync_count * sizeof *m->unsync.page);
     m->t.clock = h.clock;
     m->eip = h.eip;
     m->overlay_index = h.overlay_index;

@@ -134,9 +134,10 @@ static bool shadow_start(struct mmu *m)
 }
 
 /* A write of the same value comes here too. Real TLBs are emptied by it; the
- * shadow has seen every change and stays. */
+ * shadow has seen every change but those of tables out of sync, and stays. */
 static void shadow_cr3_written(struct mmu *m)
 {
+    unsync_all(m);
     if (mmu_paging(m))
         shadow_switch_or_die(m);
 }
@@ -173,6 +174,7 @@ static void shadow_mode_changed(struct mmu *m, uint32_t old_cr0,
 {
     const struct cpu_state *v = m->c.vcpu;
 
+    unsync_all(m);
     if ((v->cr0 & ~old_cr0) & CR0_WP)
         drop_wp0_entries(m);
     if ((v->cr4 ^ old_cr4) & (CR4_PSE | CR4_PAE))
@@ -180,15 +182,18 @@ static void shadow_mode_changed(struct mmu *m, uint32_t old_cr0,
     shadow_switch_or_die(m);
 }
 
-/* Nothing is stale here; the entry is looked at again all the same. */
+/* The entry is looked at again. The real TLB has nothing that our tables have
+ * not: what they lose is flushed there and then. */
 static void shadow_invlpg(struct mmu *m, uint32_t linear)
 {
     unsigned index = linear >> PAGE_SHIFT & (TABLE_ENTRIES - 1);
     int slot = tables_leaf(&m->t, m->root, linear);
 
-    if (slot != SLOT_NONE)
-        shadow_sync_leaf(m, slot, index);
-    m->c.hardware.flush_page(m->c.hardware.ctx, linear);
+    if (slot == SLOT_NONE)
+        return;
+    if (m->t.slot[slot].kind == TABLE_LEAF)
+        unsync_entry(m, m->t.slot[slot].gfn, index);
+    shadow_sync_leaf(m, slot, index);
 }
 
 static const struct mmu_ops shadow_ops = {
@@ -198,7 +203,8 @@ static const struct mmu_ops shadow_ops = {
     .mode_changed = shadow_mode_changed,
     .invlpg = shadow_invlpg,
     .table_written = shadow_table_written,
-    .table_given_up = shadow_table_given_up,
+    .traced_write = shadow_traced_write,
+    .table_synced = shadow_table_synced,
     .audit = shadow_audit,
 };
 

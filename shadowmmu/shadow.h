@@ -25,7 +25,8 @@ bool shadow_key_matches(const struct table *table,
 /* shadow_sync.c: the parts of struct mmu_ops about changed guest tables. */
 void shadow_table_written(struct mmu *m, uint32_t gfn, unsigned first,
                           unsigned last);
-bool shadow_table_given_up(struct mmu *m, uint32_t gfn);
+void shadow_traced_write(struct mmu *m, uint32_t gfn, uint32_t linear);
+void shadow_table_synced(struct mmu *m, uint32_t gfn);
 const char *shadow_audit(struct mmu *m, int slot, unsigned index);
 /* Bring one leaf entry into line. */
 void shadow_sync_leaf(struct mmu *m, int slot, unsigned index);

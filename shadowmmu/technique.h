@@ -11,6 +11,7 @@
 
 #include "shadowmmu/mmu.h"
 #include "shadowmmu/tables.h"
+#include "shadowmmu/unsync.h"
 #include "shadowmmu/walk_cache.h"
 #include "trace/emit.h"
 
@@ -32,9 +33,12 @@ struct mmu_ops {
      * technique derives nothing that outlives the guest's own flushes. */
     void (*table_written)(struct mmu *m, uint32_t gfn, unsigned first,
                           unsigned last);
-    /* A traced page is written. True: it is no table any more, as far as one
-     * can tell, and has been given up. */
-    bool (*table_given_up)(struct mmu *m, uint32_t gfn);
+    /* A traced page is about to be written at a linear address: give it up if
+     * it is no table any more, as far as one can tell, or let it go out of
+     * sync. */
+    void (*traced_write)(struct mmu *m, uint32_t gfn, uint32_t linear);
+    /* A page out of sync was brought into line: is it worth its tables? */
+    void (*table_synced)(struct mmu *m, uint32_t gfn);
     /* NULL if an entry is as it must be, or what is wrong with it. */
     const char *(*audit)(struct mmu *m, int slot, unsigned index);
 };
@@ -76,6 +80,7 @@ struct mmu {
     uint16_t *watches; /* by guest frame */
     struct mmu_step step;
     struct walk_cache walks;
+    struct unsync unsync;
 };
 
 /* mmu.c */
@@ -103,7 +108,10 @@ static inline void mmu_wrote(const struct mmu *m, ma_t ma, uint64_t bytes)
 /* Must writes to this guest frame reach the VMM? */
 static inline bool mmu_guarded(const struct mmu *m, uint32_t gfn)
 {
-    return tables_traced(&m->t, gfn) || m->watches[gfn] != 0;
+    struct unsync *u = (struct unsync *)(uintptr_t)&m->unsync;
+
+    return m->watches[gfn] != 0 ||
+           (tables_traced(&m->t, gfn) && !unsync_find(u, gfn));
 }
 
 /* Tell who watches a page that bytes within it were written. */
@@ -149,6 +157,8 @@ uint32_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
 int mmu_table_new(struct mmu *m, enum table_kind kind, uint32_t gfn,
                   unsigned rights);
 void mmu_table_drop(struct mmu *m, int slot, const char *cause);
+void mmu_report_table(struct mmu *m, const struct table *table,
+                      const char *cause);
 /* Remove an entry, or rights from it, and what the TLB knows of it. */
 void mmu_entry_clear(struct mmu *m, int slot, unsigned index);
 void mmu_entry_restrict(struct mmu *m, int slot, unsigned index,

@@ -48,6 +48,7 @@ static void walk_write(struct mmu *m, gpa_t gpa, uint32_t entry)
         return;
     memory_write32(m->c.memory, ma, entry);
     mmu_wrote(m, ma, sizeof entry);
+    unsync_marked(m, gpa, entry & (PTE_A | PTE_D));
     mmu_watched(m, gpa, sizeof entry);
 }
 

@@ -81,6 +81,7 @@ static void add_memory(json_t *root, const struct counters *c)
         {"flushes", c->mmu_flushes},         {"invlpg", c->mmu_invlpg},
         {"pte_write", c->mmu_pte_write},     {"recycled", c->mmu_recycled},
         {"cr3_writes", c->cr3_writes},       {"prefetched", c->mmu_prefetched},
+        {"unsync", c->mmu_unsync},           {"flooded", c->mmu_flooded},
     };
 
     GROUP(root, "tlb", tlb);

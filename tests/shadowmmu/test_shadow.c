@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/shadowmmu/test_shadow.c - shadow page tables. */
-#include "tests/shadowmmu/test_program.h"
+#include "tests/shadowmmu/test_spaces.h"
 
 enum { STEPS = 2500 };
 
@@ -24,51 +24,6 @@ Test(mmu_shadow, a_little_memory_is_enough)
 
 /* ---- directed --------------------------------------------------------------
  */
-
-enum {
-    DIR_A = 0x1000,
-    DIR_B = 0x2000,
-    TABLE_A = 0x3000,
-    TABLE_B = 0x4000,
-    KERNEL = 0x5000,
-    RWU = PTE_P | PTE_W | PTE_U,
-};
-
-/* Two address spaces with a working set each, and the kernel's mapping. */
-static struct world *two_spaces(void)
-{
-    struct world *w = world_create(&mmu_shadow, 0, 1, MMU_OPTIMIZATIONS);
-
-    world_poke(w, DIR_A, TABLE_A | RWU);
-    world_poke(w, DIR_B, TABLE_B | RWU);
-    world_poke(w, DIR_A + KERNEL_INDEX * 4, KERNEL | PTE_P | PTE_W);
-    world_poke(w, DIR_B + KERNEL_INDEX * 4, KERNEL | PTE_P | PTE_W);
-    for (uint32_t i = 0; i < 64; i++) {
-        world_poke(w, TABLE_A + i * 4, (0x100 + i) << 12 | RWU);
-        world_poke(w, TABLE_B + i * 4, (0x140 + i) << 12 | RWU);
-        world_poke(w, KERNEL + i * 4, i << 12 | PTE_P | PTE_W);
-    }
-    world_cr3(w, DIR_A);
-    world_mode(w, CR0_PE | CR0_PG | CR0_WP, CR4_PSE);
-    return w;
-}
-
-static void touch_set(struct world *w, uint32_t pages, unsigned access)
-{
-    for (uint32_t i = 0; i < pages; i++)
-        world_access(w, i << 12, access, i);
-}
-
-static uint64_t class_count(const struct world *w, enum fault_class cls)
-{
-    return w->trace.count.page_faults[cls];
-}
-
-/* The kernel stores a word at a guest-physical address. */
-static void store(struct world *w, uint32_t gpa, uint32_t value)
-{
-    world_access(w, (uint32_t)KERNEL_BASE + gpa, ACC_WRITE, value);
-}
 
 Test(mmu_shadow, switching_back_costs_no_fault)
 {
@@ -453,5 +408,37 @@ Test(mmu_shadow, what_a_reclaimed_table_held_is_not_in_the_tlb)
     for (uint32_t i = 0; i < 8; i++) /* not traced any more */
         world_poke(w, TABLE_A + i * 4, 0);
     touch_set(w, 8, ACC_USER);
+    world_destroy(w);
+}
+
+Test(mmu_shadow, a_page_table_that_is_written_like_data_is_given_up)
+{
+    struct world *w = two_spaces();
+    uint64_t before;
+
+    touch_set(w, 8, ACC_USER);
+    store(w, TABLE_A + 0x802, 1);
+    before = class_count(w, FC_TRACE);
+    for (uint32_t i = 512; i < 600; i++)
+        store(w, TABLE_A + i * 4, i);
+    cr_assert_eq(class_count(w, FC_TRACE), before);
+    cr_assert_eq(w->trace.count.mmu_flooded, 1);
+    assert_audit(w);
+    world_destroy(w);
+}
+
+Test(mmu_shadow, a_directory_that_is_written_while_not_in_use_is_given_up)
+{
+    struct world *w = two_spaces();
+    uint64_t before;
+
+    world_cr3(w, DIR_B);
+    touch_set(w, 4, ACC_USER);
+    before = class_count(w, FC_TRACE);
+    for (uint32_t i = 0; i < 100; i++)
+        store(w, DIR_A + i * 4, i);
+    cr_assert_eq(class_count(w, FC_TRACE), before + 1);
+    cr_assert_eq(w->trace.count.mmu_flooded, 1);
+    assert_audit(w);
     world_destroy(w);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/tlb/test_tlb.c - TLB emulation. */
-#include "tests/shadowmmu/test_program.h"
+#include "tests/shadowmmu/test_lazy.h"
 
 Test(mmu_tlb, random_guests_that_flush_see_what_the_manual_says)
 {
@@ -14,20 +14,9 @@ Test(mmu_tlb, the_least_memory_is_enough)
         program_run(&mmu_tlb_emulation, seed, 1500, PAGE_BYTES, true);
 }
 
-enum { DIRECTORY = 0x1000, OTHER = 0x2000, TABLE = 0x3000, PAGES_USED = 16 };
-enum { RWU = PTE_P | PTE_W | PTE_U };
-
 static struct world *space_without(unsigned without)
 {
-    struct world *w = world_create(&mmu_tlb_emulation, 0, 1, without);
-
-    world_poke(w, DIRECTORY, TABLE | RWU);
-    world_poke(w, OTHER, TABLE | RWU);
-    for (uint32_t i = 0; i < 64; i++)
-        world_poke(w, TABLE + i * 4, (0x100 + i) << 12 | RWU);
-    world_cr3(w, DIRECTORY);
-    world_mode(w, CR0_PE | CR0_PG | CR0_WP, CR4_PSE);
-    return w;
+    return lazy_space(&mmu_tlb_emulation, without);
 }
 
 /* Every entry is asked for by a fault of its own. */
@@ -165,77 +154,10 @@ Test(mmu_tlb, page_tables_are_not_traced)
     world_destroy(w);
 }
 
-static bool was_global(const struct world *w, uint32_t page,
-                       const uint32_t *had, unsigned count)
-{
-    uint32_t any = reference_read(w, TABLE + page * 4);
-
-    for (unsigned i = 0; i < count; i++)
-        any |= had[i];
-    return (any & PTE_G) != 0;
-}
-
-/* What a guest may see that changes entries and flushes only sometimes: the
- * entry as it is, or any that it had since the page was last flushed. */
-static void lazy_guest(uint64_t seed)
-{
-    struct world *w = space_without(seed % 2 ? 0 : MMU_OPTIMIZATIONS);
-    uint32_t had[PAGES_USED][64] = {{0}};
-    unsigned count[PAGES_USED] = {0};
-
-    w->random = seed * 77777 + 1;
-    if (seed & 2)
-        world_mode(w, w->vcpu.cr0, CR4_PSE | CR4_PGE);
-    for (unsigned step = 0; step < 3000; step++) {
-        uint32_t page = world_random(w, PAGES_USED), ma = 0;
-        uint32_t linear = page << 12;
-        bool stepping = false, legal = false;
-        struct outcome_of got, want;
-
-        switch (world_random(w, 8)) {
-        case 0:
-        case 1:
-            if (count[page] < 63)
-                had[page][count[page]++] = reference_read(w, TABLE + page * 4);
-            world_poke(w, TABLE + page * 4,
-                       (0x100 + world_random(w, 64)) << 12 |
-                           (world_random(w, 4) ? RWU : 0) |
-                           (world_random(w, 3) ? 0 : PTE_G));
-            continue;
-        case 2:
-            mmu_invlpg(w->mmu, linear);
-            count[page] = 0;
-            continue;
-        case 3:
-            if (world_random(w, 8) == 0) {
-                world_cr3(w, DIRECTORY);
-                for (uint32_t i = 0; i < PAGES_USED; i++)
-                    if (!was_global(w, i, had[i], count[i]))
-                        count[i] = 0;
-            }
-            continue;
-        default: break;
-        }
-        w->reference[TABLE + page * 4] =
-            (uint8_t)guest_read(w, TABLE + page * 4);
-        want = reference_access(w, linear, ACC_USER, false);
-        got = world_translate(w, linear, ACC_USER, &ma, &stepping);
-        w->reference[TABLE + page * 4] =
-            (uint8_t)guest_read(w, TABLE + page * 4);
-        legal = got.what == want.what && got.gpa == want.gpa;
-        for (unsigned i = 0; i < count[page]; i++)
-            legal |= got.what == OUTCOME_OK && (had[page][i] & PTE_P) &&
-                     got.gpa == (had[page][i] & PTE_FRAME);
-        cr_assert(legal, "seed %u page %u", (unsigned)seed, (unsigned)page);
-        assert_audit(w);
-    }
-    world_destroy(w);
-}
-
 Test(mmu_tlb, a_guest_that_flushes_late_sees_only_what_a_tlb_may_show)
 {
     for (uint64_t seed = 1; seed <= 8; seed++)
-        lazy_guest(seed);
+        lazy_guest(&mmu_tlb_emulation, seed);
 }
 
 /* A write fault on a page that the guest maps elsewhere by now replaces the
