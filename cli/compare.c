@@ -58,19 +58,25 @@ static bool parse_one(struct comparison *c, struct run_options *o, char *word)
     if (!minus_options(o, word))
         return false;
     char *plus = strchr(word, '+');
-    if (plus && strcmp(plus, "+iopl1") != 0) {
-        options_fail(o, "--techniques: '%s' is not 'trap+iopl1'", word);
+    bool iopl1 = plus && strcmp(plus, "+iopl1") == 0;
+    bool nobatch = plus && strcmp(word, "pv+nobatch") == 0;
+    if (plus && !iopl1 && !nobatch) {
+        options_fail(o,
+                     "--techniques: '%s' is not 'trap+iopl1' or "
+                     "'pv+nobatch'",
+                     word);
         return false;
     }
     if (plus)
         *plus = '\0';
-    o->iopl1 = plus != NULL;
+    o->iopl1 = iopl1;
     if (!options_find_cpu(o, word) ||
         (colon && !options_find_mmu(o, colon + 1)) || !options_check_pair(o))
         return false;
     *t = (struct technique){.cpu = o->cpu,
                             .mmu = o->mmu,
                             .iopl1 = o->iopl1,
+                            .nobatch = nobatch,
                             .bt_without = o->bt_without};
     bool bare = o->cpu == CPU_BARE;
     char cpu[CPU_TEXT];
@@ -104,7 +110,9 @@ static const char *default_list(const struct guest *g)
     const char *kind = load_kind(&g->config.kernel);
     if (kind && strcmp(kind, "linux") == 0)
         return "bare,bt:tlb,bt:shadow";
-    if (!g->kernel_data && strcmp(g->config.kernel.name, "lumen-trap") == 0)
+    if (guest_is_builtin(g, "lumen-pv"))
+        return "pv+nobatch:shadow,pv:tlb,pv:shadow";
+    if (guest_is_builtin(g, "lumen-trap"))
         return "bare,trap:shadow,bt-static:shadow,bt:shadow";
     return "bare,bt-static:shadow,bt:tlb,bt:shadow";
 }
@@ -246,7 +254,12 @@ static int run_one(struct compare *c, size_t index)
     config.serial_output = capture;
     config.ctx = r;
     config.disks = disks.disk;
-    if (copy_disks(&disks, &c->options)) {
+    char *append = NULL;
+    if (t->nobatch &&
+        asprintf(&append, "%s nobatch", config.append ? config.append : "") > 0)
+        config.append = append;
+    if (copy_disks(&disks, &c->options) &&
+        guest_port(&c->guest, c->options.who, t->cpu, &config.kernel)) {
         vm = vm_create(&config, &error, &status);
         if (!vm)
             cli_error(c->options.who, "%s: %s", t->name,
@@ -259,6 +272,7 @@ static int run_one(struct compare *c, size_t index)
         status = cli_signal ? STATUS_SIGNAL + cli_signal : STATUS_OK;
     }
     free(error);
+    free(append);
     close_disks(&disks);
     return status;
 }
@@ -328,7 +342,9 @@ int cmd_compare(int argc, char **argv)
         {"techniques", KEY_TECHNIQUES, "LIST", 0,
          "Which, as in bare,trap:tlb,bt-static:shadow,trap+iopl1:shadow; "
          "bt-chain-ahead is bt without these two (see umbra run "
-         "--bt-without). The first one is what the others are measured by. "
+         "--bt-without). For pv the built-in lumen is its port; pv+nobatch "
+         "is the port without batches of hypercalls. The first one is what the "
+         "others are measured by. "
          "Default: bare, and what can run the guest as it is",
          1},
         {"json", KEY_JSON, NULL, 0, "Print JSON", 1},

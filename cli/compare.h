@@ -19,6 +19,7 @@ struct technique {
     enum cpu_technique cpu;
     const struct mmu_technique *mmu;
     bool iopl1;
+    bool nobatch;        /* lumen-pv's command line gets that word */
     unsigned bt_without; /* 1 << enum bt_option */
 };
 
@@ -61,6 +62,7 @@ void compare_print(const struct comparison *c, FILE *out);
 bool compare_print_json(const struct comparison *c, FILE *out);
 
 /* "bare", "trap:tlb", "trap+iopl1:shadow", "bt-chain:tlb" (bt without chain),
+ * "pv+nobatch:tlb",
  * separated by commas. False: a line was printed. */
 bool compare_parse_list(struct comparison *c, struct run_options *o,
                         const char *list);

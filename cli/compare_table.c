@@ -28,7 +28,9 @@ static const char *stop_name(const struct outcome *r)
 const char *compare_cpu_text(const struct technique *t, char text[CPU_TEXT])
 {
     int used = snprintf(text, CPU_TEXT, "%s%s", cpu_technique_name(t->cpu),
-                        t->iopl1 ? "+iopl1" : "");
+                        t->iopl1     ? "+iopl1"
+                        : t->nobatch ? "+nobatch"
+                                     : "");
     for (unsigned i = 0; i < BT_OPTIONS; i++)
         if (t->bt_without >> i & 1)
             used += snprintf(text + used, CPU_TEXT - (size_t)used, "-%s",
@@ -121,6 +123,10 @@ COUNTER_CELL(cell_exits, sum(r->count.exits, EXIT_COUNT))
 COUNTER_CELL(cell_exit, r->count.exits[index])
 COUNTER_CELL(cell_faults, sum(r->count.page_faults, FC_COUNT))
 COUNTER_CELL(cell_fault, r->count.page_faults[index])
+COUNTER_CELL(cell_hypercalls, sum(r->count.hypercalls, HYPERCALLS))
+COUNTER_CELL(cell_batched, r->count.multicall_entries)
+COUNTER_CELL(cell_updates, r->count.mmu_updates)
+COUNTER_CELL(cell_upcalls, r->count.upcalls)
 COUNTER_CELL(cell_emulated, r->count.emulated)
 COUNTER_CELL(cell_silent, r->count.silent)
 COUNTER_CELL(cell_fills, r->count.mmu_fills)
@@ -292,6 +298,10 @@ void compare_print(const struct comparison *c, FILE *out)
     static const struct row counts[] = {
         {"emulated", cell_emulated, 0, false},
         {"lost silently", cell_silent, 0, true},
+        {"hypercalls, all", cell_hypercalls, 0, true},
+        {"  in multicalls", cell_batched, 0, true},
+        {"  PTEs updated", cell_updates, 0, true},
+        {"event upcalls", cell_upcalls, 0, true},
         {"interrupts", cell_interrupts, 0, false},
         {"guest CR3 writes", cell_cr3, 0, false},
         {"units translated", cell_units, 0, true},

@@ -43,6 +43,22 @@ bool guest_kernel(const char *who, const char *name, struct blob *kernel,
     return true;
 }
 
+bool guest_is_builtin(const struct guest *g, const char *name)
+{
+    return !g->kernel_data && strcmp(g->config.kernel.name, name) == 0;
+}
+
+bool guest_port(const struct guest *g, const char *who, enum cpu_technique cpu,
+                struct blob *kernel)
+{
+    if (cpu == CPU_PV &&
+        (guest_is_builtin(g, "lumen") || guest_is_builtin(g, "lumen-trap")))
+        return find_builtin(who, "lumen-pv", kernel);
+    if (cpu != CPU_PV && guest_is_builtin(g, "lumen-pv"))
+        return find_builtin(who, "lumen", kernel);
+    return true;
+}
+
 static bool read_initrds(struct guest *g, const struct run_options *o)
 {
     for (size_t i = 0; i < o->initrd_count; i++) {

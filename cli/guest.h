@@ -20,4 +20,13 @@ void guest_close(struct guest *g);
 bool guest_kernel(const char *who, const char *name, struct blob *kernel,
                   void **data);
 
+/* Is it a built-in guest of this name? */
+bool guest_is_builtin(const struct guest *g, const char *name);
+
+/* The built-in lumen is there for every technique: as its port for pv, as
+ * itself for the others. Changes *kernel if the guest is one of these. False:
+ * a line was printed. */
+bool guest_port(const struct guest *g, const char *who, enum cpu_technique cpu,
+                struct blob *kernel);
+
 #endif

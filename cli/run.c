@@ -220,8 +220,9 @@ int cmd_run(int argc, char **argv)
     static const struct options_command command = {
         .who = "umbra run",
         .doc = "Boot a guest.\v"
-               "KERNEL is a multiboot ELF or a Linux bzImage; @lumen and "
-               "@lumen-trap are built in, and @lumen is the default. The "
+               "KERNEL is a multiboot ELF, a Linux bzImage or a paravirtual "
+               "kernel; @lumen, @lumen-trap and @lumen-pv are built in, and "
+               "@lumen is the default (for pv, its port). The "
                "guest's console is on standard input and output; on a "
                "terminal, Ctrl-A x ends the run.\n\n"
                "Exit status: what the guest says (a write of V to port 0xf4 "

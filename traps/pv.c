@@ -95,6 +95,7 @@ static void count_exit(struct monitor *mon, enum exit_reason reason,
 static void hypercall_exit(struct monitor *mon, const struct machine_exit *e)
 {
     count_exit(mon, EXIT_HYPERCALL, e);
+    pv_of(mon)->site = monitor_site(mon);
     mon->dirty = true;
     mon->v.eip = e->next_eip;
     pv_hypercall(mon);

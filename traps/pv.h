@@ -26,6 +26,7 @@ struct pv_state {
 struct pv {
     struct pv_state s;
     struct pv_timer *timer; /* the bus's */
+    struct event_site site; /* of the hypercall */
     bool batched;           /* inside a multicall */
 };
 

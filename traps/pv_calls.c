@@ -49,7 +49,6 @@ static pv_call_fn *const calls[PV_HYPERCALLS] = {
 
 static int32_t call(struct monitor *mon, uint32_t number, const uint32_t arg[5])
 {
-    struct event_site site = monitor_site(mon);
     bool batched = pv_of(mon)->batched;
     int32_t result = PV_ENOSYS;
 
@@ -57,7 +56,7 @@ static int32_t call(struct monitor *mon, uint32_t number, const uint32_t arg[5])
         mon->trace->count.hypercalls[number]++;
         result = calls[number](mon, arg);
     }
-    trace_hypercall(mon->trace, site, number, arg, result, batched);
+    trace_hypercall(mon->trace, pv_of(mon)->site, number, arg, result, batched);
     return result;
 }
 
