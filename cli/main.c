@@ -60,9 +60,12 @@ static void help(void)
 /* Output that cannot be written is an error, even at the last moment. */
 static void close_output(void)
 {
-    bool wanted = ferror(stdout) || __fpending(stdout) > 0;
-    if (fclose(stdout) != 0 && (wanted || errno != EBADF)) {
-        cli_error("umbra", "standard output: %s", strerror(errno));
+    bool failed = ferror(stdout);
+    bool wanted = failed || __fpending(stdout) > 0;
+    errno = 0;
+    if ((fclose(stdout) != 0 && (wanted || errno != EBADF)) || failed) {
+        cli_error("umbra", "standard output: %s",
+                  errno ? strerror(errno) : "not all of it could be written");
         _exit(STATUS_USAGE);
     }
 }

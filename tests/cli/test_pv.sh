@@ -29,7 +29,7 @@ want 2 'not a paravirtual kernel' run --cpu pv @lumen
 want 2 'needs --cpu pv' run --cpu trap @lumen-pv
 want 2 'needs --cpu pv' run --cpu bare @lumen-pv
 want 2 'not built yet' run --cpu pv --mmu direct
-want 2 "not 'trap+iopl1' or 'pv+nobatch'" compare --techniques bt-static+nobatch
+want 2 "not 'trap+iopl1' or 'pv+nobatch'" compare --techniques trap+nobatch
 
 # A kernel that gives up says so (a program that is not there).
 want 3 'cannot run nothing' run --cpu pv --append 'run=nothing'
