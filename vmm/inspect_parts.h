@@ -20,6 +20,13 @@ enum code_mark inspect_mark(const struct insn *insn,
 void inspect_why(const struct insn *insn, enum cpu_technique technique,
                  struct inspection *out);
 
+/* For a paravirtual guest: the sentence, NULL where the others' holds; and what
+ * comes next, false likewise. */
+const char *inspect_pv_why(const struct insn *insn,
+                           const struct inspection *in);
+bool inspect_pv_next(const struct insn *insn, const struct inspection *in,
+                     char *next, size_t bytes);
+
 /* Without a VMM: the hardware's walk of the guest's own tables. */
 void inspect_bare_walk(struct vm *vm, const struct cpu_state *s,
                        uint32_t linear, unsigned access,

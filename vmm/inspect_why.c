@@ -344,7 +344,10 @@ void inspect_why(const struct insn *insn, enum cpu_technique technique,
     enum code_mark mark = out->code[out->current].mark;
     enum why why = why_of(insn);
     const struct why_row *row = &table[why];
-    const char *sentence = sentence_of(why, mark, out, technique);
+    const char *sentence =
+        technique == CPU_PV ? inspect_pv_why(insn, out) : NULL;
+    if (!sentence)
+        sentence = sentence_of(why, mark, out, technique);
     if (sentence == table[WHY_ORDINARY].runs && fault_just_now(out)) {
         add_last_fault(&t, out); /* more to the point */
         return;
@@ -359,5 +362,7 @@ void inspect_why(const struct insn *insn, enum cpu_technique technique,
         add(&t, "]");
     }
     add_last_fault(&t, out);
-    tell_next(insn, why, mark, out);
+    if (technique != CPU_PV ||
+        !inspect_pv_next(insn, out, out->next, sizeof out->next))
+        tell_next(insn, why, mark, out);
 }

@@ -37,15 +37,16 @@ static void user_code(const char *bytes, size_t length)
     inspect_why(&insn, CPU_TRAP, &in);
 }
 
-#define CLI    "\xFA"
-#define POPF   "\x9D"
-#define PUSHF  "\x9C"
-#define SGDT   "\x0F\x01\x00"
-#define OUT    "\xEE"
-#define MOVCR3 "\x0F\x22\xD8"
-#define ADD    "\x01\xD8"
-#define INT80  "\xCD\x80"
-#define MOVCS  "\x8C\xC8"
+#define CLI       "\xFA"
+#define POPF      "\x9D"
+#define PUSHF     "\x9C"
+#define SGDT      "\x0F\x01\x00"
+#define OUT       "\xEE"
+#define MOVCR3    "\x0F\x22\xD8"
+#define ADD       "\x01\xD8"
+#define INT80     "\xCD\x80"
+#define HYPERCALL "\xCD\x82"
+#define MOVCS     "\x8C\xC8"
 
 static void says(const char *text)
 {
@@ -130,6 +131,16 @@ Test(vmm_inspect_why, privileged_devices_and_interrupts_trap)
     GIVEN(INT80, CPU_TRAP);
     cr_assert_eq(in.code[0].mark, MARK_TRAPS);
     says("the guest's own IDT");
+}
+
+Test(vmm_inspect_why, a_paravirtual_kernel_calls)
+{
+    GIVEN(HYPERCALL, CPU_PV);
+    cr_assert_eq(in.code[0].mark, MARK_TRAPS);
+    says("is a hypercall");
+    cr_assert_eq(strncmp(in.next, "hypercall ", 10), 0, "%s", in.next);
+    GIVEN(INT80, CPU_PV);
+    says("the handler that the guest has registered");
 }
 
 Test(vmm_inspect_why, nothing_traps_on_the_bare_machine)

@@ -203,6 +203,37 @@ Test(pv, another_version_is_refused)
     free(copy);
 }
 
+/* Any byte of the headers may be wrong, and the file may end anywhere: there is
+ * a reason, or a guest. */
+Test(pv, damaged_images_do_no_harm)
+{
+    uint32_t random = 12345;
+
+    for (unsigned i = 0; i < 100; i++) {
+        struct blob kernel;
+        uint8_t *words, *copy = copy_with_note(&kernel, &words);
+        struct vm_config config = {
+            .cpu = CPU_PV, .mmu = &mmu_shadow, .memory_bytes = 4 * MIB};
+        char *error = NULL;
+        struct vm *vm;
+        int status = 0;
+
+        random = random * 1664525 + 1013904223;
+        if (i % 4 == 0)
+            kernel.size = (random >> 8) % kernel.size;
+        else if (i % 4 == 1)
+            words[(int)((random >> 8) % 40) - 32] = (uint8_t)random;
+        else
+            copy[(random >> 8) % 256] = (uint8_t)(random >> 4);
+        config.kernel = kernel;
+        vm = vm_create(&config, &error, &status);
+        cr_expect(vm || (error && status == 2), "%u: %d", i, status);
+        vm_destroy(vm);
+        free(error);
+        free(copy);
+    }
+}
+
 /* ---- the interface
  * -------------------------------------------------------------
  */
