@@ -11,12 +11,10 @@
 /* Entries around the one that faulted, on their natural boundary. */
 enum { PREFETCH_WINDOW = 16 };
 
-/* rights: W and U of the guest's directory entry. False: not to be had. */
-static bool make_walk(struct mmu *m, gpa_t table, unsigned index,
-                      uint32_t rights, struct guest_walk *w)
+/* What the processor's TLB may have for this entry; rights: W and U of the
+ * directory entry above. False: nothing. */
+static bool make_walk(uint32_t pte, uint32_t rights, struct guest_walk *w)
 {
-    uint32_t pte = walk_read(m, GPA(table.v + index * 4));
-
     if (!(pte & PTE_P) || !(pte & PTE_A))
         return false;
     rights &= pte;
@@ -46,41 +44,71 @@ static bool put(struct mmu *m, int slot, unsigned index,
 bool mmu_prefetch_entry(struct mmu *m, int slot, unsigned index, gpa_t table,
                         uint32_t rights)
 {
+    uint32_t pte = walk_read(m, GPA(table.v + index * 4));
     struct guest_walk w;
 
-    return make_walk(m, table, index, rights, &w) && put(m, slot, index, &w);
+    return make_walk(pte, rights, &w) && put(m, slot, index, &w);
 }
 
-/* One of a large page's, or of memory with paging off. */
-static bool prefetch_piece(struct mmu *m, int slot, unsigned index,
-                           const struct guest_walk *walk)
+static void report(struct mmu *m, uint32_t linear, int slot, unsigned index)
+{
+    mmu_report_fill(m, (linear & PDE_LARGE_FRAME) | index << PAGE_SHIFT, slot,
+                    index);
+}
+
+/* From first on, of a guest page table that is in memory. */
+static void prefetch_window(struct mmu *m, uint32_t linear,
+                            const struct guest_walk *walk, int slot,
+                            unsigned first)
+{
+    gpa_t table = GPA(walk->pde & PTE_FRAME);
+    uint32_t word[PREFETCH_WINDOW];
+    ma_t ma;
+    enum pmap_kind kind = pmap_lookup(m->c.pmap, GPA(table.v + first * 4), &ma);
+
+    if (kind != PMAP_RAM && kind != PMAP_ROM)
+        return;
+    memcpy(word, memory_at(m->c.memory, ma), sizeof word);
+    for (unsigned i = 0; i < PREFETCH_WINDOW; i++) {
+        struct guest_walk w;
+
+        if (table_has(&m->t.slot[slot], first + i))
+            continue;
+        m->c.trace->count.vmm_references++;
+        if (!make_walk(word[i], walk->pde, &w))
+            continue;
+        unsync_entry(m, (uint32_t)(table.v >> PAGE_SHIFT), first + i);
+        if (put(m, slot, first + i, &w))
+            report(m, linear, slot, first + i);
+    }
+}
+
+/* Of a large page, or of memory with paging off. */
+static void prefetch_pieces(struct mmu *m, uint32_t linear,
+                            const struct guest_walk *walk, int slot,
+                            unsigned first)
 {
     struct guest_walk w = *walk;
 
-    w.gpa = GPA((walk->gpa.v & ~(uint64_t)(LARGE_PAGE_BYTES - 1)) |
-                (uint64_t)index << PAGE_SHIFT);
-    return put(m, slot, index, &w);
+    for (unsigned i = first; i < first + PREFETCH_WINDOW; i++) {
+        if (table_has(&m->t.slot[slot], i))
+            continue;
+        w.gpa = GPA((walk->gpa.v & ~(uint64_t)(LARGE_PAGE_BYTES - 1)) |
+                    (uint64_t)i << PAGE_SHIFT);
+        if (put(m, slot, i, &w))
+            report(m, linear, slot, i);
+    }
 }
 
 void mmu_prefetch(struct mmu *m, uint32_t linear, const struct guest_walk *w,
                   const struct fill *fill)
 {
     unsigned first = fill->index & ~(PREFETCH_WINDOW - 1u);
-    gpa_t table = GPA(w->pde & PTE_FRAME);
 
     if (m->c.without & MMU_PREFETCH)
         return;
-    for (unsigned i = first; i < first + PREFETCH_WINDOW; i++) {
-        bool put;
-
-        if (table_has(&m->t.slot[fill->slot], i))
-            continue;
-        if (w->pte_valid)
-            unsync_entry(m, w->pde >> PAGE_SHIFT, i);
-        put = w->pte_valid ? mmu_prefetch_entry(m, fill->slot, i, table, w->pde)
-                           : prefetch_piece(m, fill->slot, i, w);
-        if (put)
-            mmu_report_fill(m, (linear & PDE_LARGE_FRAME) | i << PAGE_SHIFT,
-                            fill->slot, i);
-    }
+    if (w->pte_valid)
+        prefetch_window(m, linear, w, fill->slot, first);
+    else
+        prefetch_pieces(m, linear, w, fill->slot, first);
 }
