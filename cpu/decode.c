@@ -367,8 +367,8 @@ static bool decode_to(const uint8_t *bytes, size_t available, bool code32,
     return true;
 }
 
-bool decode(const uint8_t *bytes, size_t available, bool code32,
-            struct insn *out)
+bool decode_afresh(const uint8_t *bytes, size_t available, bool code32,
+                   struct insn *out)
 {
     return decode_to(bytes, available, code32, true, out);
 }

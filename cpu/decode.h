@@ -225,9 +225,12 @@ struct insn {
     struct operand op[INSN_OPERANDS];
 };
 
-/* Describe the instruction at bytes. False: out->status says why not. */
+/* Describe the instruction at bytes. False: out->status says why not. Answers
+ * for INSN_MAX_LENGTH bytes, what exits ask for, are remembered. */
 bool decode(const uint8_t *bytes, size_t available, bool code32,
             struct insn *out);
+bool decode_afresh(const uint8_t *bytes, size_t available, bool code32,
+                   struct insn *out);
 
 /* The same without operands: a third cheaper, for scanning. */
 bool decode_flow(const uint8_t *bytes, size_t available, bool code32,

@@ -222,6 +222,33 @@ Test(decode, text_of_undefined_bytes)
     cr_assert_str_eq(text, ".byte 0xff");
 }
 
+/* Few enough for most to be met again, too many for all to be remembered. */
+Test(decode, what_is_remembered_is_what_the_bytes_say)
+{
+    uint64_t random = 1;
+
+    for (unsigned i = 0; i < 20000; i++) {
+        uint8_t bytes[INSN_MAX_LENGTH];
+        struct insn a, b;
+        uint64_t seed;
+
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        seed = random >> 32 & 511;
+        for (unsigned k = 0; k < sizeof bytes; k++)
+            bytes[k] = (uint8_t)((seed + 1) * (k + 1) * 0x9E3779B1u >> 20);
+        bool code32 = (random >> 45 & 1) != 0;
+        bool x = decode(bytes, sizeof bytes, code32, &a);
+        bool y = decode_afresh(bytes, sizeof bytes, code32, &b);
+        cr_assert(x == y && a.status == b.status && a.id == b.id &&
+                      a.length == b.length && a.operands == b.operands &&
+                      a.operand_size == b.operand_size &&
+                      memcmp(a.op, b.op, sizeof a.op) == 0,
+                  "bytes of seed %u", (unsigned)seed);
+    }
+}
+
 Test(decode, every_id_has_a_name)
 {
     for (unsigned i = 0; i < INSN_COUNT; i++)
