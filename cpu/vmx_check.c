@@ -72,7 +72,7 @@ static const char *check_injection(const struct machine *m)
     REQUIRE(error == (hardware && !real && wants_error_code(vector)),
             "error code of the injected event");
     REQUIRE((info & 0x7FFFF000u) == 0, "reserved bits of the injected event");
-    REQUIRE(!error || vmcs_get(m, F_ENTRY_ERROR_CODE) >> 15 == 0,
+    REQUIRE(!error || vmcs_get(m, F_ENTRY_ERROR_CODE) >> 16 == 0,
             "error code's reserved bits");
     REQUIRE(type < TYPE_SOFTWARE_INTERRUPT ||
                 (length >= 1 && length <= INSN_MAX_LENGTH),

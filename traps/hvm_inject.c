@@ -63,11 +63,24 @@ static bool combine(struct monitor *mon, struct arch_event *event)
     return arch_escalate(&first, &f, event);
 }
 
+/* A task switch that faulted past its point of no return has left a CS that a
+ * VM entry would refuse: the monitor delivers that fault itself. */
+static bool half_switched(const struct monitor *mon)
+{
+    return (hvm_of(mon)->valid & PART_SEGMENTS) &&
+           !(mon->v.seg[SEG_CS].attr & SEG_P);
+}
+
 void hvm_inject(struct monitor *mon, const struct arch_event *event,
                 const char *cause)
 {
     struct arch_event now = *event;
 
+    if (half_switched(mon)) {
+        hvm_of(mon)->vectoring = false;
+        inject_by_hand(mon, event, cause);
+        return;
+    }
     if (!combine(mon, &now)) {
         exits_stop(mon, MONITOR_TRIPLE_FAULT, "triple fault");
         return;

@@ -82,7 +82,7 @@ static const struct change control_changes[] = {
     {CONTROLS, INJECT, VALID | 3 << 8 | VEC_GP, 0, 0}, /* its error code */
     {ALLOWED, INJECT, VALID | 0xB00 | VEC_GP, 0, 0},
     {CONTROLS, INJECT, VALID | 0xB00 | VEC_UD, 0, 0},
-    {CONTROLS, INJECT, VALID | 0xB00 | VEC_GP, VMCS_ENTRY_ERROR_CODE, 0x8000},
+    {CONTROLS, INJECT, VALID | 0xB00 | VEC_GP, VMCS_ENTRY_ERROR_CODE, 0x10000},
     {CONTROLS, INJECT, VALID | 3 << 8 | VEC_UD | 0x1000, 0, 0},
     {CONTROLS, INJECT, VALID | 4 << 8 | 0x80, 0, 0}, /* length 0 */
     {CONTROLS, INJECT, VALID | 4 << 8 | 0x80, VMCS_ENTRY_LENGTH, 16},

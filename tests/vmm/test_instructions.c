@@ -512,6 +512,7 @@ static void everywhere(bool user)
         run(&ways[WAY_BARE], &b, b.bare, b.bare_stop);
         compare_technique(&b, WAY_TRAP_TLB);
         compare_technique(&b, WAY_STATIC_TLB);
+        compare_technique(&b, WAY_HVM_TLB);
         free(b.code);
         release(&b);
         left -= count;
