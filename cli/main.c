@@ -37,6 +37,7 @@ static const struct command commands[] = {
     {"bench", "one operation many times: what each technique costs", cmd_bench},
     {"hole", "the instructions that break trap-and-emulate, executed",
      cmd_hole},
+    {"disasm", "the kernel's code beside its translation (bt)", cmd_disasm},
     {"scan", "list the sensitive instructions of a kernel image", cmd_scan},
     {"lab", "list, start and test the labs", cmd_lab},
     {"errata", "test the software processor for its known faults", cmd_errata},

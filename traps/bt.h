@@ -40,7 +40,7 @@ struct bt_config {
 enum {
     BT_UNIT_LIMIT = 48,
     BT_UNIT_MAX = 64,
-    BT_CACHE_MIN = 32 << 10, /* bytes */
+    BT_CACHE_MIN = 64 << 10, /* bytes */
     BT_CACHE_MAX = 3328 << 10,
 };
 /* Before the guest is entered. */
@@ -57,31 +57,57 @@ enum bt_kind {
 };
 const char *bt_kind_name(enum bt_kind kind);
 
-/* For disassembly: the unit that holds a guest address, instruction by
- * instruction of the cache. */
+/* ---- to look at (bt_view.c) ---- */
+
+/* Where an emitted branch leads. */
+enum bt_to {
+    BT_TO_NEXT,    /* no branch */
+    BT_TO_UNIT,    /* to a translation, of target_guest */
+    BT_TO_NOTHING, /* target_guest, not translated so far: the translator */
+    BT_TO_LOOKUP,  /* the shared look-up of indirect targets */
+    BT_TO_HERE,    /* over a part of the same instruction's translation */
+    BT_TO_MONITOR, /* a call of the monitor */
+};
+
+/* One instruction of the cache. */
 struct bt_piece {
     uint32_t guest; /* address of the guest's instruction */
     uint32_t cache; /* linear address of the emitted one */
-    uint8_t kind;   /* enum bt_kind */
-    bool first;     /* the first one for this guest instruction */
+    uint8_t length;
+    uint8_t bytes[15]; /* behind length: whatever follows */
+    uint8_t kind;      /* enum bt_kind */
+    uint8_t target;    /* enum bt_to */
+    bool first;        /* the first one for this guest instruction */
+    uint32_t target_guest;
 };
+
 struct bt_unit_view {
+    uint32_t unit; /* number, until the cache is emptied */
     uint32_t guest, guest_bytes;
     uint32_t cache, cache_bytes; /* linear */
     unsigned instructions;
-    size_t pieces;
 };
-/* The newest unit that begins at, or else contains, a guest linear address;
- * false: none. */
+
+/* The unit that begins at a guest linear address, else the newest that contains
+ * it; false: none. */
 bool bt_unit_at(struct monitor *mon, uint32_t linear,
                 struct bt_unit_view *view);
-size_t bt_unit_pieces(struct monitor *mon, uint32_t unit_guest,
-                      struct bt_piece *out, size_t count);
+/* The first unit, by guest address, that begins in [from, end). */
+bool bt_unit_next(struct monitor *mon, uint32_t from, uint32_t end,
+                  struct bt_unit_view *view);
+/* A unit's emitted instructions in the cache's order; how many. */
+size_t bt_unit_pieces(struct monitor *mon, uint32_t unit, struct bt_piece *out,
+                      size_t count);
+enum { BT_PIECES_MAX = BT_UNIT_MAX * 24 };
+/* What emitted code finds at a linear address ("virtual IF"); NULL: nothing
+ * of ours. A static string. */
+const char *bt_word_name(struct monitor *mon, uint32_t linear);
 /* Bytes of the cache; how many could be read. */
 size_t bt_cache_read(struct monitor *mon, uint32_t linear, void *out,
                      size_t bytes);
-/* Translate what begins here, without executing it. False: not fetchable, or
- * the guest's kernel is not in a state that is translated. */
+/* Translate what begins here, without executing it (which sets accessed bits
+ * as if it were). Only while the machine stands still. False: not fetchable,
+ * no room, or the guest's kernel is not in a state that is translated. */
 bool bt_translate_only(struct monitor *mon, uint32_t eip);
 
 #endif

@@ -7,6 +7,7 @@
  *   bt_emit.c       the code that one guest instruction becomes
  *   bt_exit.c       callouts and traps out of the cache
  *   bt_pages.c      the guest pages that were translated: kept honest
+ *   bt_view.c       units to look at
  */
 #ifndef TRAPS_BT_PRIV_H
 #define TRAPS_BT_PRIV_H

@@ -142,3 +142,21 @@ void view_draw(struct canvas *c, const struct inspection *in,
     }
     draw_bottom(c, ui);
 }
+
+void view_short_text(const char *text, char *out, size_t bytes)
+{
+    static const char *const silent[] = {"dword ptr ", "ptr "};
+    size_t used = 0;
+    while (*text && used + 1 < bytes) {
+        size_t skip = 0;
+        for (unsigned i = 0; i < 2 && !skip; i++)
+            if (strncmp(text, silent[i], strlen(silent[i])) == 0)
+                skip = strlen(silent[i]);
+        text += skip;
+        if (skip)
+            continue;
+        out[used++] = *text;
+        text += text[0] == ',' && text[1] == ' ' ? 2 : 1;
+    }
+    out[used] = '\0';
+}

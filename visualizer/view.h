@@ -93,6 +93,10 @@ void view_console(struct canvas *c, struct rect where,
                   const struct inspection *in, const struct ui *ui);
 void view_help(struct canvas *c, struct rect where, const struct ui *ui);
 
+/* "mov eax, dword ptr [8]" as "mov eax,[8]": a size of four goes without
+ * saying, and so does "ptr". */
+void view_short_text(const char *text, char *out, size_t bytes);
+
 /* The row of a pane that the cursor is on must be shown: the first of rows
  * shown, for a cursor at index of count things. */
 int view_first_row(int index, int count, int rows);

@@ -28,26 +28,6 @@ static bool has_breakpoint(const struct ui *ui, uint32_t address)
     return false;
 }
 
-/* "mov eax, dword ptr [8]" as "mov eax,[8]": a size of four goes without
- * saying, and so does "ptr". */
-static void short_text(const char *text, char *out, size_t bytes)
-{
-    static const char *const silent[] = {"dword ptr ", "ptr "};
-    size_t used = 0;
-    while (*text && used + 1 < bytes) {
-        size_t skip = 0;
-        for (unsigned i = 0; i < 2 && !skip; i++)
-            if (strncmp(text, silent[i], strlen(silent[i])) == 0)
-                skip = strlen(silent[i]);
-        text += skip;
-        if (skip)
-            continue;
-        out[used++] = *text;
-        text += text[0] == ',' && text[1] == ' ' ? 2 : 1;
-    }
-    out[used] = '\0';
-}
-
 static void draw_code_row(struct canvas *c, int row, int column, int width,
                           const struct inspect_line *line, bool current,
                           bool selected, const struct ui *ui)
@@ -64,7 +44,7 @@ static void draw_code_row(struct canvas *c, int row, int column, int width,
     if (line->symbol[0] && width >= 56)
         text_end -= 18;
     char text[sizeof line->text];
-    short_text(line->text, text, sizeof text);
+    view_short_text(line->text, text, sizeof text);
     canvas_text(c, row, at, column + text_end - at - 1, style, text);
     if (line->symbol[0] && width >= 56)
         canvas_printf(c, row, column + text_end, 17, STYLE_DIM, "<%s>",

@@ -57,7 +57,7 @@ helps
 helps --help
 helps --version
 helps help run
-for command in run step compare bench hole scan lab errata grade; do
+for command in run step compare disasm bench hole scan lab errata grade; do
     "$UMBRA" $command --help >"$scratch/out" 2>"$scratch/err" </dev/null ||
         fail "umbra $command --help: status $?"
     "$UMBRA" --help | grep -q "umbra $command " ||
@@ -92,6 +92,9 @@ want 2 "seconds" run --max-time never
 want 2 "not built yet" run --gdb 1234
 want 2 "more than one kernel" run a b
 want 2 "@lumen" run @frobnicate
+want 2 "translates nothing" disasm --cpu trap
+want 2 "neither a name" disasm --at frobnicate
+want 2 "cannot be" disasm --at 90000000 --after 1000
 want 2 "no benchmark 'frobnicate'" bench frobnicate
 want 2 "--cpu frobnicate: unknown" bench --cpu frobnicate
 want 2 "--scale" bench --scale 0

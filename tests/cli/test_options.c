@@ -96,8 +96,8 @@ Test(cli_options, the_translators_switches_reach_their_place)
     refused("--bt-without chain,chains", "unknown optimization 'chains'");
     refused("--bt-unit 0", "from 1 to 64");
     refused("--bt-unit 65", "from 1 to 64");
-    refused("--bt-cache 4", "from 32 to 3328");
-    refused("--bt-cache 1M", "from 32 to 3328");
+    refused("--bt-cache 4", "from 64 to 3328");
+    refused("--bt-cache 1M", "from 64 to 3328");
 }
 
 Test(cli_options, repeatable_options_keep_their_order)
