@@ -142,10 +142,13 @@ static enum machine_stop requested_step(struct machine *m)
 
     m->step_requested = false;
     why = step_one(m);
-    if (!m->vmx.on)
+    if (!m->vmx.on) {
         m->client.stepped(m->client.owner);
-    else if (m->vmx.non_root && !m->step_requested && m->vmx.trap)
+        if (m->attend) /* it was for this that the monitor wanted the step */
+            m->mid_block = false;
+    } else if (m->vmx.non_root && !m->step_requested && m->vmx.trap) {
         vmx_monitor_trap(m);
+    }
     return why;
 }
 
@@ -168,7 +171,7 @@ enum machine_stop machine_run(struct machine *m)
             return MACHINE_STOPPED;
         }
         boundary(m);
-        if (m->stop || m->triple)
+        if (m->stop || m->triple || m->step_requested)
             continue;
         if (m->halted)
             return MACHINE_HALTED;

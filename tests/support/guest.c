@@ -2,6 +2,7 @@
 #include "tests/support/guest.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +90,22 @@ struct blob guest_embedded(const char *name)
     }
     cr_assert_fail("no guest named %s", name);
     return (struct blob){NULL, 0, name};
+}
+
+struct blob guest_built(const char *name)
+{
+    const char *build = getenv("UMBRA_BUILD");
+    uint8_t *data = malloc(1 << 20);
+    char path[512];
+    size_t n;
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/guests/%s", build ? build : "build", name);
+    f = fopen(path, "rb");
+    cr_assert(f && data, "%s", path);
+    n = fread(data, 1, 1 << 20, f);
+    fclose(f);
+    return (struct blob){data, n, name};
 }
 
 void guest_open(struct guest *g, const struct way *way, struct blob kernel,

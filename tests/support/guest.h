@@ -59,6 +59,9 @@ void guest_close(struct guest *g);
 /* One of the kernels inside the program: "lumen", "lumen-trap", "lumen-pv". */
 struct blob guest_embedded(const char *name);
 
+/* A guest of the build tree that is not inside the program; never freed. */
+struct blob guest_built(const char *name);
+
 /* Hash events from now on, to this number (0: all); the hash so far starts
  * afresh. */
 void guest_watch(struct guest *g, uint64_t until);
