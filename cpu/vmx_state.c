@@ -149,9 +149,9 @@ static void load_all(struct machine *m)
     s.sysenter_esp = vmcs_get(m, F_GUEST_SYSENTER_ESP);
     s.sysenter_eip = vmcs_get(m, F_GUEST_SYSENTER_EIP);
     load_blocking(m, &s);
-    s.cpl = state_protected(&s)
-                ? (s.seg[SEG_SS].attr & SEG_DPL) >> SEG_DPL_SHIFT
-                : 0;
+    s.cpl = 0;
+    if (state_protected(&s))
+        s.cpl = (uint8_t)((s.seg[SEG_SS].attr & SEG_DPL) >> SEG_DPL_SHIFT);
     if (!s.seg[SEG_SS].attr) /* null: its selector has the privilege */
         s.cpl = s.seg[SEG_SS].selector & SEL_RPL;
     machine_set_state(m, &s);
