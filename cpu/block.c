@@ -75,7 +75,8 @@ static bool look_at(struct machine *m, uint64_t linear, struct code_page *p,
     else
         n = code_bytes(m, (uint32_t)linear, buffer, n);
     known = decode_flow(bytes, n, code32, insn);
-    site = known && !own && intercept_wanted(m, insn, p->strict);
+    site = known && (!own || insn->id == INSN_RDTSC) &&
+           intercept_wanted(m, insn, p->strict);
     quiet = known && !own && code_is_pause(bytes, insn);
     if (!known)
         insn->length = 1;
@@ -229,6 +230,8 @@ void code_look_again(struct code_page *p, unsigned from, unsigned to)
 {
     unsigned at = from < p->longest ? 0 : from - p->longest + 1;
 
+    for (unsigned i = from; i < to; i++)
+        bit_clear(p->interior, i);
     for (; at < to; at++)
         if (at + (p->blocks[at] >> BLOCK_SIZE_SHIFT) > from)
             p->blocks[at] = 0;

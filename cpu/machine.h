@@ -150,9 +150,9 @@ void machine_set_arith_flags(struct machine *m, uint32_t eflags);
 
 /* The linear range [first, last] holds code that the monitor made (first >
  * last: none). The clock asks client.weight about it; INT3 there goes to
- * client.exit at once (MX_SOFTWARE, vector 3); no instruction there is
- * replaced, so there may be none of those that the processor gets wrong
- * (RDTSC, IN, WRMSR...; a LOCK form that the manual forbids makes its page
+ * client.exit at once (MX_SOFTWARE, vector 3); no instruction there but RDTSC
+ * is replaced, so there may be none of those that the processor gets wrong
+ * (IN, WRMSR...; a LOCK form that the manual forbids makes its page
  * run one instruction at a time). */
 void machine_set_weighed(struct machine *m, uint32_t first, uint32_t last);
 

@@ -284,6 +284,11 @@ static inline bool bit_test(const uint64_t *bits, unsigned n)
     return bits[n / 64] >> (n % 64) & 1;
 }
 
+static inline void bit_clear(uint64_t *bits, unsigned n)
+{
+    bits[n / 64] &= ~(1ull << (n % 64));
+}
+
 static inline void bit_set(uint64_t *bits, unsigned n)
 {
     bits[n / 64] |= 1ull << (n % 64);

@@ -106,15 +106,17 @@ enum machine_stop step_one(struct machine *m)
     if (code_is_pause(bytes, &insn)) {
         step_over(m, linear, insn.length);
         why = MACHINE_STEPPED;
-    } else if (!is_own_code(m, linear) &&
+    } else if ((!is_own_code(m, linear) || insn.id == INSN_RDTSC) &&
                (holds_trap(&insn) ||
                 intercept_wanted(m, &insn, live_cpl(m) > 0))) {
+        int weight = (int)code_weight(m, linear);
+
         m->stepping = true;
-        clock_add(&m->clock, 1);
+        clock_add(&m->clock, weight);
         why = intercept_execute(m, &insn) ? MACHINE_STEPPED : MACHINE_FAULTED;
         m->stepping = false;
         if (why == MACHINE_FAULTED)
-            clock_add(&m->clock, -1);
+            clock_add(&m->clock, -weight);
     } else {
         repeats = repeats_left(m, &insn) != 0;
         code_stepping(m, linear, insn.length);

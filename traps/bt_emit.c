@@ -477,8 +477,9 @@ bool bt_emit_insn(struct bt_emit *e, const struct insn *insn,
         return false;
     default: break;
     }
+    /* RDTSC traps by itself where the guest must not have the real time. */
     if (insn->cls == CLASS_NONE || insn->id == INSN_CPUID ||
-        harmless_segment(insn)) {
+        insn->id == INSN_RDTSC || harmless_segment(insn)) {
         copy(e, insn, bytes, at, start);
         return true;
     }

@@ -241,3 +241,29 @@ Test(machine_own, attend_again_at_the_next_block)
     cr_expect_eq(attended, 5);
     cr_expect_eq(machine_reg(machine, GPR_EAX), 4);
 }
+
+/* RDTSC is the machine's there too, and code is still appended behind it. */
+static void append_after_rdtsc(void)
+{
+    if (++rounds == 3) {
+        machine_stop(machine);
+        return;
+    }
+    put_now(exit_eip, (const uint8_t[]){0x89, 0xC3, 0x0F, 0x31, OP_INT3}, 5);
+}
+
+Test(machine_own, rdtsc_among_code_that_grows)
+{
+    rounds = 0;
+    light = true;
+    CODE_AT(OWN, OP_NOP, 0x0F, 0x31, OP_INT3); /* 0 1; INT3 weighs 1 */
+    own_open();
+    at_exit = append_after_rdtsc;
+    run_to_exit();
+    /* A round is MOV, RDTSC, INT3, all at odd addresses; the first has no MOV.
+     * What RDTSC reads has itself counted, but not its time. */
+    cr_expect_eq(machine_reg(machine, GPR_EBX), RDTSC_CYCLES + 3);
+    cr_expect_eq(machine_reg(machine, GPR_EAX), 2 * RDTSC_CYCLES + 5);
+    cr_expect_eq(machine_now(machine), 3 * RDTSC_CYCLES + 5, "%llu",
+                 (unsigned long long)machine_now(machine));
+}
