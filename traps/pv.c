@@ -98,6 +98,7 @@ static void hypercall_exit(struct monitor *mon, const struct machine_exit *e)
     pv_of(mon)->site = monitor_site(mon);
     mon->dirty = true;
     mon->v.eip = e->next_eip;
+    mon->v.interrupt_shadow = false;
     pv_hypercall(mon);
     pv_upcall(mon);
 }

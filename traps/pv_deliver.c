@@ -72,6 +72,7 @@ static bool enter_handler(struct monitor *mon, const struct arch_event *event,
     mon->v.eip = eip;
     mon->v.eflags &= ~(EFL_TF | EFL_NT | EFL_RF);
     mon->v.halted = false;
+    mon->v.interrupt_shadow = false;
     mon->dirty = true;
     machine_set_halted(mon->machine, false);
     pv_refresh_flag(mon);
