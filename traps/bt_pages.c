@@ -163,18 +163,43 @@ void bt_page_add(struct bt *bt, uint32_t page, uint32_t unit, unsigned which)
     bt->pages[page].first_unit = unit;
 }
 
+/* Only what was translated from these bytes. */
+static void drop_overlapping(struct monitor *mon, uint32_t index,
+                             uint32_t offset, uint32_t bytes)
+{
+    struct bt *bt = bt_of(mon);
+    uint32_t first = (bt->pages[index].page << PAGE_SHIFT) + offset;
+    uint32_t unit = bt->pages[index].first_unit;
+
+    while (unit != NONE) {
+        const struct bt_unit *u = &bt->units[unit];
+        unsigned which = u->page[0] == index ? 0 : 1;
+
+        if (u->eip - first < bytes || first - u->eip < u->guest_bytes)
+            bt_unit_kill(mon, unit);
+        unit = bt->units[unit].next[which];
+    }
+}
+
+/* A page that is written once or twice has become data, or is being loaded: all
+ * of it goes, and writes are free again. One that goes on being both stays
+ * watched, and loses only what changed. */
+enum { MIXED = 3 };
+
 void bt_pages_written(struct monitor *mon, gpa_t gpa, uint32_t bytes)
 {
     struct bt *bt = bt_of(mon);
-    uint32_t gfn = (uint32_t)(gpa.v >> PAGE_SHIFT);
+    uint32_t gfn = (uint32_t)(gpa.v >> PAGE_SHIFT), next;
 
-    (void)bytes;
-    while (bt->by_gfn[gfn]) {
-        uint32_t index = bt->by_gfn[gfn] - 1;
+    for (uint32_t n = bt->by_gfn[gfn]; n; n = next) {
+        struct bt_page *p = &bt->pages[n - 1];
 
-        bt->pages[index].rewrites++;
+        next = p->same_gfn;
         mon->trace->count.bt_rewrites++;
-        drop(mon, index);
+        if (++p->rewrites < MIXED)
+            drop(mon, n - 1);
+        else
+            drop_overlapping(mon, n - 1, (uint32_t)gpa.v & PAGE_MASK, bytes);
     }
 }
 

@@ -56,7 +56,9 @@ static void fetch_site(struct monitor *mon)
 
     v->eip = hvm_read(mon, VMCS_GUEST_EIP);
     v->eflags = hvm_read(mon, VMCS_GUEST_EFLAGS);
-    v->cpl = state_protected(v) ? (ss & SEG_DPL) >> SEG_DPL_SHIFT : 0;
+    v->cpl = 0;
+    if (state_protected(v))
+        v->cpl = (uint8_t)((ss & SEG_DPL) >> SEG_DPL_SHIFT);
     v->interrupt_shadow = (blocking & (BLOCKING_STI | BLOCKING_MOV_SS)) != 0;
     v->nmi_blocked = (blocking & BLOCKING_NMI) != 0;
 }

@@ -43,8 +43,15 @@ static void no_lookup(struct vm_config *c)
     c->bt_without = 1u << BT_LOOKUP;
 }
 
+/* A page table that is written again and again stays traced. */
+static void in_sync(struct vm_config *c)
+{
+    c->mmu_without = MMU_UNSYNC | MMU_UNSHADOW;
+}
+
 static void no_adapt(struct vm_config *c)
 {
+    in_sync(c);
     c->bt_without = 1u << BT_ADAPT;
 }
 
@@ -243,7 +250,7 @@ Test(bt_optimizations, adapt_turns_traces_into_callouts)
 {
     struct counters with, without;
 
-    count("stores", 1000, NULL, &with);
+    count("stores", 1000, in_sync, &with);
     count("stores", 1000, no_adapt, &without);
     cr_expect(with.exits[EXIT_PAGE_FAULT] < 40, "%llu",
               (unsigned long long)with.exits[EXIT_PAGE_FAULT]);
