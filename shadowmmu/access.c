@@ -223,7 +223,7 @@ void mmu_drop_gpa(struct mmu *m, gpa_t page)
     }
     /* If it was a guest table, nothing derived from it can be trusted. */
     if (tables_traced(&m->t, gfn))
-        m->ops->table_written(m, gfn, 0, TABLE_ENTRIES - 1);
+        mmu_table_written(m, gfn, 0, TABLE_ENTRIES - 1);
 }
 
 void mmu_forget_table(struct mmu *m, gpa_t page)

@@ -9,8 +9,9 @@
  *
  * What is kept must not get old: every guest page that a shadow is derived
  * from is write-protected everywhere (traced), and a write to it ends in
- * shadow_table_written(). In step with the guest's tables at every moment, the
- * shadow is stricter than a TLB, which is allowed.
+ * shadow_table_written(). So the shadow is stricter than a TLB, which is
+ * allowed; page tables that are written often may be as lax as one
+ * (unsync.h).
  *
  * Reference: SDM 3A, "32-Bit Paging"; K1-K11 of the KVM MMU's documentation
  * describe the same problems.

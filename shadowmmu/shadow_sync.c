@@ -98,7 +98,6 @@ static void sync_directory(struct mmu *m, int slot, unsigned index)
 void shadow_table_written(struct mmu *m, uint32_t gfn, unsigned first,
                           unsigned last)
 {
-    unsync_seen(m, gfn, first, last);
     for (uint32_t at = m->t.derived[gfn]; at; at = m->t.slot[at - 1].next) {
         int slot = (int)at - 1;
         const struct table *table = &m->t.slot[slot];

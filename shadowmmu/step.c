@@ -119,7 +119,7 @@ static void close_page(struct mmu *m, const struct step_page *page)
 void step_written(struct mmu *m, uint32_t gfn, unsigned first, unsigned last)
 {
     if (tables_traced(&m->t, gfn))
-        m->ops->table_written(m, gfn, first, last);
+        mmu_table_written(m, gfn, first, last);
 }
 
 static void compare_page(struct mmu *m, const struct step_page *page)

@@ -121,6 +121,14 @@ static inline void mmu_watched(const struct mmu *m, gpa_t gpa, uint32_t bytes)
         m->c.watched(m->c.ctx, gpa, bytes);
 }
 
+/* Bring what is derived from words of a guest page into line with them. */
+static inline void mmu_table_written(struct mmu *m, uint32_t gfn,
+                                     unsigned first, unsigned last)
+{
+    unsync_seen(m, gfn, first, last);
+    m->ops->table_written(m, gfn, first, last);
+}
+
 /* walk.c. Read only: neither accessed nor dirty bits change. */
 void walk_tables(struct mmu *m, uint32_t linear, unsigned access,
                  struct guest_walk *w);

@@ -87,7 +87,7 @@ void unsync_entry(struct mmu *m, uint32_t gfn, unsigned index)
     const uint8_t *words = page ? words_of(m, gfn) : NULL;
 
     if (words && memcmp(words + index * 4, &page->before[index], 4) != 0)
-        m->ops->table_written(m, gfn, index, index);
+        mmu_table_written(m, gfn, index, index);
 }
 
 /* Returns whether a word had changed. */
@@ -98,7 +98,7 @@ static bool sync_page(struct mmu *m, const struct unsync_page *page)
     bool changed = false;
 
     if (!words) {
-        m->ops->table_written(m, gfn, 0, TABLE_ENTRIES - 1);
+        mmu_table_written(m, gfn, 0, TABLE_ENTRIES - 1);
         return true;
     }
     for (unsigned at = 0; at < TABLE_ENTRIES; at += CHUNK) {
@@ -106,7 +106,7 @@ static bool sync_page(struct mmu *m, const struct unsync_page *page)
             continue;
         for (unsigned i = at; i < at + CHUNK; i++)
             if (memcmp(words + i * 4, &page->before[i], 4) != 0)
-                m->ops->table_written(m, gfn, i, i);
+                mmu_table_written(m, gfn, i, i);
         changed = true;
     }
     return changed;

@@ -161,8 +161,8 @@ static inline void program_read(struct program *p)
         cr_assert(f.error == want.error && f.cr2 == linear);
     if (!done)
         return;
+    reference_access(w, linear, access, true); /* may be that very word */
     cr_assert_eq(value, reference_read(w, want.gpa));
-    reference_access(w, linear, access, true);
 }
 
 /* The kernel changes a page table, by a store or by the VMM's hand. */
