@@ -101,27 +101,66 @@ static bool vector_has_error(uint32_t vector)
            vector == VEC_AC;
 }
 
-/* Where the INT instruction that ends at EIP starts (prefixes make it more
- * than two bytes), and which it is. */
-static uint32_t software_start(struct machine *m, uint32_t next,
+static bool is_prefix(uint8_t byte)
+{
+    switch (byte) {
+    case 0x26:
+    case 0x2E:
+    case 0x36:
+    case 0x3E:
+    case 0x64:
+    case 0x65: /* segments */
+    case 0x66:
+    case 0x67: /* sizes */
+    case 0xF2:
+    case PREFIX_REP: return true;
+    default: return false;
+    }
+}
+
+/* Prefixes, or the end of another instruction? The running block ends with
+ * this one: where does the last of its instructions begin that ends at end? */
+static uint32_t prefixed_start(struct machine *m, uint32_t start, uint32_t end)
+{
+    bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
+    uint32_t at = (uint32_t)clock_running(&m->clock)->address;
+
+    while (at < start) {
+        uint8_t bytes[INSN_MAX_LENGTH];
+        size_t n = code_bytes(m, at, bytes, sizeof bytes);
+        struct insn insn;
+
+        if (!decode_flow(bytes, n, code32, &insn))
+            break;
+        if (at + insn.length == end)
+            return at;
+        at += insn.length;
+    }
+    return start;
+}
+
+/* Where the INT instruction that ends at EIP starts, and which it is: the last
+ * byte of INT n is the vector. SDM 2, "INT n/INTO/INT3/INT1". */
+static uint32_t software_start(struct machine *m, uint8_t vector, uint32_t next,
                                uint8_t *source)
 {
-    for (uint32_t length = 1; length <= INSN_MAX_LENGTH; length++) {
-        uint8_t bytes[INSN_MAX_LENGTH];
-        struct insn insn;
-        uint32_t at = (uint32_t)m->engine.live.seg[SEG_CS].base + next - length;
+    uint32_t base = (uint32_t)m->engine.live.seg[SEG_CS].base;
+    uint8_t last = 0, before = 0;
+    uint32_t start;
 
-        if (code_bytes(m, at, bytes, length) == length &&
-            decode_flow(bytes, length, (*m->engine.live.hflags & HF_CS32) != 0,
-                        &insn) &&
-            insn.length == length &&
-            (insn.id == INSN_INT || insn.id == INSN_INT3 ||
-             insn.id == INSN_INTO)) {
-            *source = insn.id == INSN_INT ? ARCH_SOFTWARE : ARCH_INT3_INTO;
-            return next - length;
-        }
+    code_bytes(m, base + next - 1, &last, 1);
+    if ((vector == VEC_BP && last == OP_INT3) ||
+        (vector == VEC_OF && last == OP_INTO)) {
+        *source = ARCH_INT3_INTO;
+        start = next - 1;
+    } else {
+        *source = ARCH_SOFTWARE;
+        start = next - 2;
     }
-    return next;
+    code_bytes(m, base + start - 1, &before, 1);
+    if (!m->stepping && is_prefix(before))
+        start = prefixed_start(m, base + start, base + next) - base;
+    return start;
 }
 
 static void step_trap(struct machine *m)
@@ -272,7 +311,7 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
         software_interrupt(m, VEC_BP, eip - 1, eip, ARCH_INT3_INTO);
     } else if (software) {
         uint8_t source = ARCH_SOFTWARE;
-        uint32_t start = software_start(m, eip, &source);
+        uint32_t start = software_start(m, (uint8_t)vector, eip, &source);
 
         if (m->stepping)
             clock_add(&m->clock, m->weight);

@@ -24,6 +24,7 @@ enum {
     TWIN_LIMIT = 1 << 16,   /* pages of twins at most */
     OWN_STORES = 8,         /* then the page is stepped */
     CALM_STEPS = 64,        /* stepped without one: tried again as it was */
+    WALK_SLOTS = 64,        /* translations kept for delivery */
 };
 
 /* What is known of a page that holds code. It is made at the first fetch and
@@ -66,6 +67,16 @@ enum {
 struct fetch_slot {
     uint64_t page; /* linear page number + 1; 0: empty */
     struct code_page *code;
+};
+
+/* A translation and the entries it came from (cpu/linear.c). */
+struct walk_slot {
+    uint64_t key; /* 0: empty */
+    uint32_t cr3;
+    uint32_t pde, pte;
+    unsigned references;
+    ma_t pde_at, pte_at; /* the same for a large page */
+    ma_t page;
 };
 
 /* Why the TLB-fill hook refused an access. */
@@ -119,6 +130,7 @@ struct machine {
     /* Code pages by frame number. */
     struct code_page **pages;
     struct fetch_slot fetch[FETCH_SLOTS];
+    struct walk_slot walks[WALK_SLOTS];
     uint8_t *twins;
     uint32_t twin_count;
     struct code_page *dirty[8]; /* written by the instruction being stepped */
@@ -136,6 +148,8 @@ struct machine {
 };
 
 /* walk.c */
+/* Are linear addresses translated at present? */
+bool walk_translates(const struct machine *m);
 /* Translate as the processor does, setting A and D. False: f. */
 bool walk_access(struct machine *m, uint32_t linear, bool write, bool user,
                  bool fetch, ma_t *ma, bool *writable, struct fault *f);
@@ -160,7 +174,7 @@ struct code_page *code_executing(struct machine *m, uint64_t linear,
 /* Replace the first byte of the instruction at an offset where it is fetched:
  * by INT3, or by a prefix that makes a plain NOP of PAUSE, for which the engine
  * would leave its loop each time. */
-enum { OP_INT3 = 0xCC, OP_NOP = 0x90 };
+enum { OP_INT3 = 0xCC, OP_INTO = 0xCE, OP_NOP = 0x90 };
 enum { PREFIX_OPERAND_SIZE = 0x66, PREFIX_REP = 0xF3 };
 void code_make_site(struct machine *m, struct code_page *p, unsigned offset,
                     uint8_t byte);

@@ -43,7 +43,7 @@ static bool denied(uint32_t rights, bool write, bool user, uint32_t cr0)
 }
 
 /* An unrestricted guest's addresses are translated in every mode. */
-static bool translates(const struct machine *m)
+bool walk_translates(const struct machine *m)
 {
     return (m->engine.live.cr[0] & CR0_PG) ||
            (m->vmx.loaded && (m->vmx.c.proc2 & PROC2_UNRESTRICTED));
@@ -58,7 +58,7 @@ bool walk_access(struct machine *m, uint32_t linear, bool write, bool user,
     bool large;
 
     *writable = true;
-    if (!translates(m)) {
+    if (!walk_translates(m)) {
         *ma = MA(linear);
         return true;
     }
@@ -104,7 +104,7 @@ void machine_walk(const struct machine *m, uint32_t linear, struct hw_walk *w)
     uint32_t rights;
 
     *w = (struct hw_walk){.present = false};
-    if (!translates(m)) {
+    if (!walk_translates(m)) {
         w->present = w->writable = w->user = true;
         w->ma = MA(linear);
         return;
@@ -186,97 +186,4 @@ bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
     if (writable)
         result->perms |= UC_PROT_WRITE;
     return true;
-}
-
-/* ---- linear memory for the architecture's procedures ------------------ */
-
-static uint32_t physical_read(struct machine *m, ma_t ma, unsigned size)
-{
-    uint32_t value = 0;
-
-    if (memory_has(&m->memory, ma, size))
-        memcpy(&value, memory_at(&m->memory, ma), size);
-    else
-        value = m->client.mmio_read(m->client.ctx, ma, size);
-    return value;
-}
-
-static void physical_write(struct machine *m, ma_t ma, unsigned size,
-                           uint32_t value)
-{
-    if (!memory_has(&m->memory, ma, size)) {
-        m->client.mmio_write(m->client.ctx, ma, size, value);
-        return;
-    }
-    memcpy(memory_at(&m->memory, ma), &value, size);
-    machine_memory_written(m, ma, size);
-}
-
-/* The part of an access that lies in its first page. */
-static unsigned first_part(uint32_t linear, unsigned size)
-{
-    unsigned room = PAGE_BYTES - (linear & PAGE_MASK);
-
-    return size < room ? size : room;
-}
-
-static bool linear_read(void *ctx, uint32_t linear, unsigned size, bool user,
-                        uint32_t *value, struct fault *f)
-{
-    struct machine *m = ctx;
-    unsigned part = first_part(linear, size);
-    bool writable;
-    ma_t a, b;
-
-    if (!walk_access(m, linear, false, user, false, &a, &writable, f))
-        return false;
-    if (part == size) {
-        *value = physical_read(m, a, size);
-        return true;
-    }
-    if (!walk_access(m, linear + part, false, user, false, &b, &writable, f))
-        return false;
-    *value = 0;
-    for (unsigned i = 0; i < size; i++) {
-        ma_t at = i < part ? MA(a.v + i) : MA(b.v + i - part);
-        *value |= physical_read(m, at, 1) << 8 * i;
-    }
-    return true;
-}
-
-static bool linear_write(void *ctx, uint32_t linear, unsigned size, bool user,
-                         uint32_t value, struct fault *f)
-{
-    struct machine *m = ctx;
-    unsigned part = first_part(linear, size);
-    bool writable;
-    ma_t a, b;
-
-    if (!walk_access(m, linear, true, user, false, &a, &writable, f))
-        return false;
-    if (part == size) {
-        physical_write(m, a, size, value);
-        return true;
-    }
-    if (!walk_access(m, linear + part, true, user, false, &b, &writable, f))
-        return false;
-    for (unsigned i = 0; i < size; i++)
-        physical_write(m, i < part ? MA(a.v + i) : MA(b.v + i - part), 1,
-                       value >> 8 * i & 0xFF);
-    return true;
-}
-
-static void linear_switch(void *ctx, uint32_t cr3)
-{
-    struct machine *m = ctx;
-
-    uc_reg_write(m->engine.uc, UC_X86_REG_CR3, &cr3);
-}
-
-struct mem_ops machine_mem_ops(struct machine *m)
-{
-    return (struct mem_ops){.read = linear_read,
-                            .write = linear_write,
-                            .switch_cr3 = linear_switch,
-                            .ctx = m};
 }
