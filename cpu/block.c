@@ -232,6 +232,7 @@ void code_look_again(struct code_page *p, unsigned from, unsigned to)
 
     for (unsigned i = from; i < to; i++)
         bit_clear(p->interior, i);
+    p->changes++;
     for (; at < to; at++)
         if (at + (p->blocks[at] >> BLOCK_SIZE_SHIFT) > from)
             p->blocks[at] = 0;
@@ -410,18 +411,48 @@ void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user)
         block_slow(m, address, size, back);
 }
 
+/* Instructions of [at, linear) that count. */
+static uint32_t count_before(struct machine *m, uint64_t at, uint32_t linear,
+                             bool code32)
+{
+    uint32_t count = 0;
+
+    while (at < linear) {
+        uint8_t bytes[INSN_MAX_LENGTH];
+        size_t n = code_bytes(m, (uint32_t)at, bytes, sizeof bytes);
+        struct insn insn;
+
+        count += code_weight(m, (uint32_t)at);
+        at += decode_flow(bytes, n, code32, &insn) ? insn.length : 1u;
+    }
+    return count;
+}
+
 void code_refund(struct machine *m, uint32_t linear)
 {
+    bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
     const struct running *block = clock_running(&m->clock);
     uint64_t at = block->address, end = at + block->bytes;
-    uint64_t retired = block->start;
+    struct refund *r = &m->refunds[linear % REFUNDS];
+    const struct code_page *p;
+    uint64_t retired;
+    ma_t page;
 
     if (linear < at || linear >= end)
         return;
-    while (at < linear) {
-        retired += code_weight(m, (uint32_t)at);
-        at += length_at(m, at);
+    p = code_executing(m, at, &page);
+    if (!p || p != r->page || p->changes != r->changes || r->from != at ||
+        r->linear != linear || r->code32 != code32) {
+        *r = (struct refund){.from = at,
+                             .linear = linear,
+                             .code32 = code32,
+                             .count = count_before(m, at, linear, code32)};
+        if (p && at >> PAGE_SHIFT == linear >> PAGE_SHIFT) {
+            r->page = p;
+            r->changes = p->changes;
+        }
     }
+    retired = block->start + r->count;
     if (retired < clock_now(&m->clock))
         clock_set(&m->clock, retired);
 }

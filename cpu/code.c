@@ -50,6 +50,7 @@ static void forget_analysis(struct code_page *p)
     p->longest = p->entered = 0;
     p->twinned = false;
     p->generation++;
+    p->changes++;
 }
 
 void code_drop(struct machine *m, ma_t ma)
@@ -270,6 +271,7 @@ static void look_again(struct machine *m, struct code_page *p)
     clock_forget(&m->clock, p->records);
     memset(p->blocks, 0, sizeof p->blocks);
     p->generation++;
+    p->changes++;
 }
 
 bool code_fetched(struct machine *m, uint64_t linear, ma_t ma,

@@ -25,6 +25,7 @@ enum {
     OWN_STORES = 8,         /* then the page is stepped */
     CALM_STEPS = 64,        /* stepped without one: tried again as it was */
     WALK_SLOTS = 64,        /* translations kept for delivery */
+    REFUNDS = 64,           /* faulting instructions kept */
 };
 
 /* What is known of a page that holds code. It is made at the first fetch and
@@ -42,6 +43,7 @@ struct code_page {
     uint32_t frame;      /* where it is in machine memory */
     uint32_t twin;       /* number of its twin, 0: none */
     unsigned generation; /* changes when what is known here is forgotten */
+    unsigned changes;    /* and with every byte that changes */
     uint16_t longest;    /* of the blocks that begin here, in bytes */
     uint16_t entered;    /* bytes at its start that blocks before it reach */
     const struct code_page *next;    /* where blocks run over into: which, */
@@ -77,6 +79,16 @@ struct walk_slot {
     unsigned references;
     ma_t pde_at, pte_at; /* the same for a large page */
     ma_t page;
+};
+
+/* How many instructions of a block count before one that faulted. */
+struct refund {
+    const struct code_page *page; /* NULL: empty, or the block leaves it */
+    unsigned changes;             /* of the page's */
+    uint64_t from;                /* the block */
+    uint32_t linear;
+    uint32_t count;
+    bool code32;
 };
 
 /* Why the TLB-fill hook refused an access. */
@@ -131,6 +143,7 @@ struct machine {
     struct code_page **pages;
     struct fetch_slot fetch[FETCH_SLOTS];
     struct walk_slot walks[WALK_SLOTS];
+    struct refund refunds[REFUNDS];
     uint8_t *twins;
     uint32_t twin_count;
     struct code_page *dirty[8]; /* written by the instruction being stepped */
