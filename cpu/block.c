@@ -315,15 +315,16 @@ static bool look_up(struct machine *m, uint64_t address)
     }
     if (!must_stop(m) || code_continues(m, address))
         return true;
-    if (m->client.exit || !(m->attend || clock_now(&m->clock) >= m->deadline))
+    if ((m->client.exit && !m->vmx.non_root) ||
+        !(m->attend || clock_now(&m->clock) >= m->deadline))
         return false;
-    /* Without a monitor nobody touches the processor's state at a deadline:
-     * no need to leave the engine for it. */
+    /* Without a monitor (or without a VM exit) nobody touches the processor's
+     * state at a deadline: no need to leave the engine for it. */
     *m->engine.live.eip = (uint32_t)(address - m->engine.live.seg[SEG_CS].base);
     m->attend = false;
     m->client.attend(m->client.owner);
     machine_look(m);
-    return !must_stop(m);
+    return !must_stop(m) && !m->drop_count;
 }
 
 static void stop_here(struct machine *m)
