@@ -16,6 +16,10 @@ static const char *text_or(const struct event *e, const char *otherwise)
 
 static int exit_sentence(const struct event *e, char *b, size_t n)
 {
+    if (e->text) /* by VMX */
+        return snprintf(
+            b, n, "VM exit, reason %" PRIu32 " (%s), qualification %08" PRIX32,
+            e->arg[3], e->text, e->arg[4]);
     return snprintf(
         b, n, "left the guest: %s (vector %" PRIu32 ", error %04" PRIX32 ")",
         exit_reason_name((enum exit_reason)e->cls), e->arg[0], e->arg[1]);

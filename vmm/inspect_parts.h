@@ -16,6 +16,13 @@ enum code_mark inspect_mark(const struct insn *insn,
                             const struct inspection *in,
                             enum cpu_technique technique);
 
+/* inspect_hvm.c: the same in VMX non-root operation; the sentence (NULL: an
+ * ordinary instruction) and its source. */
+enum code_mark inspect_hvm_mark(const struct insn *insn,
+                                const struct cpu_state *guest);
+const char *inspect_hvm_why(const struct insn *insn, enum code_mark mark,
+                            const struct cpu_state *guest, const char **cite);
+
 /* Fills why and next. Needs the processors, the code, the stack, the events. */
 void inspect_why(const struct insn *insn, enum cpu_technique technique,
                  struct inspection *out);

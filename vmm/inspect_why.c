@@ -346,6 +346,13 @@ void inspect_why(const struct insn *insn, enum cpu_technique technique,
     const struct why_row *row = &table[why];
     const char *sentence =
         technique == CPU_PV ? inspect_pv_why(insn, out) : NULL;
+    const char *cite = mark == MARK_NONE && !row->traps ? NULL : row->cite;
+    if (technique == CPU_HVM) {
+        cite = NULL;
+        sentence = inspect_hvm_why(insn, mark, &out->guest, &cite);
+        if (!sentence)
+            sentence = table[WHY_ORDINARY].runs;
+    }
     if (!sentence)
         sentence = sentence_of(why, mark, out, technique);
     if (sentence == table[WHY_ORDINARY].runs && fault_just_now(out)) {
@@ -356,9 +363,9 @@ void inspect_why(const struct insn *insn, enum cpu_technique technique,
         add(&t, "It was found ahead of time and replaced by an instruction "
                 "that traps: the VMM does it instead. As written: ");
     fill_in(&t, sentence, insn, out);
-    if (row->cite && !(mark == MARK_NONE && !row->traps)) {
+    if (cite) {
         add(&t, " [");
-        add(&t, row->cite);
+        add(&t, cite);
         add(&t, "]");
     }
     add_last_fault(&t, out);

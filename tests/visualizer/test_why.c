@@ -143,6 +143,23 @@ Test(vmm_inspect_why, a_paravirtual_kernel_calls)
     says("the handler that the guest has registered");
 }
 
+Test(vmm_inspect_why, non_root_operation_exits_by_its_controls)
+{
+    GIVEN(MOVCR3, CPU_HVM);
+    cr_assert_eq(in.code[0].mark, MARK_TRAPS);
+    says("CR3-load exiting");
+    GIVEN(OUT, CPU_HVM);
+    cr_assert_eq(in.code[0].mark, MARK_DEVICE);
+    says("unconditional I/O exiting");
+    GIVEN(CLI, CPU_HVM);
+    cr_assert_eq(in.code[0].mark, MARK_NONE);
+    says("runs natively: in non-root operation");
+    GIVEN(POPF, CPU_HVM);
+    cr_assert_eq(in.code[0].mark, MARK_NONE);
+    GIVEN(INT80, CPU_HVM);
+    cr_assert_eq(in.code[0].mark, MARK_NONE);
+}
+
 Test(vmm_inspect_why, nothing_traps_on_the_bare_machine)
 {
     static const struct {
