@@ -140,6 +140,11 @@ static void step_live(void *ctx, bool on)
     ((struct step_target *)ctx)->live = on;
 }
 
+static size_t step_vmcs(void *ctx, const char *area, char *text, size_t bytes)
+{
+    return vm_vmcs_text(((struct step_target *)ctx)->vm, area, text, bytes);
+}
+
 static const char *step_report(void *ctx)
 {
     return vm_report(((struct step_target *)ctx)->vm);
@@ -213,6 +218,7 @@ static const struct target_ops step_ops = {
     .restore = step_restore,
     .forget = step_forget,
     .saved_bytes = step_saved_bytes,
+    .vmcs = step_vmcs,
 };
 
 bool step_target_open(struct step_target *t, struct vm_config *config,

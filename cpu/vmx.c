@@ -328,6 +328,16 @@ enum vmx_result vmx_invvpid(struct machine *m, enum vmx_invvpid type,
     return VMX_SUCCEED;
 }
 
+bool vmx_peek(const struct machine *m, enum vmcs_place place, uint64_t *value)
+{
+    if (!m->vmx.on || m->vmx.current == VMX_NO_VMCS)
+        return false;
+    *value = cached(m, place)                       ? vmx_guest_field(m, place)
+             : vmcs_fields[place].width == WIDTH_64 ? vmcs_get64(m, place)
+                                                    : vmcs_get(m, place);
+    return true;
+}
+
 const char *vmx_complaint(const struct machine *m)
 {
     return m->vmx.complaint ? m->vmx.complaint : "";

@@ -198,6 +198,10 @@ enum vmx_result vmx_invvpid(struct machine *m, enum vmx_invvpid type,
 /* The check that the latest failed VM entry did not pass, in words; "". */
 const char *vmx_complaint(const struct machine *m);
 
+/* A field of the current VMCS from wherever its value is, at any time and
+ * without effect (for screens). False: there is no current VMCS. */
+bool vmx_peek(const struct machine *m, enum vmcs_place place, uint64_t *value);
+
 /* Is the guest running (VMX non-root operation)? */
 bool vmx_non_root(const struct machine *m);
 

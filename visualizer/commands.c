@@ -306,6 +306,25 @@ static bool cmd_filter(struct session *s, const char *args)
     return session_filter(s, args);
 }
 
+/* Told, not drawn: it is too long for a screen. */
+static bool cmd_vmcs(struct session *s, const char *args)
+{
+    char first[2];
+
+    if (!s->plain || !s->target->ops->vmcs) {
+        session_say(s, "The VMCS is told by umbra step --plain.");
+        return false;
+    }
+    if (!s->target->ops->vmcs(s->target->ctx, args, first, sizeof first)) {
+        session_say(s, "There is no VMCS, or none of its areas is named '%s'.",
+                    args);
+        return false;
+    }
+    snprintf(s->ui.vmcs_area, sizeof s->ui.vmcs_area, "%s", args);
+    s->ui.vmcs = true;
+    return true;
+}
+
 static const struct command commands[] = {
     {"step", "[N]", "execute one guest instruction, or N", cmd_step},
     {"trap", "[N]", "run to the next trap, or the Nth", cmd_trap},
@@ -321,6 +340,7 @@ static const struct command commands[] = {
     {"filter", "[LETTERS]", "show and stop at these classes only", cmd_filter},
     {"find", "TEXT", "search the trap log", cmd_find},
     {"screen", "NAME", "show step, translation or console", cmd_screen},
+    {"vmcs", "[AREA]", "tell the VMCS, or an area of it (hvm)", cmd_vmcs},
     {"type", "TEXT", "to the guest's serial line; \\r is Enter", cmd_type},
     {"save-screen", "FILE", "write this screen as text", cmd_save_screen},
     {"expect", "TEXT", "fail if the screen does not show it", cmd_expect},

@@ -6,6 +6,8 @@
 
 #include "visualizer/event_text.h"
 
+enum { VMCS_TEXT = 1 << 14 };
+
 static const char *const mark_text[] = {
     [MARK_NONE] = "",
     [MARK_TRAPS] = " It will trap.",
@@ -153,6 +155,14 @@ static void tell_screen(const struct session *s, FILE *out)
     }
 }
 
+static void tell_vmcs(const struct session *s, FILE *out)
+{
+    static char text[VMCS_TEXT];
+
+    s->target->ops->vmcs(s->target->ctx, s->ui.vmcs_area, text, sizeof text);
+    fputs(text, out);
+}
+
 /* What a line changed, told. */
 static void tell(struct session *s, uint64_t seq, uint64_t cycles,
                  const struct ui *before, FILE *out)
@@ -164,6 +174,9 @@ static void tell(struct session *s, uint64_t seq, uint64_t cycles,
         key_list(out);
         command_list(out);
         s->ui.help = false;
+    } else if (s->ui.vmcs) {
+        tell_vmcs(s, out);
+        s->ui.vmcs = false;
     } else if (in->cycles != cycles || in->seq != seq) {
         if (in->seq > seq)
             tell_events(s, seq, out);

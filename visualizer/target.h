@@ -25,6 +25,8 @@ struct target_ops {
     bool (*type)(void *ctx, uint8_t byte);
     /* While live, a guest that idles may let the host sleep. */
     void (*live)(void *ctx, bool on);
+    /* The VMCS as text (vm_vmcs_text). NULL: not of this target. */
+    size_t (*vmcs)(void *ctx, const char *area, char *text, size_t bytes);
     /* The final stop in sentences; "" for none. */
     const char *(*report)(void *ctx);
     /* Everything, to come back to. NULL: no memory, or cannot be done. */

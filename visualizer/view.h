@@ -50,6 +50,8 @@ extern const char *const prompt_text[PROMPT_COUNT];
 struct ui {
     enum ui_screen screen, back; /* back: where Left goes */
     bool help;
+    bool vmcs; /* asked for: to be told */
+    char vmcs_area[40];
     unsigned help_top;
     enum pane pane;
     int code_cursor;       /* rows from the next instruction */

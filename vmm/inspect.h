@@ -97,6 +97,11 @@ struct inspector *inspector_create(struct vm *vm);
 void inspector_destroy(struct inspector *i);
 void inspector_console(struct inspector *i, uint8_t byte);
 
+/* The VMCS by areas, or the one area whose name begins like this, a line for
+ * each field; returns the text's length, 0: there is none. 16 KiB are enough
+ * for all of it. */
+size_t vm_vmcs_text(struct vm *vm, const char *area, char *text, size_t bytes);
+
 /* The newest n events, oldest of them first; returns how many. */
 size_t inspector_events(const struct inspector *i, struct event *out, size_t n);
 
