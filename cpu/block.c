@@ -308,6 +308,8 @@ static bool must_stop(struct machine *m)
 /* The slow side of the block hook; true: the block may run. */
 static bool look_up(struct machine *m, uint64_t address)
 {
+    unsigned drops = m->drops;
+
     if (m->mid_block) {
         m->mid_block = false;
         machine_look(m);
@@ -319,12 +321,13 @@ static bool look_up(struct machine *m, uint64_t address)
         !(m->attend || clock_now(&m->clock) >= m->deadline))
         return false;
     /* Without a monitor (or without a VM exit) nobody touches the processor's
-     * state at a deadline: no need to leave the engine for it. */
+     * state at a deadline: no need to leave the engine for it, unless a device
+     * writes to code, perhaps to this block. */
     *m->engine.live.eip = (uint32_t)(address - m->engine.live.seg[SEG_CS].base);
     m->attend = false;
     m->client.attend(m->client.owner);
     machine_look(m);
-    return !must_stop(m) && !m->drop_count;
+    return m->drops == drops && !m->drop_count && !must_stop(m);
 }
 
 static void stop_here(struct machine *m)

@@ -66,6 +66,7 @@ void code_drop(struct machine *m, ma_t ma)
     clock_forget(&m->clock, p->records);
     forget_analysis(p);
     p->code = p->stepped = false;
+    m->drops++;
     m->trace->count.code_rewritten++;
     uc_ctl_flush_tlb(m->engine.uc);
 }

@@ -146,6 +146,7 @@ struct machine {
     struct refund refunds[REFUNDS];
     uint8_t *twins;
     uint32_t twin_count;
+    unsigned drops;             /* of code pages, so far */
     struct code_page *dirty[8]; /* written by the instruction being stepped */
     unsigned dirty_count;
     uint8_t *microcode;

@@ -103,6 +103,40 @@ Test(machine_clock, straight_code_is_interrupted)
     }
 }
 
+/* The device puts HLT where the processor is about to go on. */
+static void dma_on_code(void *owner)
+{
+    (void)owner;
+    ((uint8_t *)machine_memory(machine)->host)[CODE] = OP_HLT;
+    machine_memory_written(machine, MA(CODE), 1);
+    machine_set_deadline(machine, UINT64_MAX);
+}
+
+Test(machine_clock, deadline_writes_the_code_that_runs)
+{
+    for (unsigned plain = 0; plain < 2; plain++) {
+        struct machine_config config = {
+            .memory_bytes = MEMORY_BYTES,
+            .client = {.attend = dma_on_code, .acknowledge = on_acknowledge},
+            .trace = &machine_trace,
+            .plain_clock = plain != 0,
+        };
+        char *error;
+
+        CODE_AT(CODE, 0x40, 0xEB, 0xFD); /* 1: inc %eax; jmp 1b */
+        machine = machine_create(&config, &error);
+        cr_assert_not_null(machine, "%s", error);
+        memcpy(machine_memory(machine)->host, memory, MEMORY_BYTES);
+        machine_set_state(machine, &cpu);
+        machine_set_deadline(machine, 100);
+        cr_assert_eq(machine_run(machine), MACHINE_HALTED);
+        cr_expect_eq(machine_reg(machine, GPR_EAX), 50, "%u",
+                     machine_reg(machine, GPR_EAX));
+        cr_expect_eq(machine_now(machine), 101);
+        machine_destroy(machine);
+    }
+}
+
 /* A fault in the middle of a block takes back what was counted ahead. */
 Test(machine_clock, fault_in_a_counting_block)
 {
