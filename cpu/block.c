@@ -358,7 +358,9 @@ static bool due_inside(struct machine *m, uint64_t address, uint32_t size)
 {
     uint64_t at = address, now = clock_now(&m->clock);
 
-    if (!code_crosses(m, address, address + size - 1))
+    /* It has at most as many instructions as bytes. */
+    if (!code_crosses(m, address, address + size - 1) ||
+        now + size < m->clock.attention)
         return false;
     for (; !code_crosses(m, address, at); at += length_at(m, at)) {
         if (at >= address + size)
