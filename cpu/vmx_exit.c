@@ -90,3 +90,41 @@ void vmx_settle(struct machine *m)
     v->settling = false;
     machine_look(m);
 }
+
+const char *vmx_reason_name(unsigned reason)
+{
+    static const char *const names[VMX_REASONS] = {
+        [VMX_EXCEPTION_OR_NMI] = "exception or NMI",
+        [VMX_EXTERNAL_INTERRUPT] = "external interrupt",
+        [VMX_TRIPLE_FAULT] = "triple fault",
+        [VMX_INTERRUPT_WINDOW] = "interrupt window",
+        [VMX_NMI_WINDOW] = "NMI window",
+        [VMX_TASK_SWITCH] = "task switch",
+        [VMX_CPUID] = "CPUID",
+        [VMX_HLT] = "HLT",
+        [VMX_INVD] = "INVD",
+        [VMX_INVLPG] = "INVLPG",
+        [VMX_RDPMC] = "RDPMC",
+        [VMX_RDTSC] = "RDTSC",
+        [VMX_VMCALL] = "VMCALL",
+        [VMX_VMCLEAR] = "VMCLEAR",
+        [VMX_VMLAUNCH] = "VMLAUNCH",
+        [VMX_VMPTRLD] = "VMPTRLD",
+        [VMX_VMPTRST] = "VMPTRST",
+        [VMX_VMREAD] = "VMREAD",
+        [VMX_VMRESUME] = "VMRESUME",
+        [VMX_VMWRITE] = "VMWRITE",
+        [VMX_VMXOFF] = "VMXOFF",
+        [VMX_VMXON] = "VMXON",
+        [VMX_CR_ACCESS] = "control-register access",
+        [VMX_DR_ACCESS] = "MOV DR",
+        [VMX_IO] = "I/O instruction",
+        [VMX_RDMSR] = "RDMSR",
+        [VMX_WRMSR] = "WRMSR",
+        [VMX_BAD_GUEST_STATE] = "invalid guest state",
+        [VMX_MONITOR_TRAP] = "monitor trap flag",
+        [VMX_WBINVD] = "WBINVD",
+    };
+
+    return reason < VMX_REASONS ? names[reason] : NULL;
+}

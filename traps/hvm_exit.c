@@ -19,34 +19,16 @@ static uint32_t qualification(struct monitor *mon)
 /* ---- an instruction in the guest's place ------------------------------------
  */
 
-/* parts: all that it can change. */
-static void emulate_it(struct monitor *mon, const struct insn *insn,
-                       const uint8_t *bytes, unsigned parts)
-{
-    if (mon->v.eflags & EFL_TF) /* a debug trap follows */
-        parts = PARTS_ALL;
-    hvm_fetch(mon, PARTS_DATA | parts);
-    hvm_of(mon)->written |= parts;
-    emulation_run(mon, insn, bytes, false);
-}
-
-static bool current(struct monitor *mon, struct insn *insn,
-                    uint8_t bytes[INSN_MAX_LENGTH])
-{
-    hvm_fetch(mon, PARTS_DATA);
-    return exits_current(mon, insn, bytes);
-}
-
 static void emulate_current(struct monitor *mon)
 {
     uint8_t bytes[INSN_MAX_LENGTH];
     struct insn insn;
 
-    if (!current(mon, &insn, bytes))
+    if (!hvm_current(mon, &insn, bytes))
         exits_stop(mon, MONITOR_BROKEN, "an exit at %08x is on no instruction",
                    mon->v.eip);
     else
-        emulate_it(mon, &insn, bytes, PARTS_ALL);
+        hvm_emulate(mon, &insn, bytes, PARTS_ALL);
 }
 
 static void done(struct monitor *mon, const char *mnemonic)
@@ -56,81 +38,13 @@ static void done(struct monitor *mon, const char *mnemonic)
     hvm_skip(mon);
 }
 
-/* ---- page faults
- * ------------------------------------------------------------- */
-
-static void device_access(struct monitor *mon, uint32_t linear)
-{
-    uint8_t bytes[INSN_MAX_LENGTH];
-    struct insn insn;
-
-    if (!current(mon, &insn, bytes) || !emulate_knows(insn.id))
-        exits_stop(mon, MONITOR_UNSUPPORTED,
-                   "an instruction at %08x touches a device at %08x in a way "
-                   "that cannot be emulated",
-                   mon->v.eip, linear);
-    else
-        emulate_it(mon, &insn, bytes,
-                   insn.cls == CLASS_NONE ? PART_SITE | PART_GPR : PARTS_ALL);
-}
-
-/* Where the write is not known to emulation, the page is opened and the
- * monitor trap flag lets the guest do one instruction. */
-static void traced_write(struct monitor *mon)
-{
-    struct hvm *h = hvm_of(mon);
-    uint8_t bytes[INSN_MAX_LENGTH];
-    struct insn insn;
-
-    if (!h->vectoring && current(mon, &insn, bytes) && insn.cls == CLASS_NONE &&
-        emulate_knows(insn.id)) {
-        emulate_it(mon, &insn, bytes, PART_SITE | PART_GPR);
-        return;
-    }
-    if (mmu_open(mon->mmu))
-        h->open = true;
-    else
-        exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");
-}
-
-static void close_step(struct monitor *mon)
-{
-    struct hvm *h = hvm_of(mon);
-
-    if (h->open)
-        mmu_stepped(mon->mmu);
-    h->open = false;
-}
-
-static void page_fault(struct monitor *mon)
-{
-    uint32_t linear = qualification(mon);
-    uint32_t error = hvm_read(mon, VMCS_EXIT_ERROR_CODE);
-    struct mmu_result result;
-
-    mmu_fault(mon->mmu, linear, error, mon->v.eip, &result);
-    if (mon->observer)
-        mon->observer(mon->observer_ctx, linear, error, &result);
-    if (result.action != MMU_RESUME && result.action != MMU_WRITE)
-        close_step(mon);
-    switch (result.action) {
-    case MMU_RESUME: break;
-    case MMU_INJECT: inject_fault(mon, &result.fault); break;
-    case MMU_EMULATE: device_access(mon, linear); break;
-    case MMU_WRITE: traced_write(mon); break;
-    case MMU_NO_MEMORY:
-        exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");
-        break;
-    }
-}
-
 /* Only page faults are in the exception bitmap. */
 static void exception(struct monitor *mon)
 {
     uint32_t info = hvm_read(mon, VMCS_EXIT_INTERRUPTION);
 
     if ((info & 0xFF) == VEC_PF)
-        page_fault(mon);
+        hvm_page_fault(mon);
 }
 
 /* ---- events
@@ -165,7 +79,7 @@ static void task_switch(struct monitor *mon)
 
 static void monitor_trap(struct monitor *mon)
 {
-    close_step(mon);
+    hvm_close_step(mon);
 }
 
 static void halt(struct monitor *mon)
@@ -377,7 +291,7 @@ void hvm_exit(struct monitor *mon)
     }
     count(mon, reason, row->counted);
     if (reason != VMX_EXCEPTION_OR_NMI)
-        close_step(mon);
+        hvm_close_step(mon);
     row->handle(mon);
     if (reason == VMX_BAD_GUEST_STATE)
         return;

@@ -70,6 +70,16 @@ void hvm_note_vectoring(struct monitor *mon);
 void hvm_events(struct monitor *mon);
 void hvm_pin(struct monitor *mon, bool pending);
 
+/* hvm_fault.c */
+void hvm_page_fault(struct monitor *mon);
+/* The page that was open for one instruction is closed again. */
+void hvm_close_step(struct monitor *mon);
+/* The instruction at CS:EIP; do it. parts: all that it can change. */
+bool hvm_current(struct monitor *mon, struct insn *insn,
+                 uint8_t bytes[INSN_MAX_LENGTH]);
+void hvm_emulate(struct monitor *mon, const struct insn *insn,
+                 const uint8_t *bytes, unsigned parts);
+
 /* hvm_exit.c */
 void hvm_exit(struct monitor *mon);
 /* Into the guest, whatever is to be written before that. */

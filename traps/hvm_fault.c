@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* traps/hvm_fault.c - page-fault exits, and instructions in the guest's place.
+ *
+ * The exception bitmap names #PF: the VMM's tables are the processor's.
+ *
+ * Reference: SDM 3C, "Exception Bitmap"; SDM 3A, "Interrupt 14 - Page-Fault
+ * Exception".
+ */
+#include "traps/hvm_priv.h"
+
+/* ---- an instruction in the guest's place ------------------------------------
+ */
+
+/* parts: all that it can change. */
+void hvm_emulate(struct monitor *mon, const struct insn *insn,
+                 const uint8_t *bytes, unsigned parts)
+{
+    if (mon->v.eflags & EFL_TF) /* a debug trap follows */
+        parts = PARTS_ALL;
+    hvm_fetch(mon, PARTS_DATA | parts);
+    hvm_of(mon)->written |= parts;
+    emulation_run(mon, insn, bytes, false);
+}
+
+bool hvm_current(struct monitor *mon, struct insn *insn,
+                 uint8_t bytes[INSN_MAX_LENGTH])
+{
+    hvm_fetch(mon, PARTS_DATA);
+    return exits_current(mon, insn, bytes);
+}
+
+/* ---- page faults
+ * ------------------------------------------------------------- */
+
+static void device_access(struct monitor *mon, uint32_t linear)
+{
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+
+    if (!hvm_current(mon, &insn, bytes) || !emulate_knows(insn.id))
+        exits_stop(mon, MONITOR_UNSUPPORTED,
+                   "an instruction at %08x touches a device at %08x in a way "
+                   "that cannot be emulated",
+                   mon->v.eip, linear);
+    else
+        hvm_emulate(mon, &insn, bytes,
+                    insn.cls == CLASS_NONE ? PART_SITE | PART_GPR : PARTS_ALL);
+}
+
+/* Where the write is not known to emulation, the page is opened and the
+ * monitor trap flag lets the guest do one instruction. */
+static void traced_write(struct monitor *mon)
+{
+    struct hvm *h = hvm_of(mon);
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+
+    if (!h->vectoring && hvm_current(mon, &insn, bytes) &&
+        insn.cls == CLASS_NONE && emulate_knows(insn.id)) {
+        hvm_emulate(mon, &insn, bytes, PART_SITE | PART_GPR);
+        return;
+    }
+    if (mmu_open(mon->mmu))
+        h->open = true;
+    else
+        exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");
+}
+
+void hvm_close_step(struct monitor *mon)
+{
+    struct hvm *h = hvm_of(mon);
+
+    if (h->open)
+        mmu_stepped(mon->mmu);
+    h->open = false;
+}
+
+void hvm_page_fault(struct monitor *mon)
+{
+    uint32_t linear = hvm_read(mon, VMCS_EXIT_QUALIFICATION);
+    uint32_t error = hvm_read(mon, VMCS_EXIT_ERROR_CODE);
+    struct mmu_result result;
+
+    mmu_fault(mon->mmu, linear, error, mon->v.eip, &result);
+    if (mon->observer)
+        mon->observer(mon->observer_ctx, linear, error, &result);
+    if (result.action != MMU_RESUME && result.action != MMU_WRITE)
+        hvm_close_step(mon);
+    switch (result.action) {
+    case MMU_RESUME: break;
+    case MMU_INJECT: inject_fault(mon, &result.fault); break;
+    case MMU_EMULATE: device_access(mon, linear); break;
+    case MMU_WRITE: traced_write(mon); break;
+    case MMU_NO_MEMORY:
+        exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");
+        break;
+    }
+}
