@@ -192,12 +192,14 @@ static bool attempt(struct emu_run *r, const struct row *row)
     return true;
 }
 
-static void send_news(const struct emu_run *r, const struct cpu_state *old,
-                      const struct cpu_state *s)
+/* The result takes the state's place, and who is concerned is told. */
+static void commit(const struct emu_run *r, struct cpu_state *s)
 {
     const struct emu_ops *ops = r->ops;
-    const uint32_t was[] = {old->cr0, 0, 0, old->cr3, old->cr4};
-    const uint32_t is[] = {s->cr0, 0, 0, s->cr3, s->cr4};
+    const uint32_t was[] = {s->cr0, 0, 0, s->cr3, s->cr4};
+    const uint32_t is[] = {r->s.cr0, 0, 0, r->s.cr3, r->s.cr4};
+
+    *s = r->s;
 
     /* A write of the same value is news too: CR3 flushes. */
     for (int n = 0; ops->cr_written && n < 5; n++)
@@ -235,35 +237,43 @@ static void finish(struct emu_run *r)
     r->s.interrupt_shadow = r->shadow;
 }
 
+/* (The way out, which is large, is filled by setjmp.) */
+static void begin(struct emu_run *r, const struct emu *e, const struct insn *in)
+{
+    r->s = *e->state;
+    r->in = in;
+    r->mem = e->mem;
+    r->ops = e->ops;
+    r->next_eip = r->s.eip + in->length;
+    r->jumped = r->keep = r->keep_rf = r->shadow = r->hold_trap = false;
+    r->unfinished = false;
+    r->cr = r->dr = -1;
+    r->tables = r->invlpg = r->halt = false;
+    r->invlpg_linear = 0;
+    r->event = (struct arch_event){0};
+}
+
 enum emu_result emulate(struct emu *e, const struct insn *in)
 {
     struct emu_run r;
-    struct cpu_state old = *e->state;
+    bool trap = (e->state->eflags & EFL_TF) != 0;
 
     e->single_step = false;
     e->unfinished = false;
     if (!emulate_knows((enum insn_id)in->id))
         return EMU_UNHANDLED;
-    r = (struct emu_run){.s = old,
-                         .in = in,
-                         .mem = e->mem,
-                         .ops = e->ops,
-                         .next_eip = old.eip + in->length,
-                         .cr = -1,
-                         .dr = -1};
+    begin(&r, e, in);
     bool done = attempt(&r, &table[in->id]);
-    notice_task_switch(&r, &old);
+    notice_task_switch(&r, e->state);
     if (done)
         finish(&r);
-    if (done || r.keep) {
-        *e->state = r.s;
-        send_news(&r, &old, e->state);
-    }
+    if (done || r.keep)
+        commit(&r, e->state);
     if (!done) {
         e->event = r.event;
         return EMU_FAULT;
     }
     e->unfinished = r.unfinished;
-    e->single_step = (old.eflags & EFL_TF) && !r.hold_trap;
+    e->single_step = trap && !r.hold_trap;
     return EMU_DONE;
 }

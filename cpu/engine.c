@@ -485,7 +485,7 @@ static void segment_to(struct live_segment *l, const struct segment *s)
     l->flags = (uint32_t)(s->attr & SEG_ATTR_MASK) << 8;
 }
 
-void engine_load(const struct engine *e, struct cpu_state *s)
+void engine_load_running(const struct engine *e, struct cpu_state *s)
 {
     const struct live *l = &e->live;
 
@@ -495,6 +495,16 @@ void engine_load(const struct engine *e, struct cpu_state *s)
     s->eflags = engine_eflags(e);
     for (unsigned i = 0; i < SEG_COUNT; i++)
         s->seg[i] = segment_from(&l->seg[i]);
+    s->cr2 = (uint32_t)l->cr[2];
+    s->cpl = (uint8_t)(*l->hflags & HF_CPL);
+    s->interrupt_shadow = (*l->hflags & HF_INHIBIT_IRQ) != 0;
+}
+
+void engine_load(const struct engine *e, struct cpu_state *s)
+{
+    const struct live *l = &e->live;
+
+    engine_load_running(e, s);
     s->ldtr = segment_from(l->ldt);
     s->tr = segment_from(l->tr);
     s->gdtr =
@@ -502,11 +512,8 @@ void engine_load(const struct engine *e, struct cpu_state *s)
     s->idtr =
         (struct table_reg){(uint32_t)l->idt->base, (uint16_t)l->idt->limit};
     s->cr0 = (uint32_t)l->cr[0];
-    s->cr2 = (uint32_t)l->cr[2];
     s->cr3 = (uint32_t)l->cr[3];
     s->cr4 = (uint32_t)l->cr[4];
-    s->cpl = (uint8_t)(*l->hflags & HF_CPL);
-    s->interrupt_shadow = (*l->hflags & HF_INHIBIT_IRQ) != 0;
     s->nmi_blocked = (*l->hflags2 & HF2_NMI) != 0;
 }
 
@@ -535,7 +542,7 @@ static uint32_t derive_hflags(uint32_t old, const struct cpu_state *s)
     return h;
 }
 
-void engine_store(struct engine *e, const struct cpu_state *s)
+void engine_store_running(struct engine *e, const struct cpu_state *s)
 {
     struct live *l = &e->live;
 
@@ -545,20 +552,27 @@ void engine_store(struct engine *e, const struct cpu_state *s)
     engine_set_eflags(e, s->eflags);
     for (unsigned i = 0; i < SEG_COUNT; i++)
         segment_to(&l->seg[i], &s->seg[i]);
+    l->cr[2] = s->cr2;
+    *l->hflags = derive_hflags(*l->hflags, s);
+}
+
+void engine_store(struct engine *e, const struct cpu_state *s)
+{
+    struct live *l = &e->live;
+
     segment_to(l->ldt, &s->ldtr);
     segment_to(l->tr, &s->tr);
     l->gdt->base = s->gdtr.base;
     l->gdt->limit = s->gdtr.limit;
     l->idt->base = s->idtr.base;
     l->idt->limit = s->idtr.limit;
-    l->cr[2] = s->cr2;
     if ((uint32_t)l->cr[0] != s->cr0)
         uc_reg_write(e->uc, UC_X86_REG_CR0, &s->cr0);
     if ((uint32_t)l->cr[4] != s->cr4)
         uc_reg_write(e->uc, UC_X86_REG_CR4, &s->cr4);
     if ((uint32_t)l->cr[3] != s->cr3)
         uc_reg_write(e->uc, UC_X86_REG_CR3, &s->cr3);
-    *l->hflags = derive_hflags(*l->hflags, s);
+    engine_store_running(e, s);
     *l->hflags2 = s->nmi_blocked ? *l->hflags2 | HF2_NMI
                                  : *l->hflags2 & ~(uint32_t)HF2_NMI;
 }

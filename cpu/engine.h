@@ -85,6 +85,11 @@ const char *engine_version(void);
  * writes CR0, CR3, CR4 only when they differ (that empties the CPU's TLB). */
 void engine_load(const struct engine *e, struct cpu_state *s);
 void engine_store(struct engine *e, const struct cpu_state *s);
+/* The parts of it that running code changes (general registers, EIP, EFLAGS,
+ * segment registers, privilege, interrupt shadow), and CR2. s->cr0 must be
+ * what the CPU has. */
+void engine_load_running(const struct engine *e, struct cpu_state *s);
+void engine_store_running(struct engine *e, const struct cpu_state *s);
 
 uint32_t engine_eflags(const struct engine *e);
 void engine_set_eflags(struct engine *e, uint32_t value);

@@ -170,12 +170,29 @@ void machine_get_state(const struct machine *m, struct cpu_state *s)
     s->halted = m->halted;
 }
 
+static void look_if_allowed(struct machine *m, const struct cpu_state *s)
+{
+    if (m->waiting && run_interrupt_waits(m) && (s->eflags & EFL_IF))
+        clock_attend_from(&m->clock, 0);
+}
+
 void machine_set_state(struct machine *m, const struct cpu_state *s)
 {
     m->extra = *s;
     engine_store(&m->engine, s);
-    if (m->waiting && run_interrupt_waits(m) && (s->eflags & EFL_IF))
-        clock_attend_from(&m->clock, 0);
+    look_if_allowed(m, s);
+}
+
+void machine_get_running(const struct machine *m, struct cpu_state *s)
+{
+    engine_load_running(&m->engine, s);
+    s->halted = m->halted;
+}
+
+void machine_set_running(struct machine *m, const struct cpu_state *s)
+{
+    engine_store_running(&m->engine, s);
+    look_if_allowed(m, s);
 }
 
 uint32_t machine_reg(const struct machine *m, enum gpr reg)

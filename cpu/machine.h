@@ -135,6 +135,12 @@ const struct arch_chain *machine_triple_fault(const struct machine *m);
 void machine_get_state(const struct machine *m, struct cpu_state *s);
 void machine_set_state(struct machine *m, const struct cpu_state *s);
 
+/* The parts of it that running code changes: general registers, EIP, EFLAGS,
+ * segment registers, privilege, interrupt shadow, halted; and CR2. The rest of
+ * *s is left alone; setting requires that it is what was set last. */
+void machine_get_running(const struct machine *m, struct cpu_state *s);
+void machine_set_running(struct machine *m, const struct cpu_state *s);
+
 /* Linear memory as the processor sees it (page walks set A and D bits). */
 struct mem_ops machine_mem_ops(struct machine *m);
 

@@ -229,22 +229,17 @@ static bool dispatch(struct monitor *mon, uint32_t *offset)
 static void enter_cache(struct monitor *mon, uint32_t offset)
 {
     struct bt *bt = bt_of(mon);
-    struct segment *cs;
-    struct cpu_state r;
+    struct cpu_state *r = vcpu_real(mon);
 
-    vcpu_real(mon, &r);
-    r.eip = bt_linear(bt, BT_PAGE_CACHE, offset);
-    r.interrupt_shadow = false;
+    r->eip = bt_linear(bt, BT_PAGE_CACHE, offset);
+    r->interrupt_shadow = false;
     /* The guest's code segment may be anything that is flat; this one is. */
-    cs = &r.seg[SEG_CS];
-    cs->limit = UINT32_MAX;
-    mon->installed[SEG_CS] = *cs;
+    r->seg[SEG_CS].limit = UINT32_MAX;
     bt->shadow_eip = mon->v.interrupt_shadow ? mon->v.eip : NONE;
     bt->shadow_clock = machine_now(mon->machine);
     write_state(mon);
     bt->engine = ENGINE_CACHE;
-    machine_set_state(mon->machine, &r);
-    mon->dirty = false;
+    vcpu_put(mon);
 }
 
 /* Where it lies, alone; true: the monitor did it, look again. */

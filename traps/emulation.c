@@ -221,12 +221,12 @@ static bool repeats(const struct insn *insn)
 
 /* What a REP takes besides the one instruction that is counted: a pass each,
  * and one that finds the count 0, as the processor does (cpu/machine.h). */
-static int more_passes(const struct insn *insn, const struct cpu_state *before,
+static int more_passes(const struct insn *insn, uint32_t ecx_before,
                        const struct emu *e)
 {
     uint32_t mask = insn->address_size == 2 ? 0xFFFF : 0xFFFFFFFFu;
     uint32_t left = e->state->gpr[GPR_ECX] & mask;
-    uint32_t passes = (before->gpr[GPR_ECX] & mask) - left;
+    uint32_t passes = (ecx_before & mask) - left;
     bool compares = insn->id == INSN_CMPS || insn->id == INSN_SCAS;
     bool equal = (e->state->eflags & EFL_ZF) != 0;
 
@@ -238,11 +238,10 @@ static int more_passes(const struct insn *insn, const struct cpu_state *before,
 }
 
 /* A fault takes the instruction back, but not the passes before it. */
-static int passes_before_fault(const struct insn *insn,
-                               const struct cpu_state *before,
+static int passes_before_fault(const struct insn *insn, uint32_t ecx_before,
                                const struct emu *e)
 {
-    return repeats(insn) ? more_passes(insn, before, e) : -1;
+    return repeats(insn) ? more_passes(insn, ecx_before, e) : -1;
 }
 
 /* counted: the machine has counted the instruction as retired already (the
@@ -267,7 +266,7 @@ void emulation_run(struct monitor *mon, const struct insn *insn,
     struct emu e = {.state = &mon->v, .mem = &memory, .ops = &ops};
     struct event_site site = monitor_site(mon);
     uint32_t before = mon->v.eflags;
-    const struct cpu_state old = mon->v;
+    uint32_t ecx = mon->v.gpr[GPR_ECX];
 
     ops.ctx = mon;
     mon->dirty = true;
@@ -275,7 +274,7 @@ void emulation_run(struct monitor *mon, const struct insn *insn,
         machine_retire(mon->machine, 1); /* devices see it counted */
     switch (emulate(&e, insn)) {
     case EMU_DONE:
-        machine_retire(mon->machine, more_passes(insn, &old, &e));
+        machine_retire(mon->machine, more_passes(insn, ecx, &e));
         tell(mon, insn, bytes, site);
         silent_flag_changed(mon, before, site.eip, insn_name(insn->id));
         if (e.single_step) {
@@ -286,7 +285,7 @@ void emulation_run(struct monitor *mon, const struct insn *insn,
         break;
     case EMU_FAULT:
         if (e.event.source == ARCH_EXCEPTION)
-            machine_retire(mon->machine, passes_before_fault(insn, &old, &e));
+            machine_retire(mon->machine, passes_before_fault(insn, ecx, &e));
         inject_event(mon, &e.event,
                      e.event.source == ARCH_EXCEPTION ? "fault" : "software");
         break;

@@ -298,6 +298,7 @@ bool monitor_restore(struct monitor *mon, const void *buffer, size_t bytes)
         return false;
     mon->v = s.v;
     memcpy(mon->installed, s.installed, sizeof s.installed);
+    mon->put.valid = false;
     mon->root = s.root;
     mon->overlay_table = s.overlay_table;
     mon->dirty = s.dirty;

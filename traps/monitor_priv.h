@@ -38,6 +38,15 @@ struct patch {
     uint8_t original;
 };
 
+/* What was put into the processor last, and of what: most of it is the same the
+ * next time. */
+struct vcpu_put {
+    struct cpu_state real;
+    struct segment shown[SEG_COUNT]; /* the guest's, installed as real.seg */
+    bool vm86;
+    bool valid;
+};
+
 struct monitor {
     struct monitor_config config;
     const struct technique *technique;
@@ -49,7 +58,8 @@ struct monitor {
     struct cpu_state v; /* the virtual processor */
     bool dirty;         /* v must be installed before the guest goes on */
     struct segment installed[SEG_COUNT]; /* as put into the processor */
-    ma_t root;                           /* the real CR3 */
+    struct vcpu_put put;
+    ma_t root; /* the real CR3 */
     bool nmi;
     bool attend_later; /* the guest is inside an instruction */
     bool stopped;      /* for good: nothing more is installed */
@@ -88,8 +98,11 @@ static inline void monitor_install(struct monitor *mon)
 /* vcpu.c: the same by ring compression. */
 void vcpu_capture(struct monitor *mon);
 void vcpu_install(struct monitor *mon);
-/* The real processor's state for the virtual one (also in installed). */
-void vcpu_real(struct monitor *mon, struct cpu_state *real);
+/* The real processor's state for the virtual one, in mon->put.real; EIP,
+ * interrupt shadow and CS may be changed there before it is put in (and is in
+ * installed, too). */
+struct cpu_state *vcpu_real(struct monitor *mon);
+void vcpu_put(struct monitor *mon);
 bool vcpu_runs_vm86(const struct cpu_state *v);
 
 /* descriptors.c: the descriptor tables the processor really uses. */

@@ -71,7 +71,7 @@ void vcpu_capture(struct monitor *mon)
     struct cpu_state *v = &mon->v, r;
     uint32_t own = VIRTUAL_FLAGS;
 
-    machine_get_state(mon->machine, &r);
+    machine_get_running(mon->machine, &r);
     if (mon->config.iopl1 && !vcpu_runs_vm86(v))
         own &= ~EFL_IF; /* the guest has the real one */
     for (unsigned i = 0; i < GPR_COUNT; i++)
@@ -119,45 +119,113 @@ static struct segment segment_installed(const struct cpu_state *v, unsigned i)
     return s;
 }
 
-void vcpu_real(struct monitor *mon, struct cpu_state *real)
+static bool put32(uint32_t *to, uint32_t value)
+{
+    bool same = *to == value;
+
+    *to = value;
+    return same;
+}
+
+/* What code cannot change without a trap. False: something is new. */
+static bool same_system(struct monitor *mon)
 {
     const struct cpu_state *v = &mon->v;
-    bool vm86 = vcpu_runs_vm86(v);
-    struct cpu_state r = *v;
+    struct cpu_state *r = &mon->put.real;
+    bool same = mon->put.valid;
 
-    for (unsigned i = 0; i < SEG_COUNT; i++)
-        mon->installed[i] = r.seg[i] = segment_installed(v, i);
-    r.eflags = (v->eflags & ~VIRTUAL_FLAGS) | EFL_IF;
-    r.cpl = vm86 ? 3 : (uint8_t)real_ring(v->cpl);
-    if (vm86)
-        r.eflags |= EFL_VM;
-    else if (mon->config.iopl1)
-        r.eflags =
-            (r.eflags & ~EFL_IF) | (v->eflags & EFL_IF) | 1u << EFL_IOPL_SHIFT;
-    r.cr0 = CR0_PE | CR0_PG | CR0_WP | CR0_NE | CR0_ET |
-            (v->cr0 & (CR0_MP | CR0_EM | CR0_TS));
-    r.cr3 = (uint32_t)mon->root.v;
+    same &= put32(&r->cr0, CR0_PE | CR0_PG | CR0_WP | CR0_NE | CR0_ET |
+                               (v->cr0 & (CR0_MP | CR0_EM | CR0_TS)));
+    same &= put32(&r->cr3, (uint32_t)mon->root.v);
     /* The machine's time stamp is the guest's until the guest sets its own. */
-    r.cr4 = (v->tsc_offset ? CR4_TSD : v->cr4 & CR4_TSD) |
-            (v->cr4 & (CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT));
-    r.gdtr =
-        (struct table_reg){descriptors_linear(mon, OVERLAY_GDT), v->gdtr.limit};
-    r.idtr = (struct table_reg){0, 0};
-    if (v->ldtr.attr & SEG_P)
-        r.ldtr.base = descriptors_linear(mon, OVERLAY_LDT);
-    r.tr = (struct segment){.attr = SEG_P | SYS_TSS32_BUSY};
-    r.sysenter_cs = 0; /* SYSENTER traps */
-    r.tsc_offset = 0;
-    r.nmi_blocked = false;
-    memset(r.dr, 0, sizeof r.dr);
-    *real = r;
+    same &=
+        put32(&r->cr4, (v->tsc_offset ? CR4_TSD : v->cr4 & CR4_TSD) |
+                           (v->cr4 & (CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT)));
+    same &= put32(&r->gdtr.base, descriptors_linear(mon, OVERLAY_GDT));
+    same &= r->gdtr.limit == v->gdtr.limit;
+    r->gdtr.limit = v->gdtr.limit;
+    same &= put32(&r->ldtr.base, v->ldtr.attr & SEG_P
+                                     ? descriptors_linear(mon, OVERLAY_LDT)
+                                     : v->ldtr.base);
+    same &= put32(&r->ldtr.limit, v->ldtr.limit);
+    same &=
+        r->ldtr.selector == v->ldtr.selector && r->ldtr.attr == v->ldtr.attr;
+    r->ldtr.selector = v->ldtr.selector;
+    r->ldtr.attr = v->ldtr.attr;
+    return same;
+}
+
+/* The registers that trap whenever the guest names them. */
+static void system_constants(struct cpu_state *r)
+{
+    r->idtr = (struct table_reg){0, 0};
+    r->tr = (struct segment){.attr = SEG_P | SYS_TSS32_BUSY};
+    r->sysenter_cs = r->sysenter_esp = r->sysenter_eip = 0;
+    r->tsc_offset = r->apicbase = r->pat = r->misc_enable = 0;
+    r->nmi_blocked = false;
+    memset(r->dr, 0, sizeof r->dr);
+}
+
+static void put_segments(struct monitor *mon, bool vm86)
+{
+    struct vcpu_put *p = &mon->put;
+    bool all = !p->valid || vm86 != p->vm86;
+
+    for (unsigned i = 0; i < SEG_COUNT; i++) {
+        const struct segment *s = &mon->v.seg[i];
+
+        /* (CS and SS depend on the ring as well.) */
+        if (all || i == SEG_CS || i == SEG_SS ||
+            !same_segment(s, &p->shown[i])) {
+            p->real.seg[i] = segment_installed(&mon->v, i);
+            p->shown[i] = *s;
+        }
+    }
+    p->vm86 = vm86;
+}
+
+struct cpu_state *vcpu_real(struct monitor *mon)
+{
+    const struct cpu_state *v = &mon->v;
+    struct cpu_state *r = &mon->put.real;
+    bool vm86 = vcpu_runs_vm86(v);
+
+    for (unsigned i = 0; i < GPR_COUNT; i++)
+        r->gpr[i] = v->gpr[i];
+    r->eip = v->eip;
+    r->cr2 = v->cr2;
+    r->interrupt_shadow = v->interrupt_shadow;
+    r->halted = v->halted;
+    put_segments(mon, vm86);
+    r->eflags = (v->eflags & ~VIRTUAL_FLAGS) | EFL_IF;
+    r->cpl = vm86 ? 3 : (uint8_t)real_ring(v->cpl);
+    if (vm86)
+        r->eflags |= EFL_VM;
+    else if (mon->config.iopl1)
+        r->eflags =
+            (r->eflags & ~EFL_IF) | (v->eflags & EFL_IF) | 1u << EFL_IOPL_SHIFT;
+    if (!same_system(mon)) {
+        system_constants(r);
+        mon->put.valid = false;
+    }
+    return r;
+}
+
+void vcpu_put(struct monitor *mon)
+{
+    const struct cpu_state *r = &mon->put.real;
+
+    memcpy(mon->installed, r->seg, sizeof mon->installed);
+    if (mon->put.valid)
+        machine_set_running(mon->machine, r);
+    else
+        machine_set_state(mon->machine, r);
+    mon->put.valid = true;
+    mon->dirty = false;
 }
 
 void vcpu_install(struct monitor *mon)
 {
-    struct cpu_state r;
-
-    vcpu_real(mon, &r);
-    machine_set_state(mon->machine, &r);
-    mon->dirty = false;
+    vcpu_real(mon);
+    vcpu_put(mon);
 }
