@@ -65,6 +65,11 @@ static int engine_for(const struct monitor *mon)
     return ENGINE_STEP;
 }
 
+bool bt_in_cache(const struct monitor *mon)
+{
+    return engine_for(mon) == ENGINE_CACHE;
+}
+
 /* ---- from the real processor to the virtual one
  * ---------------------------------- */
 

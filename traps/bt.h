@@ -102,6 +102,11 @@ enum { BT_PIECES_MAX = BT_UNIT_MAX * 24 };
 /* What emitted code finds at a linear address ("virtual IF"); NULL: nothing
  * of ours. A static string. */
 const char *bt_word_name(struct monitor *mon, uint32_t linear);
+/* How this instruction would be translated if it were reached in the state that
+ * the guest is in: enum bt_kind; -1: not at all, it is executed where it lies.
+ * Only while the machine stands still. */
+int bt_kind_of(struct monitor *mon, const struct insn *insn,
+               const uint8_t *bytes, uint32_t at);
 /* Bytes of the cache; how many could be read. */
 size_t bt_cache_read(struct monitor *mon, uint32_t linear, void *out,
                      size_t bytes);

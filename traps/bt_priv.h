@@ -274,5 +274,7 @@ void bt_unit_kill(struct monitor *mon, uint32_t unit);
 
 /* bt.c */
 void bt_resume_lost(struct monitor *mon);
+/* Is the guest in a state that runs in the cache? */
+bool bt_in_cache(const struct monitor *mon);
 
 #endif

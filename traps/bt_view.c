@@ -173,6 +173,31 @@ const char *bt_word_name(struct monitor *mon, uint32_t linear)
     }
 }
 
+/* ---- one instruction ---------------------------------------------------- */
+
+/* Translated for the look of it, and forgotten. */
+int bt_kind_of(struct monitor *mon, const struct insn *insn,
+               const uint8_t *bytes, uint32_t at)
+{
+    struct bt *bt = bt_of(mon);
+    struct bt_emit *e = bt->emit;
+    uint32_t sites = bt->site_count;
+
+    if (!mon->dirty)
+        monitor_capture(mon);
+    if (!bt_in_cache(mon))
+        return -1;
+    e->mon = mon;
+    e->eip = at;
+    e->unit = bt->unit_count;
+    e->cache = bt->used;
+    e->bytes = e->points = e->refs = 0;
+    e->shadow = false;
+    bt_emit_insn(e, insn, bytes, at);
+    bt->site_count = sites;
+    return e->points ? e->point[0].note >> NOTE_KIND_SHIFT : -1;
+}
+
 /* ---- translating without executing
  * ----------------------------------------------- */
 

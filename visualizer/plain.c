@@ -14,6 +14,8 @@ static const char *const mark_text[] = {
     [MARK_SILENT] = " It is sensitive and will not trap.",
     [MARK_DEVICE] = " It goes to a device.",
     [MARK_PATCHED] = " It was patched and will trap.",
+    [MARK_INLINE] = " Emitted code does it.",
+    [MARK_CALLOUT] = " Translated code calls the VMM.",
 };
 
 /* Events with a number above since, one sentence each. */
@@ -56,7 +58,7 @@ void plain_where(const struct session *s, FILE *out)
             number_text(in->cycles, number), line->address,
             in->place[0] ? " (" : "", in->place, in->place[0] ? ")" : "",
             line->text,
-            (unsigned)line->mark <= MARK_PATCHED ? mark_text[line->mark] : "");
+            (unsigned)line->mark <= MARK_CALLOUT ? mark_text[line->mark] : "");
     fprintf(out, "Why: %s\n", in->why);
 }
 

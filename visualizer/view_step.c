@@ -18,6 +18,8 @@ static const struct {
     [MARK_SILENT] = {"S silent!", STYLE_SILENT},
     [MARK_DEVICE] = {"M device", STYLE_DEVICE},
     [MARK_PATCHED] = {"E patched", STYLE_EMULATE},
+    [MARK_INLINE] = {"I in line", STYLE_EMULATE},
+    [MARK_CALLOUT] = {"C callout", STYLE_EMULATE},
 };
 
 static bool has_breakpoint(const struct ui *ui, uint32_t address)

@@ -28,6 +28,8 @@ enum code_mark {
     MARK_SILENT,  /* sensitive, and will not trap: "S silent!" */
     MARK_DEVICE,  /* IN, OUT: "M device" */
     MARK_PATCHED, /* was silent; a translated site now traps */
+    MARK_INLINE,  /* bt: emitted code does it: "I in line" */
+    MARK_CALLOUT, /* bt: translated code calls the VMM: "C callout" */
 };
 
 struct inspect_line {
@@ -35,8 +37,9 @@ struct inspect_line {
     uint8_t length;
     uint8_t bytes[15];
     enum code_mark mark;
-    char text[64];   /* Intel syntax */
-    char symbol[40]; /* "name" when a symbol starts here, else "" */
+    char text[64];          /* Intel syntax */
+    char symbol[40];        /* "name" when a symbol starts here, else "" */
+    const char *translated; /* bt: how ("ident"...; static); NULL: not */
 };
 
 struct inspection {

@@ -51,6 +51,7 @@ static unsigned decode_row(struct vm *vm, const struct inspection *in,
         row->mark = inspect_mark(insn, in, vm_configuration(vm)->cpu);
         if (row->mark == MARK_SILENT && patched(vm, address))
             row->mark = MARK_PATCHED;
+        inspect_bt_row(vm, insn, bytes, row);
     }
     row->length = insn->length ? insn->length : 1;
     memcpy(row->bytes, bytes,

@@ -34,6 +34,13 @@ const char *inspect_pv_why(const struct insn *insn,
 bool inspect_pv_next(const struct insn *insn, const struct inspection *in,
                      char *next, size_t bytes);
 
+/* Under bt: the row's mark and how it is translated; and the sentence for it
+ * (NULL: the usual one). */
+void inspect_bt_row(struct vm *vm, const struct insn *insn,
+                    const uint8_t *bytes, struct inspect_line *row);
+const char *inspect_bt_why(const struct insn *insn,
+                           const struct inspection *in);
+
 /* Without a VMM: the hardware's walk of the guest's own tables. */
 void inspect_bare_walk(struct vm *vm, const struct cpu_state *s,
                        uint32_t linear, unsigned access,

@@ -327,6 +327,11 @@ static void tell_next(const struct insn *insn, enum why why,
     else if (mark == MARK_PATCHED)
         snprintf(out->next, sizeof out->next, "%s was patched: emulate it",
                  what);
+    else if (mark == MARK_INLINE)
+        snprintf(out->next, sizeof out->next, "%s in line, without the VMM",
+                 what);
+    else if (mark == MARK_CALLOUT)
+        snprintf(out->next, sizeof out->next, "call out: emulate %s", what);
     else if (mark == MARK_SILENT)
         snprintf(out->next, sizeof out->next, "%s will NOT trap", what);
 }
@@ -344,8 +349,9 @@ void inspect_why(const struct insn *insn, enum cpu_technique technique,
     enum code_mark mark = out->code[out->current].mark;
     enum why why = why_of(insn);
     const struct why_row *row = &table[why];
-    const char *sentence =
-        technique == CPU_PV ? inspect_pv_why(insn, out) : NULL;
+    const char *sentence = technique == CPU_PV   ? inspect_pv_why(insn, out)
+                           : technique == CPU_BT ? inspect_bt_why(insn, out)
+                                                 : NULL;
     const char *cite = mark == MARK_NONE && !row->traps ? NULL : row->cite;
     if (technique == CPU_HVM) {
         cite = NULL;

@@ -108,6 +108,32 @@ Test(vmm_inspect_why, popf_was_patched_ahead_of_time)
     says("found ahead of time");
 }
 
+/* The same as the translator's row says. */
+static void translated(const char *bytes, const char *kind, enum code_mark mark)
+{
+    struct insn insn;
+    given(bytes, 1, CPU_BT);
+    cr_assert(decode((const uint8_t *)bytes, 1, true, &insn));
+    in.code[0].translated = kind;
+    in.code[0].mark = mark;
+    in.why[0] = in.next[0] = '\0';
+    inspect_why(&insn, CPU_BT, &in);
+}
+
+Test(vmm_inspect_why, translated_ones_tell_how)
+{
+    translated(POPF, "in-line", MARK_INLINE);
+    says("popf is sensitive. It was translated into code on the virtual");
+    cr_assert_str_eq(in.next, "popf in line, without the VMM");
+    translated(OUT, "callout", MARK_CALLOUT);
+    says("out is translated into a call of the VMM");
+    cr_assert_str_eq(in.next, "call out: emulate out");
+    translated("\x90", "ident", MARK_NONE);
+    says("is copied: the processor executes the same bytes");
+    translated("\xC3", "indirect", MARK_NONE);
+    says("looks up its translation");
+}
+
 Test(vmm_inspect_why, sensitive_ones_that_never_trap)
 {
     GIVEN(SGDT, CPU_TRAP);
