@@ -292,6 +292,13 @@ void act_help(struct session *s, unsigned count)
     s->ui.help_top = 0;
 }
 
+void act_cache(struct session *s, unsigned count)
+{
+    UNUSED(count);
+    s->ui.cache = !s->ui.cache;
+    session_say(s, s->ui.cache ? "Translated code (technique bt)." : "Traps.");
+}
+
 void act_lines(struct session *s, unsigned count)
 {
     UNUSED(count);

@@ -16,6 +16,7 @@ const struct key_row key_table[] = {
     {UI_KEY_F5, "F5", EVERYWHERE, act_continue, NULL, NULL},
     {'u', "u", ON_STEP, act_until, "run to the cursor", NULL},
     {'b', "b", ON_STEP, act_break, "breakpoint at the cursor", NULL},
+    {'x', "x", ON_STEP, act_cache, "translated code or the log", NULL},
     {'f', "f", ON_STEP, act_filter, "filter traps by class", "filter"},
     {'g', "g", EVERYWHERE, act_goto, "go to address or #event", "goto"},
     {'/', "/", ON_STEP, act_search, "search the trap log", "find"},

@@ -49,6 +49,7 @@ extern const char *const prompt_text[PROMPT_COUNT];
 /* What the user looks at. */
 struct ui {
     enum ui_screen screen, back; /* back: where Left goes */
+    bool cache; /* the Step screen shows translated code, not the log */
     bool help;
     bool vmcs; /* asked for: to be told */
     char vmcs_area[40];

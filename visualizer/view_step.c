@@ -237,6 +237,41 @@ static void draw_log(struct canvas *c, struct rect r,
                                   : "(nothing has trapped yet: press t)");
 }
 
+enum { NOTE = 44 }; /* column of what is to be said of a row */
+
+/* The translation of the code above, in the place of the log. */
+static void draw_cached(struct canvas *c, struct rect r,
+                        const struct inspection *in)
+{
+    int rows = r.height - 3, count = (int)in->cached_count, current = 0;
+
+    canvas_box(c, r, "Translated  x: back to the traps");
+    canvas_text(c, r.row + 1, r.column + 2, r.width - 4, STYLE_DIM,
+                "guest    is       cache    instruction");
+    while (current < count && !in->cached[current].current)
+        current++;
+    int first = current > 2 ? current - 2 : 0;
+    for (int i = 0; i < rows && first + i < count; i++) {
+        const struct inspect_cached *p = &in->cached[first + i];
+        enum style style = p->current ? STYLE_CURRENT : STYLE_TEXT;
+        char guest[12] = "", text[sizeof p->text];
+        if (p->first)
+            snprintf(guest, sizeof guest, "%08X", p->guest);
+        view_short_text(p->text, text, sizeof text);
+        int row = r.row + 2 + i, at = r.column + 2;
+        at = canvas_printf(c, row, at, r.width - 4, style, "%-8s %-8s %08X %s",
+                           guest, p->kind, p->cache, text) +
+             2;
+        if (at < r.column + NOTE)
+            at = r.column + NOTE;
+        canvas_text(c, row, at, r.column + r.width - 1 - at, STYLE_DIM,
+                    p->note);
+    }
+    if (count == 0)
+        canvas_text(c, r.row + 2, r.column + 2, r.width - 4, STYLE_TEXT,
+                    "(this code has no translation now)");
+}
+
 static void draw_stack(struct canvas *c, struct rect r,
                        const struct inspection *in)
 {
@@ -289,7 +324,10 @@ void view_step(struct canvas *c, struct rect where, const struct inspection *in,
 
     draw_code(c, code, in, ui);
     draw_processors(c, right, in);
-    draw_log(c, log, in, ui);
+    if (ui->cache)
+        draw_cached(c, log, in);
+    else
+        draw_log(c, log, in, ui);
     if (wide) {
         int row = log.row + log.height - 1, height = extra + 1;
         draw_stack(c, (struct rect){row, where.column, height, 40}, in);

@@ -265,6 +265,7 @@ void inspector_take(struct inspector *i, const struct inspect_request *request,
     take_stack(i->vm, out);
     struct insn insn = inspect_code(i->vm, out);
     inspect_why(&insn, config->cpu, out);
+    inspect_bt_cached(i->vm, out);
     choose_address(i, request, out);
     take_translation(i, out);
     memcpy(out->console, i->console, sizeof out->console);

@@ -19,6 +19,7 @@ enum {
     INSPECT_CONSOLE_ROWS = 100,
     INSPECT_CONSOLE_COLUMNS = 132,
     INSPECT_STACK = 16,
+    INSPECT_CACHE = 64,
 };
 
 /* What will happen at an instruction, if it is executed now. */
@@ -42,6 +43,16 @@ struct inspect_line {
     const char *translated; /* bt: how ("ident"...; static); NULL: not */
 };
 
+/* bt: one instruction of the translation cache. */
+struct inspect_cached {
+    bool first;   /* the first one of the guest's instruction */
+    bool current; /* which is the next to run */
+    uint32_t guest, cache;
+    const char *kind; /* static */
+    char text[64];
+    char note[80]; /* where it leads, what of the VMM's it touches; or "" */
+};
+
 struct inspection {
     /* Where and what. */
     uint64_t seq;
@@ -59,6 +70,9 @@ struct inspection {
     /* Code around the current instruction; code[current] is the next to run. */
     struct inspect_line code[INSPECT_CODE];
     unsigned code_count, current;
+    /* bt: the translation around it, if there is one. */
+    struct inspect_cached cached[INSPECT_CACHE];
+    unsigned cached_count;
     char next[160]; /* "emulate cli: vIF 1->0, EIP+1" */
     char why[480];  /* one or two sentences: why it traps or does not */
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* vmm/inspect_bt.c - what the translator makes of an instruction. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "traps/bt.h"
 #include "vmm/inspect_parts.h"
+#include "vmm/listing.h"
 #include "vmm/vm_priv.h"
 
 void inspect_bt_row(struct vm *vm, const struct insn *insn,
@@ -23,6 +25,41 @@ void inspect_bt_row(struct vm *vm, const struct insn *insn,
         row->mark = MARK_CALLOUT;
     else if (insn->id != INSN_CPUID)
         row->mark = MARK_NONE;
+}
+
+enum { ROWS_BEFORE = 8 };
+
+static void put_cached(const struct listing_row *from, uint32_t here,
+                       struct inspect_cached *row)
+{
+    *row = (struct inspect_cached){.first = from->first,
+                                   .current = from->guest == here,
+                                   .guest = from->guest,
+                                   .cache = from->cache,
+                                   .kind = from->kind};
+    memcpy(row->text, from->cache_text, sizeof row->text);
+    memcpy(row->note, from->note, sizeof row->note);
+}
+
+void inspect_bt_cached(struct vm *vm, struct inspection *out)
+{
+    uint32_t here = out->guest.seg[SEG_CS].base + out->guest.eip;
+    struct listing *unit;
+    size_t first = 0;
+
+    out->cached_count = 0;
+    if (!out->code_count || !out->code[out->current].translated)
+        return;
+    unit = malloc(sizeof *unit);
+    if (unit && listing_at(vm, here, unit)) {
+        while (first < unit->rows && unit->row[first].guest != here)
+            first++;
+        first = first > ROWS_BEFORE ? first - ROWS_BEFORE : 0;
+        for (size_t i = first;
+             i < unit->rows && out->cached_count < INSPECT_CACHE; i++)
+            put_cached(&unit->row[i], here, &out->cached[out->cached_count++]);
+    }
+    free(unit);
 }
 
 const char *inspect_bt_why(const struct insn *insn, const struct inspection *in)

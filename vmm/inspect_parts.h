@@ -38,6 +38,8 @@ bool inspect_pv_next(const struct insn *insn, const struct inspection *in,
  * (NULL: the usual one). */
 void inspect_bt_row(struct vm *vm, const struct insn *insn,
                     const uint8_t *bytes, struct inspect_line *row);
+/* Fills cached. */
+void inspect_bt_cached(struct vm *vm, struct inspection *out);
 const char *inspect_bt_why(const struct insn *insn,
                            const struct inspection *in);
 

@@ -101,6 +101,38 @@ Test(visualizer_views, step_marks_cursor_breakpoint_and_filter)
     check("step-filter", &picture, &ui);
 }
 
+Test(visualizer_views, step_shows_translated_code)
+{
+    struct ui ui = {.screen = SCREEN_STEP, .cache = true};
+    fixture_fill(&picture);
+    picture.cpu = "bt";
+    picture.cached_count = 4;
+    picture.cached[0] =
+        (struct inspect_cached){true,
+                                false,
+                                0x100142,
+                                0xBFCC0100,
+                                "control",
+                                "jz 0xBFCC0140",
+                                "-> not translated so far: 00100150"};
+    picture.cached[1] = (struct inspect_cached){
+        true,        true,      0x100144,
+        0xBFCC0106,  "in-line", "mov dword ptr ss:[0xBFC21000], 0x00",
+        "virtual IF"};
+    picture.cached[2] = (struct inspect_cached){
+        true,       false,   0x100145,
+        0xBFCC0111, "ident", "mov dword ptr [0x20F4], eax",
+        ""};
+    picture.cached[3] = (struct inspect_cached){false,
+                                                false,
+                                                0x10014A,
+                                                0xBFCC0116,
+                                                "link",
+                                                "jmp 0xBFCC0200",
+                                                "-> unit of 0010014a"};
+    check("step-translated", &picture, &ui);
+}
+
 Test(visualizer_views, step_on_the_bare_machine_has_one_processor)
 {
     struct ui ui = {.screen = SCREEN_STEP};

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 #
 # Debian's Linux 686, unmodified, boots to its shell on the bare machine,
-# deprivileged at ring 1 and in VMX non-root operation, with both memory
-# techniques, runs what is typed, and its console says the same everywhere.
+# deprivileged at ring 1, translated, and in VMX non-root operation, with both
+# memory techniques, runs what is typed, and its console says the same everywhere.
 #
-# timeout: 400
+# timeout: 500
 set -euo pipefail
 
 : "${UMBRA:?}" "${UMBRA_LINUX:?}"
@@ -68,13 +68,15 @@ boot() { # NAME OPTIONS...
 boot bare --cpu bare
 boot shadow --cpu trap --what-if iopl1 --mmu shadow
 boot tlb --cpu trap --what-if iopl1 --mmu tlb
+boot bt-shadow --cpu bt --mmu shadow
+boot bt-tlb --cpu bt --mmu tlb
 boot hvm-shadow --cpu hvm --mmu shadow
 boot hvm-tlb --cpu hvm --mmu tlb
 
-for name in shadow tlb hvm-shadow hvm-tlb; do
+for name in shadow tlb bt-shadow bt-tlb hvm-shadow hvm-tlb; do
     if ! diff -u "$work/bare.shell" "$work/$name.shell"; then
         echo "$name: the console differs from the bare machine's"
         exit 1
     fi
 done
-echo "Linux on bare, trap and hvm, shadow and tlb: the same console"
+echo "Linux on bare, trap, bt and hvm, shadow and tlb: the same console"
