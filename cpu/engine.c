@@ -431,12 +431,14 @@ uint32_t engine_eflags(const struct engine *e)
     const struct live *l = &e->live;
     uint32_t value;
 
+    /* A fault of SETcc leaves the source of the flags where the engine takes
+     * it for the flags themselves: nothing but flags must come of that. */
     if (*l->cc_op == CC_OP_EFLAGS)
-        return ((uint32_t)*l->eflags & ~(EFL_ARITH | EFL_DF)) |
+        return ((uint32_t)*l->eflags & EFL_DEFINED & ~(EFL_ARITH | EFL_DF)) |
                ((uint32_t)*l->cc_src & EFL_ARITH) | EFL_FIXED |
                (*l->df < 0 ? EFL_DF : 0);
     uc_reg_read(e->uc, UC_X86_REG_EFLAGS, &value);
-    return value | EFL_FIXED;
+    return (value & EFL_DEFINED) | EFL_FIXED;
 }
 
 void engine_set_eflags(struct engine *e, uint32_t value)
