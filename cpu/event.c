@@ -37,6 +37,7 @@ void machine_deliver(struct machine *m, const struct arch_event *event)
         machine_stop(m);
         return;
     }
+    machine_event_taken(m);
     m->trace->count.interrupts[event->vector]++;
     trace_event_delivered(
         m->trace, EV_DELIVER,

@@ -108,7 +108,7 @@ struct machine *machine_create(const struct machine_config *config,
     clock_attend_from(&m->clock, 0);
     m->trace = config->trace;
     m->memory.bytes = config->memory_bytes;
-    m->deadline = UINT64_MAX;
+    m->deadline = m->event_at = UINT64_MAX;
     m->own_first = UINT32_MAX; /* none */
     if (!map_memory(m) || !add_hooks(m)) {
         if (asprintf(error, "cannot set up %llu MiB of machine memory",
@@ -250,6 +250,13 @@ void machine_retire(struct machine *m, int instructions)
     clock_add(&m->clock, instructions);
 }
 
+void machine_event_taken(struct machine *m)
+{
+    if (m->event_at == clock_now(&m->clock))
+        clock_add(&m->clock, 1);
+    m->event_at = clock_now(&m->clock);
+}
+
 void machine_skip_to(struct machine *m, uint64_t cycles)
 {
     if (cycles > clock_now(&m->clock))
@@ -312,17 +319,17 @@ void machine_set_weighed(struct machine *m, uint32_t first, uint32_t last)
 struct saved {
     struct cpu_state extra;
     struct vmx vmx;
-    uint64_t now, deadline;
+    uint64_t now, deadline, event_at;
     bool attend, intr, nmi, halted, mid_block, creep, step_requested;
 };
 
 size_t machine_save(const struct machine *m, void *buffer, size_t bytes)
 {
     size_t context = uc_context_size(m->engine.uc);
-    struct saved saved = {m->extra,    m->vmx,           clock_now(&m->clock),
-                          m->deadline, m->attend,        m->intr,
-                          m->nmi,      m->halted,        m->mid_block,
-                          m->creep,    m->step_requested};
+    struct saved saved = {m->extra,     m->vmx,      clock_now(&m->clock),
+                          m->deadline,  m->event_at, m->attend,
+                          m->intr,      m->nmi,      m->halted,
+                          m->mid_block, m->creep,    m->step_requested};
     uc_context *c;
 
     if (!buffer)
@@ -354,6 +361,7 @@ bool machine_restore(struct machine *m, const void *buffer, size_t bytes)
     m->vmx = saved.vmx;
     clock_move(&m->clock, saved.now);
     m->deadline = saved.deadline;
+    m->event_at = saved.event_at;
     m->attend = saved.attend;
     m->intr = saved.intr;
     m->nmi = saved.nmi;

@@ -168,6 +168,10 @@ uint64_t machine_now(const struct machine *m);
 const struct trace_clock *machine_clock(const struct machine *m);
 /* Count an instruction that was done for the processor (or take it back). */
 void machine_retire(struct machine *m, int instructions);
+/* An event goes through the guest's own interrupt table. One that follows
+ * another with nothing retired in between takes a cycle: a guest whose handler
+ * faults for ever must not stop the clock. */
+void machine_event_taken(struct machine *m);
 /* The clock for RDTSC, which takes RDTSC_CYCLES. */
 uint64_t machine_read_clock(struct machine *m);
 void machine_skip_to(struct machine *m, uint64_t cycles); /* idle time */

@@ -119,6 +119,8 @@ struct machine {
     bool intr;
     bool nmi;
 
+    uint64_t event_at; /* the last that machine_event_taken() was told of */
+
     /* One run. */
     bool running; /* inside the engine */
     bool asked;   /* we stopped it (else: HLT) */
@@ -251,6 +253,9 @@ enum machine_stop step_trapped(struct machine *m, uint32_t linear);
 /* A page fault, and an instruction that touches a device's memory, both at an
  * exact EIP. */
 void refused_page_fault(struct machine *m);
+/* The engine could not fetch what follows in the next page, and has executed
+ * nothing of the block so far: its EIP is not where the fault is. */
+bool refused_ahead(const struct machine *m);
 void refused_device(struct machine *m);
 
 /* drops.c */

@@ -32,6 +32,12 @@ static bool reads_as_supervisor(const struct insn *insn)
            insn->id == INSN_RET_FAR || insn->id == INSN_IRET;
 }
 
+bool refused_ahead(const struct machine *m)
+{
+    return m->refused_fetch && !m->stepping &&
+           m->refused_fault.cr2 >> PAGE_SHIFT != live_linear(m) >> PAGE_SHIFT;
+}
+
 /* A page fault at an exact EIP. */
 void refused_page_fault(struct machine *m)
 {

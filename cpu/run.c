@@ -114,7 +114,11 @@ enum machine_stop run_execute(struct machine *m)
     if (m->broken)
         return MACHINE_BROKEN;
     switch (m->refused) {
-    case REFUSED_FAULT: refused_page_fault(m); return MACHINE_STOPPED;
+    case REFUSED_FAULT:
+        if (refused_ahead(m))
+            return step_one(m);
+        refused_page_fault(m);
+        return MACHINE_STOPPED;
     case REFUSED_OWN_STORE: code_refund(m, live_linear(m)); return step_one(m);
     case REFUSED_DEVICE: refused_device(m); return MACHINE_STOPPED;
     case REFUSED_STEP: /* here, or where the block runs over into */

@@ -112,6 +112,7 @@ static void delivered(struct machine *m, const struct arch_event *event,
 {
     struct event_site at = {(uint32_t)*m->engine.live.eip, live_cpl(m)};
 
+    machine_event_taken(m);
     m->trace->count.interrupts[event->vector]++;
     trace_event_delivered(m->trace, EV_DELIVER, at, event_source_name(event),
                           event->vector, event->has_error, event->error,

@@ -30,6 +30,7 @@ void inject_by_hand(struct monitor *mon, const struct arch_event *event,
     }
     mon->v.halted = false;
     machine_set_halted(mon->machine, false);
+    machine_event_taken(mon->machine);
     mon->trace->count.interrupts[event->vector]++;
     trace_event_delivered(mon->trace, EV_INJECT, site, cause, event->vector,
                           event->has_error, event->error, event->cr2,
