@@ -97,32 +97,47 @@ static unsigned table_pages(struct monitor *mon, uint32_t base, uint32_t bytes,
  * doubles each time that it turned out to. */
 enum { PATIENCE = 256 };
 
-static void fill_table(struct monitor *mon, struct shadow_table *t)
+/* One descriptor into the shadow; true: it was another. */
+static bool fill_descriptor(struct monitor *mon, const struct shadow_table *t,
+                            uint32_t offset, const uint8_t guest[8])
 {
     const struct memory *memory = machine_memory(mon->machine);
+    ma_t at = MA(t->frame[offset / PAGE_BYTES].v + (offset & PAGE_MASK));
+    uint32_t low, high, old_low = memory_read32(memory, at);
+    uint32_t old_high = memory_read32(memory, MA(at.v + 4));
+
+    memcpy(&low, guest, 4);
+    memcpy(&high, guest + 4, 4);
+    high = shadow_of(high);
+    if (t->unwatched)
+        high &= ~DESC_P;
+    if (low == old_low && high == old_high)
+        return false;
+    memory_write32(memory, at, low);
+    memory_write32(memory, MA(at.v + 4), high);
+    return true;
+}
+
+/* The descriptors of which bytes lie in this part of the table; true: one
+ * changed. */
+static bool fill_part(struct monitor *mon, struct shadow_table *t,
+                      uint32_t from, uint32_t to)
+{
     uint8_t page[PAGE_BYTES];
-    uint32_t check = t->base;
+    bool changed = false;
 
-    for (uint32_t at = 0; at < t->bytes; at += PAGE_BYTES) {
-        uint32_t part = t->bytes - at < PAGE_BYTES ? t->bytes - at : PAGE_BYTES;
-
+    to = (to + 7) & ~7u;
+    if (to > (t->bytes & ~7u))
+        to = t->bytes & ~7u;
+    for (uint32_t at = from & ~7u, part; at < to; at += part) {
+        part = PAGE_BYTES - (at & PAGE_MASK);
+        if (part > to - at)
+            part = to - at;
         read_guest(mon, t->base + at, page, part);
-        for (uint32_t o = 0; o + 8 <= part; o += 8) {
-            uint32_t low, high;
-
-            memcpy(&low, page + o, 4);
-            memcpy(&high, page + o + 4, 4);
-            check = (check ^ low) * 0x9E3779B1u + high;
-            high = shadow_of(high);
-            if (t->unwatched)
-                high &= ~DESC_P;
-            memory_write32(memory, MA(t->frame[at / PAGE_BYTES].v + o), low);
-            memory_write32(memory, MA(t->frame[at / PAGE_BYTES].v + o + 4),
-                           high);
-        }
+        for (uint32_t o = 0; o < part; o += 8)
+            changed |= fill_descriptor(mon, t, at + o, page + o);
     }
-    t->idle_writes = check == t->check ? t->idle_writes + 1 : 0;
-    t->check = check;
+    return changed;
 }
 
 static void shadow(struct monitor *mon, struct shadow_table *t, uint32_t base,
@@ -139,7 +154,7 @@ static void shadow(struct monitor *mon, struct shadow_table *t, uint32_t base,
     t->base = base;
     t->bytes = bytes;
     t->unwatched = false;
-    fill_table(mon, t);
+    fill_part(mon, t, 0, bytes);
     t->idle_writes = 0;
 }
 
@@ -149,7 +164,7 @@ static void stop_watching(struct monitor *mon, struct shadow_table *t)
 {
     unwatch(mon, t);
     t->unwatched = true;
-    fill_table(mon, t);
+    fill_part(mon, t, 0, t->bytes);
     trace_table(mon->trace, monitor_site(mon), "descriptors unwatched",
                 (uint32_t)t->frame[0].v, t->base, 0, 0);
 }
@@ -209,18 +224,20 @@ void descriptors_remapped(struct monitor *mon)
         descriptors_tables_changed(mon);
 }
 
-/* Are there bytes of the table among these of its watched page i? Where pages
- * of it are not mapped, a watched page's number says nothing: then yes. */
-static bool concerns(const struct shadow_table *t, unsigned i, uint32_t offset,
-                     uint32_t bytes)
+/* The guest wrote these bytes of watched page i; true: a descriptor changed.
+ * Where pages of the table are not mapped, a watched page's number says
+ * nothing: then any may have. */
+static bool written_in_page(struct monitor *mon, struct shadow_table *t,
+                            unsigned i, uint32_t offset, uint32_t bytes)
 {
     uint32_t first = t->base & PAGE_MASK;
-    uint32_t end = first + t->bytes;
-    uint32_t at = i * PAGE_BYTES + offset;
+    uint32_t from = i * PAGE_BYTES + offset, to = from + bytes;
 
-    if (t->watched_count != (end + PAGE_MASK) / PAGE_BYTES)
-        return true;
-    return at + bytes > first && at < end;
+    if (t->watched_count != (first + t->bytes + PAGE_MASK) / PAGE_BYTES)
+        return fill_part(mon, t, 0, t->bytes);
+    if (to <= first)
+        return false;
+    return fill_part(mon, t, from > first ? from - first : 0, to - first);
 }
 
 static void table_page_written(struct monitor *mon, struct shadow_table *t,
@@ -233,14 +250,12 @@ static void table_page_written(struct monitor *mon, struct shadow_table *t,
         if (t->watched[i].v != page)
             continue;
         watched = true;
-        changed |= concerns(t, i, (uint32_t)(gpa.v & PAGE_MASK), bytes);
+        changed |=
+            written_in_page(mon, t, i, (uint32_t)(gpa.v & PAGE_MASK), bytes);
     }
     if (!watched)
         return;
-    if (changed)
-        fill_table(mon, t);
-    else
-        t->idle_writes++;
+    t->idle_writes = changed ? 0 : t->idle_writes + 1;
     if (t->idle_writes > t->patience)
         stop_watching(mon, t);
 }

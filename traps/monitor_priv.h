@@ -29,7 +29,6 @@ struct shadow_table {
     bool unwatched;
     unsigned idle_writes; /* to watched pages, that changed no descriptor */
     unsigned patience;    /* idle writes until it goes unwatched */
-    uint32_t check;       /* sum of the guest's descriptors, to see a change */
 };
 
 /* A translated site (bt-static). */
