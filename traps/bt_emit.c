@@ -468,8 +468,9 @@ bool bt_emit_insn(struct bt_emit *e, const struct insn *insn,
                 insn, bytes, at, start);
         return false;
     case FLOW_INTERRUPT:
-    case FLOW_STOP:
-        callout(e, CALLOUT_EMULATE, insn, bytes, at, start);
+    case FLOW_STOP: /* one too long has no class: the processor refuses it */
+        callout(e, insn->cls == CLASS_NONE ? CALLOUT_STEP : CALLOUT_EMULATE,
+                insn, bytes, at, start);
         return false;
     case FLOW_UNDEFINED:
         point(e, at, BT_IDENT, start | NOTE_COUNT);
