@@ -22,6 +22,29 @@ const struct way ways[WAYS] = {
     [WAY_HVM_SHADOW] = {CPU_HVM, &mmu_shadow, "hvm, shadow"},
 };
 
+bool registered_way(unsigned number, struct way *way)
+{
+    static const struct mmu_technique *const mmus[] = {&mmu_tlb_emulation,
+                                                       &mmu_shadow};
+    static const char *const mmu_names[] = {"tlb", "shadow"};
+    static char name[40];
+
+    for (int cpu = CPU_BARE + 1; cpu < CPU_TECHNIQUES; cpu++) {
+        const char *technique = cpu_technique_name((enum cpu_technique)cpu);
+
+        if (strcmp(technique, "pv") == 0)
+            continue;
+        if (number >= 2) {
+            number -= 2;
+            continue;
+        }
+        snprintf(name, sizeof name, "%s, %s", technique, mmu_names[number]);
+        *way = (struct way){(enum cpu_technique)cpu, mmus[number], name};
+        return true;
+    }
+    return false;
+}
+
 /* ---- what is seen ---------------------------------------------------------
  */
 

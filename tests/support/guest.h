@@ -33,6 +33,11 @@ enum {
 };
 extern const struct way ways[WAYS];
 
+/* Every registered CPU technique that runs unmodified guests, with each memory
+ * technique it works with, by number; false: no more. Its name is good until
+ * the next call. */
+bool registered_way(unsigned number, struct way *way);
+
 /* A hash of what was seen from some moment on. */
 struct seen {
     uint64_t hash;
