@@ -275,6 +275,15 @@ static bool step_here(struct monitor *mon)
 
 enum { STEPS_IN_A_ROW = 16 };
 
+static bool fetchable(struct monitor *mon)
+{
+    struct fault f;
+    gpa_t gpa;
+
+    return mmu_fetchable(mon->mmu, mon->v.seg[SEG_CS].base + mon->v.eip, &gpa,
+                         &f);
+}
+
 static void install(struct monitor *mon)
 {
     struct bt *bt = bt_of(mon);
@@ -290,10 +299,16 @@ static void install(struct monitor *mon)
             break;
         }
         if (engine == ENGINE_CACHE) {
-            if (!dispatch(mon, &offset))
+            if (dispatch(mon, &offset)) {
+                enter_cache(mon, offset);
+                return;
+            }
+            if (i < STEPS_IN_A_ROW || fetchable(mon))
                 continue;
-            enter_cache(mon, offset);
-            return;
+            /* Handlers that cannot be fetched, for ever: let the processor
+             * find out, so that whoever wants to stop it can. */
+            bt->engine = ENGINE_DIRECT;
+            break;
         }
         if (!step_here(mon) || i >= STEPS_IN_A_ROW)
             return;

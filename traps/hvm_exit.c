@@ -293,7 +293,7 @@ void hvm_exit(struct monitor *mon)
     if (reason != VMX_EXCEPTION_OR_NMI)
         hvm_close_step(mon);
     row->handle(mon);
-    if (reason == VMX_BAD_GUEST_STATE)
-        return;
+    if (reason == VMX_BAD_GUEST_STATE || mon->stopped)
+        return; /* a triple fault's event must not be injected again */
     hvm_resume(mon);
 }
