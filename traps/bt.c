@@ -73,21 +73,32 @@ bool bt_in_cache(const struct monitor *mon)
 /* ---- from the real processor to the virtual one
  * ---------------------------------- */
 
+/* The guest address of the unit that an indirect jump is about to enter. */
+static uint32_t entered(struct monitor *mon)
+{
+    struct bt *bt = bt_of(mon);
+    uint32_t at = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_CACHE), unit, point;
+
+    at -= bt_linear(bt, BT_PAGE_CACHE, 0);
+    return bt_locate(bt, at, &unit, &point) ? bt->units[unit].eip : NONE;
+}
+
 /* In the shared look-up: as if the jump were done, whose target is in EAX until
  * the guest's is back there. */
 static void locate_shared(struct monitor *mon)
 {
     struct bt *bt = bt_of(mon);
-
     unsigned at = bt->at & PAGE_MASK;
     bool ret = at < bt->glue.jump;
-    bool done = at == bt->glue.miss[!ret] || at == bt->glue.hit[!ret];
+    bool miss = at == bt->glue.miss[!ret], hit = at >= bt->glue.back[!ret];
 
     bt->at_unit = NONE;
-    mon->v.eip = done || at >= bt->glue.kept[!ret]
-                     ? bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_TARGET)
-                     : mon->v.gpr[GPR_EAX];
-    if (done)
+    if (miss || hit)
+        mon->v.eip =
+            miss ? bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_TARGET) : entered(mon);
+    else
+        mon->v.eip = mon->v.gpr[GPR_EAX];
+    if (miss || at == bt->glue.hit[!ret])
         return;
     mon->v.gpr[GPR_EAX] = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_EAX);
     if (at != bt->glue.ret && at != bt->glue.jump)
@@ -133,6 +144,7 @@ static void capture(struct monitor *mon)
     bt->at_note = 0;
     locate(mon);
     v->eflags = (v->eflags & ~EFL_IF) | bt_word(mon, BT_PAGE_FLAG, 0);
+    v->cr2 = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_CR2);
     v->interrupt_shadow = v->eip == bt->shadow_eip &&
                           machine_now(mon->machine) == bt->shadow_clock;
 }
@@ -151,7 +163,6 @@ static void write_state(struct monitor *mon)
     const struct cpu_state *v = &mon->v;
     const uint32_t words[] = {
         [STATE_CR0] = v->cr0,
-        [STATE_CR2] = v->cr2,
         [STATE_CR3] = v->cr3,
         [STATE_CR4] = v->cr4,
         [STATE_ODD] = v->eflags &
@@ -164,6 +175,7 @@ static void write_state(struct monitor *mon)
     for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
         bt_set_word(mon, BT_PAGE_STATE, i, words[i]);
     bt_set_word(mon, BT_PAGE_FLAG, 0, v->eflags & EFL_IF);
+    bt_set_word(mon, BT_PAGE_SCRATCH, SCRATCH_CR2, v->cr2);
 }
 
 /* A jump, a stale entry or the look-up table asked for this unit. */

@@ -359,8 +359,8 @@ static bool plain_register(const struct operand *op)
 static bool in_line(struct bt_emit *e, const struct insn *insn,
                     const uint8_t *bytes, uint32_t at, unsigned start)
 {
-    static const uint8_t cr_words[5] = {STATE_CR0, 0, STATE_CR2, STATE_CR3,
-                                        STATE_CR4};
+    static const uint8_t cr_words[5] = {
+        [0] = STATE_CR0, [3] = STATE_CR3, [4] = STATE_CR4};
     const struct operand *op = insn->op;
 
     switch (insn->id) {
@@ -383,7 +383,15 @@ static bool in_line(struct bt_emit *e, const struct insn *insn,
     case INSN_MOV_FROM_CR:
         if (op[1].reg == 1 || op[1].reg > 4)
             return false;
-        emit_read(e, insn, at, start, state_word(e, cr_words[op[1].reg]));
+        emit_read(e, insn, at, start,
+                  op[1].reg == 2 ? scratch(e, SCRATCH_CR2)
+                                 : state_word(e, cr_words[op[1].reg]));
+        return true;
+    case INSN_MOV_TO_CR:
+        if (op[0].reg != 2)
+            return false;
+        point(e, at, BT_INLINED, start | NOTE_COUNT);
+        store(e, (enum gpr)op[1].reg, scratch(e, SCRATCH_CR2));
         return true;
     case INSN_SMSW:
         if (!plain_register(&op[0]))
@@ -516,14 +524,13 @@ static void look_up(struct bt_emit *e, bool ret)
     glue->miss[!ret] = (uint16_t)e->bytes;
     site(e, CALLOUT_MISS, 0);
     e->code[branch - 1] = (uint8_t)(e->bytes - branch);
-    store(e, GPR_EAX, scratch(e, SCRATCH_TARGET));
-    glue->kept[!ret] = (uint16_t)e->bytes;
     PUT(e, 0x0F, 0xB7, 0xC8);       /* movzx ecx, ax */
-    PUT(e, 0x36, 0x8B, 0x04, 0xCD); /* mov eax, ss:[table + 4 + ecx * 8] */
+    PUT(e, 0x36, 0x8B, 0x0C, 0xCD); /* mov ecx, ss:[table + 4 + ecx * 8] */
     put32(e, table + 4);
-    store(e, GPR_EAX, scratch(e, SCRATCH_CACHE));
+    store(e, GPR_ECX, scratch(e, SCRATCH_CACHE));
     load(e, GPR_ECX, scratch(e, SCRATCH_ECX));
     load(e, GPR_EAX, scratch(e, SCRATCH_EAX));
+    glue->back[!ret] = (uint16_t)e->bytes;
     if (ret)
         PUT(e, 0x8D, 0x64, 0x24, 0x04);
     glue->hit[!ret] = (uint16_t)e->bytes;

@@ -91,6 +91,16 @@ static void drop(struct monitor *mon, uint32_t index)
     p->gfn = NONE;
 }
 
+static void note_entries(struct bt_page *p, const struct guest_walk *walk)
+{
+    p->global = walk->global;
+    p->paging = walk->paging;
+    p->large = walk->large;
+    p->pde = walk->pde;
+    p->pte = walk->pte;
+    p->pte_gpa = walk->pte_gpa;
+}
+
 /* The page is mapped to this frame now. */
 static void place(struct monitor *mon, uint32_t index,
                   const struct guest_walk *walk)
@@ -101,7 +111,7 @@ static void place(struct monitor *mon, uint32_t index,
 
     if (p->watched && p->gfn != gfn)
         drop(mon, index);
-    p->global = walk->global;
+    note_entries(p, walk);
     if (p->watched)
         return;
     p->gfn = gfn;
@@ -203,6 +213,27 @@ void bt_pages_written(struct monitor *mon, gpa_t gpa, uint32_t bytes)
     }
 }
 
+/* One of the guest's entries still says what it said; the processor and the
+ * guest may have marked it. */
+static bool unchanged(struct monitor *mon, gpa_t gpa, uint32_t was)
+{
+    const uint32_t meaning = PTE_FRAME | PTE_P | PTE_U | PTE_G | PTE_PS | PTE_A;
+    ma_t ma;
+
+    return pmap_lookup(mon->config.pmap, gpa, &ma) == PMAP_RAM &&
+           ((memory_read32(machine_memory(mon->machine), ma) ^ was) &
+            meaning) == 0;
+}
+
+/* Mapped by the same entries as before: needs no walk. */
+static bool as_before(struct monitor *mon, const struct bt_page *p)
+{
+    gpa_t pde = GPA((mon->v.cr3 & PTE_FRAME) + (p->page >> 10) * 4);
+
+    return p->paging && (mon->v.cr0 & CR0_PG) && unchanged(mon, pde, p->pde) &&
+           (p->large || unchanged(mon, p->pte_gpa, p->pte));
+}
+
 /* Where is the page now? Gone, elsewhere, or not accessed since its bit was
  * cleared: what was translated from it must be found again. */
 static void look(struct monitor *mon, uint32_t index)
@@ -217,7 +248,7 @@ static void look(struct monitor *mon, uint32_t index)
     entry = walk.pte_valid ? walk.pte : walk.pde;
     if (walk.allowed && (uint32_t)(walk.gpa.v >> PAGE_SHIFT) == p->gfn &&
         (!walk.paging || (entry & PTE_A))) {
-        p->global = walk.global;
+        note_entries(p, &walk);
         return;
     }
     drop(mon, index);
@@ -234,9 +265,14 @@ void bt_pages_remapped(struct monitor *mon, int n, uint32_t linear)
             look(mon, index);
         return;
     }
-    for (uint32_t i = 0; i < bt->page_count; i++)
-        if (n != 3 || !bt->pages[i].global || !(mon->v.cr4 & CR4_PGE))
-            look(mon, i);
+    for (uint32_t i = 0; i < bt->page_count; i++) {
+        const struct bt_page *p = &bt->pages[i];
+
+        if (n == 3 && p->watched &&
+            ((p->global && (mon->v.cr4 & CR4_PGE)) || as_before(mon, p)))
+            continue;
+        look(mon, i);
+    }
 }
 
 void bt_pages_forget(struct monitor *mon)

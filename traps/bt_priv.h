@@ -34,7 +34,6 @@ _Static_assert(BT_CACHE_MAX == BT_CACHE_PAGES_MAX * PAGE_BYTES,
 /* Words of the state page. */
 enum bt_state_word {
     STATE_CR0,
-    STATE_CR2,
     STATE_CR3,
     STATE_CR4,
     STATE_ODD,  /* guest EFLAGS bits that the fast POPF does not handle */
@@ -48,8 +47,9 @@ enum bt_state_word {
 enum bt_scratch {
     SCRATCH_EAX,
     SCRATCH_ECX,
-    SCRATCH_TARGET, /* of an indirect jump */
-    SCRATCH_CACHE,  /* where its translation is */
+    SCRATCH_TARGET, /* of an indirect jump that was not found */
+    SCRATCH_CACHE,  /* where the translation is of one that was */
+    SCRATCH_CR2,    /* the guest's: writing it has no effect beyond its value */
     SCRATCH_IMAGE,  /* of PUSHF */
 };
 
@@ -111,6 +111,10 @@ struct bt_page {
     uint32_t rewrites;
     bool watched;
     bool global;
+    /* The guest's entries that mapped it, to see whether they still do. */
+    bool paging, large;
+    uint32_t pde, pte;
+    gpa_t pte_gpa;
 };
 
 enum { PAGE_SLOTS = 1 << 13, EIP_SLOTS = 1 << 17, TRIP_SLOTS = 1 << 10 };
@@ -125,7 +129,7 @@ struct bt_slot {
  * page. */
 struct bt_glue {
     uint16_t ret, jump, end;
-    uint16_t kept[2];         /* from here on the target is in scratch */
+    uint16_t back[2];         /* EAX is the guest's again: RET's, the others' */
     uint16_t miss[2], hit[2]; /* the callout and the jump that end them, RET's
                                  first */
 };

@@ -148,15 +148,15 @@ size_t bt_unit_pieces(struct monitor *mon, uint32_t unit, struct bt_piece *out,
 const char *bt_word_name(struct monitor *mon, uint32_t linear)
 {
     static const char *const state[] = {
-        [STATE_CR0] = "virtual CR0", [STATE_CR2] = "virtual CR2",
-        [STATE_CR3] = "virtual CR3", [STATE_CR4] = "virtual CR4",
-        [STATE_ODD] = "other flags", [STATE_BIAS] = "virtual IOPL",
-        [STATE_CS] = "virtual CS",   [STATE_SS] = "virtual SS",
+        [STATE_CR0] = "virtual CR0",   [STATE_CR3] = "virtual CR3",
+        [STATE_CR4] = "virtual CR4",   [STATE_ODD] = "other flags",
+        [STATE_BIAS] = "virtual IOPL", [STATE_CS] = "virtual CS",
+        [STATE_SS] = "virtual SS",
     };
     static const char *const scratch[] = {
-        [SCRATCH_EAX] = "saved EAX", [SCRATCH_ECX] = "saved ECX",
-        [SCRATCH_TARGET] = "target", [SCRATCH_CACHE] = "its unit",
-        [SCRATCH_IMAGE] = "image",
+        [SCRATCH_EAX] = "saved EAX",   [SCRATCH_ECX] = "saved ECX",
+        [SCRATCH_TARGET] = "target",   [SCRATCH_CACHE] = "its unit",
+        [SCRATCH_CR2] = "virtual CR2", [SCRATCH_IMAGE] = "image",
     };
     struct bt *bt = bt_of(mon);
     uint32_t word = (linear & PAGE_MASK) / 4;
