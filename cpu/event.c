@@ -344,7 +344,7 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
     }
 out:
     if (m->stepping || m->stop || m->halted || m->drop_count ||
-        m->step_requested)
+        m->step_requested || m->step_next)
         run_ask(m);
 }
 

@@ -291,6 +291,11 @@ void machine_request_step(struct machine *m)
     m->step_requested = true;
 }
 
+void machine_step_next(struct machine *m, bool on)
+{
+    m->step_next = on;
+}
+
 void machine_set_intr(struct machine *m, bool level)
 {
     m->intr = level;
@@ -321,6 +326,7 @@ struct saved {
     struct vmx vmx;
     uint64_t now, deadline, event_at;
     bool attend, intr, nmi, halted, mid_block, creep, step_requested;
+    bool step_next;
 };
 
 size_t machine_save(const struct machine *m, void *buffer, size_t bytes)
@@ -329,7 +335,8 @@ size_t machine_save(const struct machine *m, void *buffer, size_t bytes)
     struct saved saved = {m->extra,     m->vmx,      clock_now(&m->clock),
                           m->deadline,  m->event_at, m->attend,
                           m->intr,      m->nmi,      m->halted,
-                          m->mid_block, m->creep,    m->step_requested};
+                          m->mid_block, m->creep,    m->step_requested,
+                          m->step_next};
     uc_context *c;
 
     if (!buffer)
@@ -369,6 +376,7 @@ bool machine_restore(struct machine *m, const void *buffer, size_t bytes)
     m->mid_block = saved.mid_block;
     m->creep = saved.creep;
     m->step_requested = saved.step_requested;
+    m->step_next = saved.step_next;
     m->triple = m->stop = false;
     m->drop_count = 0;
     /* All of memory may be different: every code page starts anew. */

@@ -121,6 +121,11 @@ enum machine_stop machine_step(struct machine *m);
  * client.stepped, before anything else. */
 void machine_request_step(struct machine *m);
 
+/* The next instruction is to run alone, and client.stepped to be called then,
+ * but after what is due between two instructions (deadlines, interrupts, stops).
+ * on false: not any more. */
+void machine_step_next(struct machine *m, bool on);
+
 /* Ask machine_run to return at the next instruction boundary it can stop at;
  * callable from every callback. */
 void machine_stop(struct machine *m);

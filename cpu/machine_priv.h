@@ -126,6 +126,7 @@ struct machine {
     bool asked;   /* we stopped it (else: HLT) */
     bool stop, halted;
     bool step_requested;
+    bool step_next; /* the same, but interrupts and stops come first */
     bool stepping;  /* one instruction, with the engine's trap flag */
     bool stepped;   /* the step's instruction retired */
     uint8_t weight; /* of that instruction */

@@ -144,7 +144,7 @@ static enum machine_stop requested_step(struct machine *m)
 {
     enum machine_stop why;
 
-    m->step_requested = false;
+    m->step_requested = m->step_next = false;
     why = step_one(m);
     if (!m->vmx.on) {
         m->client.stepped(m->client.owner);
@@ -179,7 +179,9 @@ enum machine_stop machine_run(struct machine *m)
             continue;
         if (m->halted)
             return MACHINE_HALTED;
-        if (m->creep || code_needs_step(m, live_linear(m)))
+        if (m->step_next)
+            requested_step(m);
+        else if (m->creep || code_needs_step(m, live_linear(m)))
             step_one(m);
         else
             run_execute(m);
@@ -202,7 +204,7 @@ enum machine_stop machine_step(struct machine *m)
     }
     if (m->halted)
         return MACHINE_HALTED;
-    why = step_one(m);
+    why = m->step_next ? requested_step(m) : step_one(m);
     while (m->step_requested && !m->triple && !m->broken)
         why = requested_step(m);
     m->stop = false;

@@ -281,7 +281,7 @@ static bool step_here(struct monitor *mon)
     }
     bt->step_once = false;
     vcpu_install(mon);
-    machine_request_step(mon->machine);
+    machine_step_next(mon->machine, true);
     return false;
 }
 
@@ -303,6 +303,7 @@ static void install(struct monitor *mon)
 
     if (bt->base != descriptors_linear(mon, 0))
         bt_cache_flush(mon);
+    machine_step_next(mon->machine, false);
     for (unsigned i = 0; !mon->stopped; i++) {
         int engine = bt->step_once ? ENGINE_STEP : engine_for(mon);
 
