@@ -140,25 +140,38 @@ static uint32_t prefixed_start(struct machine *m, uint32_t start, uint32_t end)
     return start;
 }
 
+/* The three bytes before a linear address; 0 where there is no memory. */
+static void bytes_before(struct machine *m, uint32_t linear, uint8_t bytes[3])
+{
+    uint32_t at = linear - 3;
+
+    memset(bytes, 0, 3);
+    if ((at & PAGE_MASK) <= PAGE_BYTES - 3) {
+        code_bytes(m, at, bytes, 3);
+        return;
+    }
+    for (unsigned i = 0; i < 3; i++)
+        code_bytes(m, at + i, bytes + i, 1);
+}
+
 /* Where the INT instruction that ends at EIP starts, and which it is: the last
  * byte of INT n is the vector. SDM 2, "INT n/INTO/INT3/INT1". */
 static uint32_t software_start(struct machine *m, uint8_t vector, uint32_t next,
                                uint8_t *source)
 {
     uint32_t base = (uint32_t)m->engine.live.seg[SEG_CS].base;
-    uint8_t last = 0, before = 0;
-    uint32_t start;
+    uint32_t start = next - 2;
+    uint8_t bytes[3], before;
 
-    code_bytes(m, base + next - 1, &last, 1);
-    if ((vector == VEC_BP && last == OP_INT3) ||
-        (vector == VEC_OF && last == OP_INTO)) {
+    bytes_before(m, base + next, bytes);
+    before = bytes[0];
+    *source = ARCH_SOFTWARE;
+    if ((vector == VEC_BP && bytes[2] == OP_INT3) ||
+        (vector == VEC_OF && bytes[2] == OP_INTO)) {
         *source = ARCH_INT3_INTO;
         start = next - 1;
-    } else {
-        *source = ARCH_SOFTWARE;
-        start = next - 2;
+        before = bytes[1];
     }
-    code_bytes(m, base + start - 1, &before, 1);
     if (!m->stepping && is_prefix(before))
         start = prefixed_start(m, base + start, base + next) - base;
     return start;

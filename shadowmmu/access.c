@@ -53,6 +53,15 @@ static unsigned translate_all(struct mmu *m, uint32_t linear, unsigned size,
     return count;
 }
 
+/* The usual size is one instruction, not a call. */
+static void copy_small(void *to, const void *from, unsigned size)
+{
+    if (size == 4)
+        memcpy(to, from, 4);
+    else
+        memcpy(to, from, size);
+}
+
 /* A remembered walk for an access within one page. */
 static const struct walk_entry *remembered(struct mmu *m, uint32_t linear,
                                            unsigned size, unsigned access)
@@ -88,8 +97,8 @@ bool mmu_read(struct mmu *m, uint32_t linear, unsigned size, bool user,
     *device = false;
     if (e) {
         m->c.trace->count.vmm_references += e->references;
-        memcpy(bytes, e->page + (linear & PAGE_MASK), size);
-        memcpy(value, bytes, sizeof *value);
+        *value = 0;
+        copy_small(value, e->page + (linear & PAGE_MASK), size);
         return true;
     }
     count = translate_all(m, linear, size, access, piece, f, device);
@@ -117,7 +126,7 @@ bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
         uint8_t *at = e->page + (linear & PAGE_MASK);
 
         m->c.trace->count.vmm_references += e->references;
-        memcpy(at, &value, size);
+        copy_small(at, &value, size);
         mmu_wrote(m, MA((uint64_t)(at - m->c.memory->host)), size);
         return true;
     }
