@@ -124,7 +124,8 @@ static bool is_prefix(uint8_t byte)
 static uint32_t prefixed_start(struct machine *m, uint32_t start, uint32_t end)
 {
     bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
-    uint32_t at = (uint32_t)clock_running(&m->clock)->address;
+    uint32_t at = m->stepping ? m->stepped_at
+                              : (uint32_t)clock_running(&m->clock)->address;
 
     while (at < start) {
         uint8_t bytes[INSN_MAX_LENGTH];
@@ -172,7 +173,7 @@ static uint32_t software_start(struct machine *m, uint8_t vector, uint32_t next,
         start = next - 1;
         before = bytes[1];
     }
-    if (!m->stepping && is_prefix(before))
+    if (is_prefix(before))
         start = prefixed_start(m, base + start, base + next) - base;
     return start;
 }

@@ -126,12 +126,13 @@ struct machine {
     bool asked;   /* we stopped it (else: HLT) */
     bool stop, halted;
     bool step_requested;
-    bool step_next; /* the same, but interrupts and stops come first */
-    bool stepping;  /* one instruction, with the engine's trap flag */
-    bool stepped;   /* the step's instruction retired */
-    uint8_t weight; /* of that instruction */
-    bool mid_block; /* stepped into a block: no interrupt here */
-    bool creep;     /* step on to where one may come */
+    bool step_next;      /* the same, but interrupts and stops come first */
+    bool stepping;       /* one instruction, with the engine's trap flag */
+    bool stepped;        /* the step's instruction retired */
+    uint32_t stepped_at; /* where that is, linear */
+    uint8_t weight;      /* of that instruction */
+    bool mid_block;      /* stepped into a block: no interrupt here */
+    bool creep;          /* step on to where one may come */
     enum refusal refused;
     struct fault refused_fault;
     bool refused_fetch;

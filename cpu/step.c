@@ -15,6 +15,7 @@ enum machine_stop step_trapped(struct machine *m, uint32_t linear)
         drops_run(m); /* they put the flags back as they found them */
     m->stepping = true;
     m->stepped = false;
+    m->stepped_at = linear;
     m->weight = (uint8_t)code_weight(m, linear);
     machine_look_now(m);
     *m->engine.live.hflags |= HF_TF;
