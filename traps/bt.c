@@ -398,6 +398,9 @@ static uint32_t weight(struct monitor *mon, uint32_t linear)
                 return 1;
         return 0;
     }
+    /* The entry of a dead unit is the translator's. */
+    if (bt->units[unit].dead && at == bt->units[unit].cache)
+        return 0;
     return bt->units[unit].cache + bt->points[point].cache == at &&
            (bt->points[point].note & NOTE_COUNT);
 }
