@@ -62,7 +62,7 @@ void run_set_type_bits(struct arch_run *r, struct descriptor *d, uint32_t set,
     if (high == d->high)
         return;
     d->high = high;
-    run_write(r, d->linear + 5, 1, false, high >> 8 & 0xFF);
+    run_write(r, d->linear + 4, 4, false, high); /* as loads do natively */
 }
 
 struct segment run_accessed(struct arch_run *r, struct descriptor *d,

@@ -337,10 +337,18 @@ bool descriptors_own_fault(struct monitor *mon, uint32_t linear, uint32_t error)
     if (offset + 8 > t->bytes)
         return false;
     entry = MA(t->frame[offset / PAGE_BYTES].v + (offset & PAGE_MASK) + 4);
-    memory_write32(memory, entry, memory_read32(memory, entry) | DESC_A);
     at = t->base + offset + 4;
-    if (mmu_read(mon->mmu, at, 4, false, &high, &f, &device))
-        mmu_write(mon->mmu, at, 4, false, high | DESC_A, &f, &device);
+    if (mmu_read(mon->mmu, at, 4, false, &high, &f, &device) &&
+        !mmu_write(mon->mmu, at, 4, false, high | DESC_A, &f, &device) &&
+        !device) {
+        /* The guest's own page is read-only: so for its processor, too. */
+        mon->trace->count.page_faults[FC_TRUE]++;
+        trace_fault(mon->trace, monitor_site(mon), FC_TRUE, f.cr2, 0, 0, error,
+                    f.error, 0);
+        inject_fault(mon, &f);
+        return true;
+    }
+    memory_write32(memory, entry, memory_read32(memory, entry) | DESC_A);
     mon->trace->count.page_faults[FC_DIRTY]++;
     trace_fault(mon->trace, monitor_site(mon), FC_DIRTY, linear, 0,
                 (uint32_t)entry.v, error, 0, 0);
