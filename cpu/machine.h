@@ -122,8 +122,8 @@ enum machine_stop machine_step(struct machine *m);
 void machine_request_step(struct machine *m);
 
 /* The next instruction is to run alone, and client.stepped to be called then,
- * but after what is due between two instructions (deadlines, interrupts, stops).
- * on false: not any more. */
+ * but after what is due between two instructions (deadlines, interrupts,
+ * stops). on false: not any more. */
 void machine_step_next(struct machine *m, bool on);
 
 /* Ask machine_run to return at the next instruction boundary it can stop at;

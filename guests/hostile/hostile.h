@@ -27,11 +27,11 @@
 
 /* Under pure trapping, static translation: another end and log are right, for
  * it executes instructions that these are silently wrong about. */
-#define NOT_TRAP    1
-#define NOT_STATIC  2
-#define NOT_LOGGED  4  /* compare the end only */
-#define MAY_REFUSE  8  /* a technique may say that it cannot do this */
-#define PAGED       16 /* starts with paging on, else without */
+#define NOT_TRAP   1
+#define NOT_STATIC 2
+#define NOT_LOGGED 4  /* compare the end only */
+#define MAY_REFUSE 8  /* a technique may say that it cannot do this */
+#define PAGED      16 /* starts with paging on, else without */
 
 /* Guest-physical addresses; linear ones are the same. */
 #define SCRATCH    0x00010000 /* 64 KiB to play with, below 1 MiB */
@@ -46,18 +46,18 @@
 #define MEMORY_END 0x01000000
 
 /* Selectors. */
-#define KERNEL_CS   0x08
-#define KERNEL_DS   0x10
-#define USER_CS     0x1B
-#define USER_DS     0x23
-#define TSS         0x28
-#define FAULT_TSS   0x30 /* a task with a stack of its own */
-#define WILD_TSS    0x38
-#define CONFORMING  0x40
-#define MISSING     0x48 /* not present */
-#define READ_ONLY   0x50
-#define WILD_GATE   0x58 /* a call gate, perhaps */
-#define GDT_BYTES   0x60
+#define KERNEL_CS  0x08
+#define KERNEL_DS  0x10
+#define USER_CS    0x1B
+#define USER_DS    0x23
+#define TSS        0x28
+#define FAULT_TSS  0x30 /* a task with a stack of its own */
+#define WILD_TSS   0x38
+#define CONFORMING 0x40
+#define MISSING    0x48 /* not present */
+#define READ_ONLY  0x50
+#define WILD_GATE  0x58 /* a call gate, perhaps */
+#define GDT_BYTES  0x60
 
 #define DONE        0x40 /* a vector that everybody may use */
 #define WILD_VECTOR 0x50
@@ -65,38 +65,30 @@
 #ifdef __ASSEMBLER__
 /* A program begins: name, variants, end, flags. EBX is the variant; there are
  * a stack and handlers that log what they get. */
-    .macro PROGRAM name, variants, end, flags
-    .section .programs, "a"
-7771: .long \name, \variants, \end, \flags
-    .asciz "\name"
-    .org 7771b + PROGRAM_BYTES
-    .text
-    .globl \name
-\name:
-    .endm
+.macro PROGRAM name, variants, end, flags.section.programs,
+    "a" 7771 :.long \name, \variants, \end, \flags.asciz "\name".org 7771b +
+                                                PROGRAM_BYTES.text
+                                                    .globl \name
+\name :.endm
 
-/* Where to go on after an exception or interrupt. */
-    .macro RESUME at
-    movl $\at, resume
-    .endm
+                                                    /* Where to go on after an
+                                                       exception or interrupt.
+                                                     */
+                                                    .macro RESUME at movl $\at,
+    resume
+        .endm
 
-/* Another handler for a vector. */
-    .macro HANDLER vector at
-    movl $\at, %eax
-    movw %ax, idt + 8 * \vector
-    shrl $16, %eax
-    movw %ax, idt + 8 * \vector + 6
-    .endm
+        /* Another handler for a vector. */
+        .macro HANDLER vector at movl $\at,
+    % eax movw % ax, idt + 8 * \vector shrl $16, % eax movw % ax,
+    idt + 8 * \vector +
+        6.endm
 
-/* Put a word into the log. */
-    .macro NOTE value
-    pushl \value
-    call note
-    .endm
+            /* Put a word into the log. */
+            .macro NOTE value pushl \value call note
+            .endm
 
-    .macro LEAVE
-    jmp leave
-    .endm
+            .macro LEAVE jmp leave.endm
 #endif
 
 #endif
