@@ -63,32 +63,42 @@
 #define WILD_VECTOR 0x50
 
 #ifdef __ASSEMBLER__
+/* clang-format off */
 /* A program begins: name, variants, end, flags. EBX is the variant; there are
  * a stack and handlers that log what they get. */
-.macro PROGRAM name, variants, end, flags.section.programs,
-    "a" 7771 :.long \name, \variants, \end, \flags.asciz "\name".org 7771b +
-                                                PROGRAM_BYTES.text
-                                                    .globl \name
-\name :.endm
+    .macro PROGRAM name, variants, end, flags
+    .section .programs, "a"
+7771: .long \name, \variants, \end, \flags
+    .asciz "\name"
+    .org 7771b + PROGRAM_BYTES
+    .text
+    .globl \name
+\name:
+    .endm
 
-                                                    /* Where to go on after an
-                                                       exception or interrupt.
-                                                     */
-                                                    .macro RESUME at movl $\at,
-    resume
-        .endm
+/* Where to go on after an exception or interrupt. */
+    .macro RESUME at
+    movl $\at, resume
+    .endm
 
-        /* Another handler for a vector. */
-        .macro HANDLER vector at movl $\at,
-    % eax movw % ax, idt + 8 * \vector shrl $16, % eax movw % ax,
-    idt + 8 * \vector +
-        6.endm
+/* Another handler for a vector. */
+    .macro HANDLER vector at
+    movl $\at, %eax
+    movw %ax, idt + 8 * \vector
+    shrl $16, %eax
+    movw %ax, idt + 8 * \vector + 6
+    .endm
 
-            /* Put a word into the log. */
-            .macro NOTE value pushl \value call note
-            .endm
+/* Put a word into the log. */
+    .macro NOTE value
+    pushl \value
+    call note
+    .endm
 
-            .macro LEAVE jmp leave.endm
+    .macro LEAVE
+    jmp leave
+    .endm
+/* clang-format on */
 #endif
 
 #endif
