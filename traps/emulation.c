@@ -157,7 +157,6 @@ static void cr_written(void *ctx, unsigned n, uint32_t old, uint32_t value)
     switch (n) {
     case 0: mmu_mode_changed(mon->mmu, old, mon->v.cr4); break;
     case 3:
-        mon->trace->count.cr3_writes++;
         mmu_cr3_written(mon->mmu);
         break;
     case 4: mmu_mode_changed(mon->mmu, mon->v.cr0, old); break;
