@@ -156,9 +156,7 @@ static void cr_written(void *ctx, unsigned n, uint32_t old, uint32_t value)
     (void)value;
     switch (n) {
     case 0: mmu_mode_changed(mon->mmu, old, mon->v.cr4); break;
-    case 3:
-        mmu_cr3_written(mon->mmu);
-        break;
+    case 3: mmu_cr3_written(mon->mmu); break;
     case 4: mmu_mode_changed(mon->mmu, mon->v.cr0, old); break;
     default: return;
     }
