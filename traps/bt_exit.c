@@ -168,14 +168,6 @@ bool bt_exit(struct monitor *mon, const struct machine_exit *e)
 /* ---- the shortest callouts
  * ------------------------------------------------------ */
 
-static void quick_rdtsc(struct monitor *mon)
-{
-    uint64_t value = machine_read_clock(mon->machine) + mon->v.tsc_offset;
-
-    machine_set_reg(mon->machine, GPR_EAX, (uint32_t)value);
-    machine_set_reg(mon->machine, GPR_EDX, (uint32_t)(value >> 32));
-}
-
 static void quick_in(struct monitor *mon, const struct insn *insn)
 {
     bool by_dx = insn->op[1].kind == OPERAND_GPR;
@@ -215,19 +207,17 @@ bool bt_quick(struct monitor *mon, const struct machine_exit *e)
                 machine_eip(mon->machine) - bt_linear(bt, BT_PAGE_CACHE, 0));
     if (!s || s->callout != CALLOUT_EMULATE || s->resume == NONE)
         return false;
-    if (s->insn.id != INSN_RDTSC && s->insn.id != INSN_IN &&
-        s->insn.id != INSN_OUT)
+    if (s->insn.id != INSN_IN && s->insn.id != INSN_OUT)
         return false;
     mon->v.eip = s->eip;
     mon->v.cpl = 0;
     resume = s->resume;
-    count(mon, s->insn.cls == CLASS_IO ? EXIT_IO : EXIT_CALLOUT, e);
+    count(mon, EXIT_IO, e);
     emulation_done(mon, &s->insn, s->bytes);
-    switch (s->insn.id) {
-    case INSN_RDTSC: quick_rdtsc(mon); break;
-    case INSN_IN: quick_in(mon, &s->insn); break;
-    default: quick_out(mon, &s->insn); break;
-    }
+    if (s->insn.id == INSN_IN)
+        quick_in(mon, &s->insn);
+    else
+        quick_out(mon, &s->insn);
     machine_set_eip(mon->machine, bt_linear(bt, BT_PAGE_CACHE, resume));
     return true;
 }
