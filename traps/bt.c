@@ -307,10 +307,8 @@ static void install(struct monitor *mon)
     for (unsigned i = 0; !mon->stopped; i++) {
         int engine = bt->step_once ? ENGINE_STEP : engine_for(mon);
 
-        if (engine == ENGINE_DIRECT) {
-            bt->engine = ENGINE_DIRECT;
+        if (engine == ENGINE_DIRECT)
             break;
-        }
         if (engine == ENGINE_CACHE) {
             if (dispatch(mon, &offset)) {
                 enter_cache(mon, offset);
@@ -320,12 +318,12 @@ static void install(struct monitor *mon)
                 continue;
             /* Handlers that cannot be fetched, for ever: let the processor
              * find out, so that whoever wants to stop it can. */
-            bt->engine = ENGINE_DIRECT;
             break;
         }
         if (!step_here(mon) || i >= STEPS_IN_A_ROW)
             return;
     }
+    bt->engine = ENGINE_DIRECT; /* also when it has stopped for good */
     vcpu_install(mon);
 }
 
