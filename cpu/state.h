@@ -45,6 +45,8 @@ struct cpu_state {
     uint64_t apicbase;
     uint64_t pat;
     uint64_t misc_enable;
+    uint64_t efer;
+    uint64_t pdpte[4]; /* PAE paging: loaded with CR3 */
     uint8_t cpl;
     bool interrupt_shadow; /* the one instruction after STI or MOV/POP SS */
     bool nmi_blocked;      /* from an NMI's delivery to the next IRET */

@@ -100,7 +100,10 @@ enum vector {
 /* DR6. */
 #define DR6_BS 0x00004000u /* single step */
 
-/* Two-level page-table entries. SDM 3A, "32-Bit Paging". */
+/* EFER. SDM 3A, "IA32_EFER MSR". */
+#define EFER_NXE 0x800u
+
+/* Page-table entries, of 4 and of 8 bytes. SDM 3A, "Paging". */
 #define PTE_P           0x001u
 #define PTE_W           0x002u
 #define PTE_U           0x004u
@@ -108,10 +111,12 @@ enum vector {
 #define PTE_PCD         0x010u
 #define PTE_A           0x020u
 #define PTE_D           0x040u
-#define PTE_PS          0x080u /* in a PDE, with CR4.PSE: a 4 MiB page */
+#define PTE_PS          0x080u /* in a PDE: a large page (CR4.PSE, or PAE) */
 #define PTE_G           0x100u
 #define PTE_FRAME       0xFFFFF000u
 #define PDE_LARGE_FRAME 0xFFC00000u
+#define PTE_NX          0x8000000000000000u /* 8 bytes, with EFER.NXE */
+#define PAGING_ADDRESS  0x000FFFFFFFFFF000u /* of a table or page */
 
 /* Page-fault error code. SDM 3A, "Interrupt 14 - Page-Fault Exception". */
 #define PF_PRESENT 0x01u /* 0: a page was not present; 1: a right was */

@@ -13,12 +13,10 @@
 #ifndef SHADOWMMU_MMU_H
 #define SHADOWMMU_MMU_H
 
+#include "cpu/paging.h"
 #include "cpu/state.h"
 #include "shadowmmu/pmap.h"
 #include "trace/trace.h"
-
-/* An access: OR of these; 0 is a supervisor read. */
-enum { ACC_WRITE = 1, ACC_USER = 2, ACC_FETCH = 4 };
 
 /* The outcome of walking the guest's own tables. */
 struct guest_walk {
