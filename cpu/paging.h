@@ -58,7 +58,17 @@ struct paging {
     bool wp;                            /* CR0.WP */
     bool large;                         /* entries of level 2 may map pages */
     bool nx;                            /* EFER.NXE, formats of 8 bytes only */
+    /* PAE: level 3 is read from memory in each walk, as AMD's processors do it
+     * for a guest under nested paging (APM 2, "Legacy PAE Mode"). */
+    bool pdptes_in_memory;
 };
+
+/* Are the entries of a level registers, rather than words of memory? */
+static inline bool paging_in_registers(const struct paging *p, unsigned level)
+{
+    return p->format == &paging_pae && level == LEVEL_PDPT &&
+           !p->pdptes_in_memory;
+}
 
 /* A walk. Entries are numbered by level; those that were not read are 0. */
 struct paging_walk {
@@ -169,10 +179,10 @@ static inline void paging_walk(const struct paging *p, uint64_t linear,
     w->error = paging_error(p, access);
     for (;; level--) {
         unsigned index = paging_index(f, level, linear);
-        bool page, pdpte = f == &paging_pae && level == LEVEL_PDPT;
+        bool page, pdpt = f == &paging_pae && level == LEVEL_PDPT;
 
         w->level = (uint8_t)level;
-        if (pdpte) {
+        if (paging_in_registers(p, level)) {
             entry = p->pdpte[index];
         } else {
             w->at[level] = table + index * f->entry_bytes;
@@ -190,7 +200,7 @@ static inline void paging_walk(const struct paging *p, uint64_t linear,
             w->error |= PF_PRESENT | PF_RSVD;
             return;
         }
-        if (!pdpte) {
+        if (!pdpt) { /* which has no rights */
             w->writable &= (entry & PTE_W) != 0;
             w->user &= (entry & PTE_U) != 0;
             w->executable &= !(p->nx && (entry & PTE_NX));
