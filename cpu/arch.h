@@ -53,7 +53,7 @@ struct arch_event {
 /* What a failed delivery ran through, for the triple-fault report. */
 struct arch_chain {
     unsigned count; /* events tried, at most 3 */
-    struct fault event[3];
+    struct arch_event event[3];
 };
 
 enum arch_result { ARCH_OK, ARCH_TRIPLE_FAULT };
@@ -70,11 +70,13 @@ enum arch_result arch_deliver(struct cpu_state *s, const struct mem_ops *mem,
                               struct arch_chain *chain);
 
 /* The same in pieces, for whoever looks between: one event, or *f; and what is
- * to be delivered when f was raised on first's way (false: a triple fault). */
+ * to be delivered when f was raised on first's way (false: a triple fault).
+ * Whoever wants a chain of it adds each event before it is tried. */
 bool arch_deliver_once(struct cpu_state *s, const struct mem_ops *mem,
                        const struct arch_event *event, struct fault *f);
 bool arch_escalate(const struct arch_event *first, const struct fault *f,
                    struct arch_event *second);
+void arch_chain_add(struct arch_chain *chain, const struct arch_event *event);
 
 /* Load a data or stack segment register (MOV, POP, LDS...). */
 bool arch_load_segment(struct cpu_state *s, const struct mem_ops *mem,

@@ -249,15 +249,12 @@ bool arch_escalate(const struct arch_event *first, const struct fault *f,
     return true;
 }
 
-static void note(struct arch_chain *chain, const struct arch_event *e)
+void arch_chain_add(struct arch_chain *chain, const struct arch_event *e)
 {
     unsigned most = sizeof chain->event / sizeof *chain->event;
 
-    if (chain && chain->count < most)
-        chain->event[chain->count++] = (struct fault){.vector = e->vector,
-                                                      .has_error = e->has_error,
-                                                      .error = e->error,
-                                                      .cr2 = e->cr2};
+    if (chain->count < most)
+        chain->event[chain->count++] = *e;
 }
 
 bool arch_deliver_once(struct cpu_state *s, const struct mem_ops *mem,
@@ -274,16 +271,18 @@ enum arch_result arch_deliver(struct cpu_state *s, const struct mem_ops *mem,
                               const struct arch_event *event,
                               struct arch_chain *chain)
 {
+    struct arch_chain unread;
     struct arch_event now = *event;
     struct arch_event second;
     struct fault f;
 
-    if (chain)
-        chain->count = 0;
+    if (!chain)
+        chain = &unread;
+    chain->count = 0;
     /* Every chain of benign, contributory, page fault, double fault ends, but
      * a #DB from a task switch is benign and may recur: count. */
     for (unsigned tries = 0; tries < 8; tries++) {
-        note(chain, &now);
+        arch_chain_add(chain, &now);
         if (arch_deliver_once(s, mem, &now, &f))
             return ARCH_OK;
         if (!arch_escalate(&now, &f, &second))

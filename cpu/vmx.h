@@ -202,6 +202,10 @@ const char *vmx_complaint(const struct machine *m);
  * without effect (for screens). False: there is no current VMCS. */
 bool vmx_peek(const struct machine *m, enum vmcs_place place, uint64_t *value);
 
+/* What the latest delivery of an event to the guest ran through (for reports:
+ * no field of a VMCS tells). injected: the first of them was the VM entry's. */
+const struct arch_chain *vmx_delivery(const struct machine *m, bool *injected);
+
 /* Is the guest running (VMX non-root operation)? */
 bool vmx_non_root(const struct machine *m);
 

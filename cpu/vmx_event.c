@@ -150,17 +150,8 @@ static bool delivery_failed(struct machine *m, const struct arch_event *event,
     return true;
 }
 
-/* For the report of a triple fault. */
-static void note(struct machine *m, const struct arch_event *event)
-{
-    struct arch_chain *c = &m->chain;
-
-    if (c->count < sizeof c->event / sizeof *c->event)
-        c->event[c->count++] = (struct fault){event->vector, event->has_error,
-                                              event->error, event->cr2};
-}
-
-void vmx_deliver(struct machine *m, const struct arch_event *event)
+static void deliver(struct machine *m, const struct arch_event *event,
+                    bool injected)
 {
     struct mem_ops mem = machine_mem_ops(m);
     struct arch_event now = *event, second;
@@ -169,16 +160,28 @@ void vmx_deliver(struct machine *m, const struct arch_event *event)
 
     mem.task_switch_exits = true;
     m->halted = false;
+    m->vmx.injected = injected;
     m->chain.count = 0;
     machine_get_state(m, &s);
-    note(m, &now);
+    arch_chain_add(&m->chain, &now);
     while (!arch_deliver_once(&s, &mem, &now, &f)) {
         if (!delivery_failed(m, &now, &f, &second))
             return;
         now = second;
-        note(m, &now);
+        arch_chain_add(&m->chain, &now);
     }
     delivered(m, &now, &s);
+}
+
+void vmx_deliver(struct machine *m, const struct arch_event *event)
+{
+    deliver(m, event, false);
+}
+
+const struct arch_chain *vmx_delivery(const struct machine *m, bool *injected)
+{
+    *injected = m->vmx.injected;
+    return &m->chain;
 }
 
 /* The event of the VM entry. CR2 is the monitor's to set. */
@@ -204,7 +207,7 @@ void vmx_inject(struct machine *m)
 
     if (event.has_error)
         event.error = vmcs_get(m, F_ENTRY_ERROR_CODE);
-    vmx_deliver(m, &event);
+    deliver(m, &event, true);
     if (m->vmx.non_root && m->vmx.trap)
         vmx_monitor_trap(m); /* before the handler's first instruction */
 }

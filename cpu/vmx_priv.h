@@ -41,6 +41,7 @@ struct vmx {
     bool inject;   /* deliver the event of the entry */
     bool settling; /* that is being done */
     bool trap;     /* exit after one instruction (monitor trap flag) */
+    bool injected; /* the event delivered last was the entry's */
     const char *complaint;
 };
 

@@ -58,7 +58,7 @@ static void nothing(struct monitor *mon)
 
 static void triple_fault(struct monitor *mon)
 {
-    mon->chain = *machine_triple_fault(mon->machine);
+    hvm_follow_delivery(mon);
     exits_stop(mon, MONITOR_TRIPLE_FAULT, "triple fault");
 }
 

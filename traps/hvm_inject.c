@@ -46,6 +46,7 @@ static void write_entry(struct monitor *mon, const struct arch_event *event,
     if (length)
         hvm_write(mon, VMCS_ENTRY_LENGTH, length);
     h->injected = true;
+    h->again = h->vectoring;
     h->vectoring = false;
 }
 
@@ -60,7 +61,10 @@ static bool combine(struct monitor *mon, struct arch_event *event)
 
     if (!h->vectoring || event->source != ARCH_EXCEPTION)
         return true;
-    return arch_escalate(&first, &f, event);
+    if (!arch_escalate(&first, &f, event))
+        return false;
+    arch_chain_add(&mon->chain, event);
+    return true;
 }
 
 /* A task switch that faulted past its point of no return has left a CS that a
@@ -97,6 +101,20 @@ void hvm_inject(struct monitor *mon, const struct arch_event *event,
 /* ---- what the exit interrupted ---------------------------------------------
  */
 
+/* The chain of one delivery may take several VM entries, each going on with the
+ * event that the last exit cut short or with what came of it. */
+void hvm_follow_delivery(struct monitor *mon)
+{
+    bool injected;
+    const struct arch_chain *part = vmx_delivery(mon->machine, &injected);
+    bool goes_on = injected && hvm_of(mon)->again;
+
+    if (!goes_on)
+        mon->chain.count = 0;
+    for (unsigned i = goes_on ? 1 : 0; i < part->count; i++)
+        arch_chain_add(&mon->chain, &part->event[i]);
+}
+
 void hvm_note_vectoring(struct monitor *mon)
 {
     static const uint8_t sources[8] = {
@@ -113,6 +131,7 @@ void hvm_note_vectoring(struct monitor *mon)
     h->vectoring = (info & INTERRUPTION_VALID) != 0;
     if (!h->vectoring)
         return;
+    hvm_follow_delivery(mon);
     h->vectored_length = hvm_read(mon, VMCS_EXIT_LENGTH);
     h->vectored = (struct arch_event){
         .vector = (uint8_t)info,

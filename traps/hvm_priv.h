@@ -38,6 +38,7 @@ struct hvm {
     /* The event whose delivery the exit interrupted; to be delivered again
      * unless something else comes of it. */
     bool vectoring, injected;
+    bool again; /* the event injected last comes of an earlier delivery */
     struct arch_event vectored;
     uint32_t vectored_length;
 };
@@ -67,6 +68,8 @@ void hvm_enter(struct monitor *mon);
 void hvm_inject(struct monitor *mon, const struct arch_event *event,
                 const char *cause);
 void hvm_note_vectoring(struct monitor *mon);
+/* An exit has cut a delivery short: what it ran through is in monitor.chain. */
+void hvm_follow_delivery(struct monitor *mon);
 void hvm_events(struct monitor *mon);
 void hvm_pin(struct monitor *mon, bool pending);
 

@@ -37,15 +37,15 @@ static void report_triple_fault(struct vm *vm)
            place(vm, s.eip, where, sizeof where),
            (unsigned long long)vm_cycles(vm));
     for (unsigned i = 0; i < chain->count; i++) {
-        const struct fault *f = &chain->event[i];
+        const struct arch_event *e = &chain->event[i];
 
-        if (f->vector == VEC_PF)
+        if (e->vector == VEC_PF)
             vm_say(vm, "  %u. vector 14 (#PF), error %x, address %08x", i + 1,
-                   f->error, f->cr2);
-        else if (f->has_error)
-            vm_say(vm, "  %u. vector %u, error %x", i + 1, f->vector, f->error);
+                   e->error, e->cr2);
+        else if (e->has_error)
+            vm_say(vm, "  %u. vector %u, error %x", i + 1, e->vector, e->error);
         else
-            vm_say(vm, "  %u. vector %u", i + 1, f->vector);
+            vm_say(vm, "  %u. vector %u", i + 1, e->vector);
     }
     vm_say(vm,
            "  IDT at %08x, limit %x; CS:EIP %04x:%08x, SS:ESP %04x:%08x, "
