@@ -12,16 +12,16 @@
 /* ---- translations kept -------------------------------------------------- */
 
 /* What a translation depends on besides the entries: the page, the access, and
- * the bits of the control registers that change what entries mean. */
-static uint64_t walk_key(const struct machine *m, uint32_t linear, bool write,
-                         bool user)
+ * what the control registers say that entries mean. */
+static uint64_t walk_key(const struct machine *m, uint32_t linear,
+                         unsigned access)
 {
-    const uint64_t *cr = m->engine.live.cr;
-    uint32_t mode = (uint32_t)((cr[0] & CR0_WP) | (cr[4] & CR4_PSE));
+    const struct paging *p = &m->paging;
+    unsigned meaning = (p->wp ? 1u << 3 : 0) | (p->large ? 1u << 4 : 0) |
+                       (p->nx ? 1u << 5 : 0) |
+                       (p->format == &paging_pae ? 1u << 6 : 0);
 
-    return (uint64_t)(mode | (write ? 1u << 1 : 0) | (user ? 1u << 2 : 0) | 1u)
-               << 32 |
-           linear >> PAGE_SHIFT;
+    return (uint64_t)(meaning | access << 1 | 1u) << 32 | linear >> PAGE_SHIFT;
 }
 
 static struct walk_slot *walk_slot(struct machine *m, uint64_t key)
@@ -29,44 +29,62 @@ static struct walk_slot *walk_slot(struct machine *m, uint64_t key)
     return &m->walks[(key + (key >> 33) * 29) % WALK_SLOTS];
 }
 
-/* The memory at a linear address, or NULL: walk. */
-static uint8_t *kept(struct machine *m, uint32_t linear, bool write, bool user)
+/* Do the entries still say what they said? */
+static bool unchanged(const struct walk_slot *slot)
 {
-    uint64_t key = walk_key(m, linear, write, user);
+    for (unsigned i = 0; i < slot->entries; i++) {
+        uint64_t entry = 0;
+
+        memcpy(&entry, slot->at[i], slot->entry_bytes);
+        if (entry != slot->entry[i])
+            return false;
+    }
+    return true;
+}
+
+/* The memory at a linear address, or NULL: walk. */
+static uint8_t *kept(struct machine *m, uint32_t linear, unsigned access)
+{
+    uint64_t key = walk_key(m, linear, access);
     const struct walk_slot *slot = walk_slot(m, key);
 
-    if (slot->key != key || slot->cr3 != (uint32_t)m->engine.live.cr[3] ||
-        memory_read32(&m->memory, slot->pde_at) != slot->pde ||
-        memory_read32(&m->memory, slot->pte_at) != slot->pte ||
-        !walk_translates(m))
+    if (slot->key != key || slot->root != m->paging.root || !m->paging.format ||
+        !unchanged(slot))
         return NULL;
     m->trace->count.walk_references += slot->references;
     return memory_at(&m->memory, slot->page) + (linear & PAGE_MASK);
 }
 
 /* Just walked, with success. */
-static void keep(struct machine *m, uint32_t linear, bool write, bool user)
+static void keep(struct machine *m, uint32_t linear, unsigned access,
+                 const struct paging_walk *w)
 {
-    uint64_t key = walk_key(m, linear, write, user);
-    struct walk_slot *slot = walk_slot(m, key);
-    struct hw_walk w;
-
-    machine_walk(m, linear, &w);
-    w.ma.v &= ~(uint64_t)PAGE_MASK;
-    if (!walk_translates(m) || !memory_has(&m->memory, w.pde_ma, 4) ||
-        !memory_has(&m->memory, w.ma, PAGE_BYTES) ||
-        (!w.large && !memory_has(&m->memory, w.pte_ma, 4)))
-        return;
-    *slot = (struct walk_slot){
+    const struct paging *p = &m->paging;
+    uint64_t key = walk_key(m, linear, access);
+    struct walk_slot slot = {
         .key = key,
-        .cr3 = (uint32_t)m->engine.live.cr[3],
-        .pde = w.pde,
-        .pte = w.large ? w.pde : w.pte,
-        .references = w.large ? 1 : 2,
-        .pde_at = w.pde_ma,
-        .pte_at = w.large ? w.pde_ma : w.pte_ma,
-        .page = w.ma,
+        .root = p->root,
+        .references = w->references,
+        .page = MA(w->address & ~(uint64_t)PAGE_MASK),
     };
+
+    if (!p->format || !memory_has(&m->memory, slot.page, PAGE_BYTES))
+        return;
+    slot.entry_bytes = p->format->entry_bytes;
+    for (unsigned level = p->format->levels; level >= w->level; level--) {
+        ma_t at = MA(w->at[level]);
+
+        if (p->format == &paging_pae && level == LEVEL_PDPT)
+            slot.at[slot.entries] =
+                (const uint8_t *)&p
+                    ->pdpte[paging_index(p->format, level, linear)];
+        else if (memory_has(&m->memory, at, slot.entry_bytes))
+            slot.at[slot.entries] = memory_at(&m->memory, at);
+        else
+            return;
+        slot.entry[slot.entries++] = w->entry[level];
+    }
+    *walk_slot(m, key) = slot;
 }
 
 /* ---- accesses ----------------------------------------------------------- */
@@ -101,61 +119,64 @@ static unsigned first_part(uint32_t linear, unsigned size)
     return size < room ? size : room;
 }
 
+/* Byte i of an access over two pages: part bytes lie in the first. */
+static ma_t split(const struct paging_walk *a, const struct paging_walk *b,
+                  unsigned part, unsigned i)
+{
+    return i < part ? MA(a->address + i) : MA(b->address + i - part);
+}
+
 static bool walked_read(struct machine *m, uint32_t linear, unsigned size,
-                        bool user, uint32_t *value, struct fault *f)
+                        unsigned access, uint32_t *value, struct fault *f)
 {
     unsigned part = first_part(linear, size);
-    bool writable;
-    ma_t a, b;
+    struct paging_walk a, b;
 
-    if (!walk_access(m, linear, false, user, false, &a, &writable, f))
+    if (!walk_access(m, linear, access, &a, f))
         return false;
     if (part == size) {
-        keep(m, linear, false, user);
-        *value = physical_read(m, a, size);
+        keep(m, linear, access, &a);
+        *value = physical_read(m, MA(a.address), size);
         return true;
     }
-    if (!walk_access(m, linear + part, false, user, false, &b, &writable, f))
+    if (!walk_access(m, linear + part, access, &b, f))
         return false;
     *value = 0;
-    for (unsigned i = 0; i < size; i++) {
-        ma_t at = i < part ? MA(a.v + i) : MA(b.v + i - part);
-        *value |= physical_read(m, at, 1) << 8 * i;
-    }
+    for (unsigned i = 0; i < size; i++)
+        *value |= physical_read(m, split(&a, &b, part, i), 1) << 8 * i;
     return true;
 }
 
 static bool walked_write(struct machine *m, uint32_t linear, unsigned size,
-                         bool user, uint32_t value, struct fault *f)
+                         unsigned access, uint32_t value, struct fault *f)
 {
     unsigned part = first_part(linear, size);
-    bool writable;
-    ma_t a, b;
+    struct paging_walk a, b;
 
-    if (!walk_access(m, linear, true, user, false, &a, &writable, f))
+    if (!walk_access(m, linear, access, &a, f))
         return false;
     if (part == size) {
-        keep(m, linear, true, user);
-        physical_write(m, a, size, value);
+        keep(m, linear, access, &a);
+        physical_write(m, MA(a.address), size, value);
         return true;
     }
-    if (!walk_access(m, linear + part, true, user, false, &b, &writable, f))
+    if (!walk_access(m, linear + part, access, &b, f))
         return false;
     for (unsigned i = 0; i < size; i++)
-        physical_write(m, i < part ? MA(a.v + i) : MA(b.v + i - part), 1,
-                       value >> 8 * i & 0xFF);
+        physical_write(m, split(&a, &b, part, i), 1, value >> 8 * i & 0xFF);
     return true;
 }
 
 static bool linear_read(void *ctx, uint32_t linear, unsigned size, bool user,
                         uint32_t *value, struct fault *f)
 {
+    unsigned access = user ? ACC_USER : 0;
     const uint8_t *at = NULL;
 
     if ((linear & PAGE_MASK) <= PAGE_BYTES - 4)
-        at = kept(ctx, linear, false, user);
+        at = kept(ctx, linear, access);
     if (!at)
-        return walked_read(ctx, linear, size, user, value, f);
+        return walked_read(ctx, linear, size, access, value, f);
     memcpy(value, at, sizeof *value);
     *value &= UINT32_MAX >> (32 - 8 * size);
     return true;
@@ -164,13 +185,14 @@ static bool linear_read(void *ctx, uint32_t linear, unsigned size, bool user,
 static bool linear_write(void *ctx, uint32_t linear, unsigned size, bool user,
                          uint32_t value, struct fault *f)
 {
+    unsigned access = ACC_WRITE | (user ? ACC_USER : 0);
     struct machine *m = ctx;
     uint8_t *at = NULL;
 
     if (size == 4 && (linear & PAGE_MASK) <= PAGE_BYTES - 4)
-        at = kept(m, linear, true, user);
+        at = kept(m, linear, access);
     if (!at)
-        return walked_write(m, linear, size, user, value, f);
+        return walked_write(m, linear, size, access, value, f);
     memcpy(at, &value, sizeof value);
     machine_memory_written(m, MA((uint64_t)(at - m->memory.host)),
                            sizeof value);
@@ -182,6 +204,7 @@ static void linear_switch(void *ctx, uint32_t cr3)
     struct machine *m = ctx;
 
     uc_reg_write(m->engine.uc, UC_X86_REG_CR3, &cr3);
+    walk_configure(m);
 }
 
 struct mem_ops machine_mem_ops(struct machine *m)

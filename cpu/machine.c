@@ -180,6 +180,7 @@ void machine_set_state(struct machine *m, const struct cpu_state *s)
 {
     m->extra = *s;
     engine_store(&m->engine, s);
+    walk_configure(m);
     look_if_allowed(m, s);
 }
 
@@ -366,6 +367,7 @@ bool machine_restore(struct machine *m, const void *buffer, size_t bytes)
     uc_context_free(c);
     m->extra = saved.extra;
     m->vmx = saved.vmx;
+    walk_configure(m);
     clock_move(&m->clock, saved.now);
     m->deadline = saved.deadline;
     m->event_at = saved.event_at;

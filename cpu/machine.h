@@ -23,6 +23,7 @@
 #include "cpu/arch.h"
 #include "cpu/decode.h"
 #include "cpu/memory.h"
+#include "cpu/paging.h"
 #include "cpu/state.h"
 #include "trace/trace.h"
 
@@ -217,13 +218,10 @@ bool machine_restore(struct machine *m, const void *buffer, size_t bytes);
 
 /* Walk the tables the processor uses, without side effects. */
 struct hw_walk {
-    bool present; /* a translation exists */
-    uint32_t pde, pte;
-    ma_t pde_ma, pte_ma;
-    bool pte_valid;
-    bool large;
-    ma_t ma;
-    bool writable, user;
+    bool present;                       /* a translation exists, */
+    ma_t ma;                            /* to here */
+    const struct paging_format *format; /* of the tables; NULL: none */
+    struct paging_walk walk;            /* their entries, and rights */
 };
 void machine_walk(const struct machine *m, uint32_t linear,
                   struct hw_walk *walk);

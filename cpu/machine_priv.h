@@ -74,10 +74,12 @@ struct fetch_slot {
 /* A translation and the entries it came from (cpu/linear.c). */
 struct walk_slot {
     uint64_t key; /* 0: empty */
-    uint32_t cr3;
-    uint32_t pde, pte;
+    uint64_t root;
+    unsigned entries;
+    unsigned entry_bytes;
+    uint64_t entry[PAGING_LEVELS];
+    const uint8_t *at[PAGING_LEVELS]; /* in memory, or a PDPTE register */
     unsigned references;
-    ma_t pde_at, pte_at; /* the same for a large page */
     ma_t page;
 };
 
@@ -108,6 +110,7 @@ struct machine {
     struct trace *trace;
     struct memory memory;
     struct cpu_state extra; /* MSRs and debug registers; the rest is live */
+    struct paging paging;   /* what the registers say of translation */
     struct vmx vmx;
 
     struct trace_clock stamps;
@@ -166,11 +169,12 @@ struct machine {
 };
 
 /* walk.c */
-/* Are linear addresses translated at present? */
-bool walk_translates(const struct machine *m);
-/* Translate as the processor does, setting A and D. False: f. */
-bool walk_access(struct machine *m, uint32_t linear, bool write, bool user,
-                 bool fetch, ma_t *ma, bool *writable, struct fault *f);
+/* The registers that say how to translate may have changed. */
+void walk_configure(struct machine *m);
+/* Translate as the processor does for an access (ACC_), setting A and D.
+ * False: f. */
+bool walk_access(struct machine *m, uint32_t linear, unsigned access,
+                 struct paging_walk *w, struct fault *f);
 bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
                uc_tlb_entry *result, void *user);
 

@@ -221,6 +221,7 @@ void vmx_load_guest(struct machine *m)
     m->extra.tsc_offset = v->c.tsc_offset;
     v->loaded = true;
     v->stale = 0;
+    walk_configure(m);
     if (!(v->c.proc2 & PROC2_VPID)) /* translations do not survive */
         machine_flush_tlb(m);
 }

@@ -64,12 +64,6 @@ struct pc *vm_pc(struct vm *vm)
     return vm->pc;
 }
 
-bool vm_walk_bare(struct vm *vm, uint32_t linear, struct hw_walk *walk)
-{
-    machine_walk(vm->machine, linear, walk);
-    return walk->present;
-}
-
 /* Bytes at linear addresses on the bare machine. */
 static size_t peek_bare(struct vm *vm, uint32_t linear, uint8_t *out,
                         size_t bytes)
