@@ -33,6 +33,7 @@ void machine_deliver(struct machine *m, const struct arch_event *event)
 
     machine_get_state(m, &s);
     if (arch_deliver(&s, &mem, event, &m->chain) == ARCH_TRIPLE_FAULT) {
+        machine_set_state(m, &s); /* perhaps a new task's */
         m->triple = true;
         machine_stop(m);
         return;
@@ -340,6 +341,8 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
         if (vector != VEC_DB && m->vmx.non_root && !m->stepping)
             code_refund(m, live_linear(m));
         if (vector == VEC_UD && m->vmx.non_root && vmx_undefined(m))
+            goto out;
+        if (vector == VEC_TS && refused_task_return(m))
             goto out;
         if (vector == VEC_UD &&
             is_int1(m, &insn)) { /* not known to the engine */

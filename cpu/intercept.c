@@ -31,7 +31,9 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
     case INSN_IN: /* never fault; and a device must see the exact time */
     case INSN_OUT:
     case INSN_INS:
-    case INSN_OUTS: return true;
+    case INSN_OUTS:
+    case INSN_JMP_FAR: /* task switches; inner stacks */
+    case INSN_CALL_FAR: return true;
     case INSN_IRET: /* enters virtual-8086 mode from CPL 3 */
         return strict || vmx_is_site(&m->vmx, insn);
     default:

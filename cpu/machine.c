@@ -167,6 +167,7 @@ void machine_get_state(const struct machine *m, struct cpu_state *s)
 {
     *s = m->extra;
     engine_load(&m->engine, s);
+    s->tr.base = m->extra.tr.base;
     s->halted = m->halted;
 }
 
@@ -181,6 +182,7 @@ void machine_set_state(struct machine *m, const struct cpu_state *s)
     m->extra = *s;
     engine_store(&m->engine, s);
     walk_configure(m);
+    m->engine.live.tr->base = LINEAR_NO_TASK;
     look_if_allowed(m, s);
 }
 

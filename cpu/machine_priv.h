@@ -14,6 +14,9 @@
 #define LINEAR_ALIAS (1ull << 40)
 /* Linear addresses of the machine's own few instructions (microcode). */
 #define LINEAR_MICROCODE (1ull << 33)
+/* Behind them a page of ones: what is fetched where nothing answers, and the
+ * task that the engine believes to run (refused_task_return()). */
+#define LINEAR_NO_TASK (LINEAR_MICROCODE + PAGE_BYTES)
 /* Where the engine finds them, and the twins of code pages. */
 #define ENGINE_MICROCODE (1ull << 33)
 #define ENGINE_TWINS     (1ull << 34)
@@ -263,6 +266,9 @@ void refused_page_fault(struct machine *m);
  * nothing of the block so far: its EIP is not where the fault is. */
 bool refused_ahead(const struct machine *m);
 void refused_device(struct machine *m);
+/* The engine came to an IRET with NT set and raised #TS: it does not know the
+ * task register. The return is done by hand. False: it was another #TS. */
+bool refused_task_return(struct machine *m);
 
 /* drops.c */
 /* Drop single pages from the engine's TLB. */

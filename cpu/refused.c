@@ -3,6 +3,11 @@
  *
  * The engine has stopped at the instruction, with its exact EIP. A page fault
  * is delivered; an access to a device's memory is done by hand.
+ *
+ * So is the return from a nested task. The engine would do it by itself, with
+ * whatever CR3 is in the TSS and without the exit that it is in non-root
+ * operation; therefore its task register leads to a page of ones, where the
+ * back link is no TSS.
  */
 #include "cpu/emulate.h"
 #include "cpu/machine_priv.h"
@@ -83,4 +88,20 @@ void refused_device(struct machine *m)
     step_trapped(m, linear);
     m->device_once = false;
     uc_ctl_flush_tlb(m->engine.uc);
+}
+
+bool refused_task_return(struct machine *m)
+{
+    uint32_t linear = live_linear(m);
+    uint8_t bytes[INSN_MAX_LENGTH];
+    size_t n = code_bytes(m, linear, bytes, sizeof bytes);
+    struct insn insn;
+
+    if (!decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn) ||
+        insn.id != INSN_IRET)
+        return false;
+    if (!m->stepping)
+        code_refund(m, linear);
+    execute_by_hand(m, &insn);
+    return true;
 }

@@ -18,8 +18,7 @@
  * VMXON does not look at CR0, CR4 and IA32_FEATURE_CONTROL. EPT comes later;
  * therefore "unrestricted guest" does not ask for it: with that control CR3's
  * tables translate also while the guest's CR0.PG is 0 (which is what EPT would
- * do for such a guest). MSR-load and MSR-store areas must be empty. An IRET
- * with EFLAGS.NT set exits only if NT was set at a VM entry before.
+ * do for such a guest). MSR-load and MSR-store areas must be empty.
  *
  * Reference: SDM 3C, "Introduction to Virtual Machine Extensions" to "VMX
  * Instruction Reference"; SDM 3D, "VMX Capability Reporting Facility", "VMX

@@ -31,8 +31,6 @@ void vmx_find_sites(struct machine *m)
 
     want(sites, INSN_CPUID);
     want(sites, INSN_INVD);
-    want(sites, INSN_JMP_FAR); /* task switches */
-    want(sites, INSN_CALL_FAR);
     if (c->proc & PROC_HLT)
         want(sites, INSN_HLT);
     if (c->proc & PROC_INVLPG)
@@ -43,8 +41,6 @@ void vmx_find_sites(struct machine *m)
         want(sites, INSN_CLTS);
     if (c->proc2 & PROC2_WBINVD)
         want(sites, INSN_WBINVD);
-    if (vmx_guest_value(m, F_GUEST_EFLAGS) & EFL_NT)
-        want(sites, INSN_IRET);
     if (sites[0] == m->vmx.sites[0] && sites[1] == m->vmx.sites[1])
         return;
     memcpy(m->vmx.sites, sites, sizeof sites);

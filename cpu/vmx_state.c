@@ -71,7 +71,8 @@ uint32_t vmx_guest_field(const struct machine *m, enum vmcs_place place)
         return place < F_GUEST_ES_LIMIT    ? s->selector & 0xFFFF
                : place < F_GUEST_ES_RIGHTS ? s->limit
                : place < F_GUEST_ES_BASE   ? rights_of(s)
-                                           : (uint32_t)s->base;
+               : place < F_GUEST_TR_BASE   ? (uint32_t)s->base
+                                           : m->extra.tr.base;
     }
     switch (place) {
     case F_GUEST_GDTR_BASE: return (uint32_t)l->gdt->base;

@@ -81,3 +81,58 @@ Test(machine_event, fault_is_counted_by_the_code_as_it_is)
     /* 2, the handler's 6, 1, and its last 4 */
     cr_assert_eq(ran_cycles, 13, "%llu", (unsigned long long)ran_cycles);
 }
+
+/* ---- tasks ------------------------------------------------------------- */
+
+/* A task whose data segment is none: its own #TS, as it begins. */
+static void expect_new_task_faults(void)
+{
+    put32(OTHER_TSS + 0x20, SPARE);
+    put16(OTHER_TSS + 0x54, BEYOND_GDT);
+    run_both();
+    cr_assert_eq(ran_vector, VEC_TS);
+    cr_expect_eq(ran.tr.selector, OTHER_SEL);
+    cr_expect_eq(ran.tr.base, OTHER_TSS);
+    cr_expect_eq(machine_read32(ran.gpr[GPR_ESP]), BEYOND_GDT);
+    cr_expect_eq(machine_read32(ran.gpr[GPR_ESP] + 4), SPARE, "EIP %x",
+                 machine_read32(ran.gpr[GPR_ESP] + 4));
+}
+
+Test(machine_event, a_task_jumped_to_faults_at_its_own_eip)
+{
+    CODE_AT(CODE, 0xEA, 0, 0, 0, 0, OTHER_SEL, 0);
+    expect_new_task_faults();
+}
+
+Test(machine_event, a_task_returned_to_faults_at_its_own_eip)
+{
+    CODE_AT(CODE, 0x68, 2, 0x40, 0, 0, 0x9D, 0xCF); /* push $NT, popf, iret */
+    put16(TSS, OTHER_SEL);
+    memory[gdt_at(OTHER_SEL) + 5] |= 2; /* busy */
+    expect_new_task_faults();
+}
+
+Test(machine_event, a_task_returned_to_goes_on)
+{
+    CODE_AT(CODE, 0x68, 2, 0x40, 0, 0, 0x9D, 0xCF);
+    put16(TSS, OTHER_SEL);
+    memory[gdt_at(OTHER_SEL) + 5] |= 2;
+    CODE_AT(SPARE, 0x40, OP_HLT);
+    put32(OTHER_TSS + 0x20, SPARE);
+    run_both();
+    cr_assert_eq(ran.eip, SPARE + 2);
+    cr_expect_eq(ran.gpr[GPR_EAX], 0x11111112);
+    cr_expect_eq(ran.tr.base, OTHER_TSS);
+    cr_expect_eq(ran_cycles, 5, "%llu", (unsigned long long)ran_cycles);
+}
+
+/* The engine does not know where the task register's segment is. */
+Test(machine_event, a_call_gate_finds_the_inner_stack)
+{
+    enter_ring(3);
+    CODE_AT(CODE, 0x9A, 0, 0, 0, 0, GATE32 | 3, 0);
+    run_both();
+    cr_assert_eq(ran.eip, HANDLER + 1);
+    cr_expect_eq(ran.cpl, 0);
+    cr_expect_eq(ran.gpr[GPR_ESP], STACK0 - 24);
+}

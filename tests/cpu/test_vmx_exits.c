@@ -96,6 +96,22 @@ Test(vmx_exits, unconditional)
     }
 }
 
+/* By whatever task's tables, were the engine to switch. */
+Test(vmx_exits, a_return_to_a_task_exits)
+{
+    CODE_AT(CODE, 0x68, 2, 0x40, 0, 0, /* push $NT */
+            0x9D, 0xCF);               /* popf; iret */
+    put16(TSS, OTHER_SEL);
+    memory[gdt_at(OTHER_SEL) + 5] |= 2; /* busy */
+    vmx_open();
+    cr_assert_eq(launch(), VMX_TASK_SWITCH);
+    cr_expect_eq(vmread(VMCS_EXIT_QUALIFICATION), OTHER_SEL | 1u << 30);
+    cr_expect_eq(vmread(VMCS_GUEST_EIP), CODE + 6);
+    cr_expect_eq(vmread(VMCS_EXIT_LENGTH), 1);
+    cr_expect_eq(vmread(VMCS_GUEST_TR_BASE), TSS);
+    cr_expect_eq(machine_now(machine), 2);
+}
+
 /* ---- by control -------------------------------------------------------------
  */
 
