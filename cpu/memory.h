@@ -41,4 +41,17 @@ static inline void memory_write32(const struct memory *m, ma_t ma,
     memcpy(memory_at(m, ma), &value, sizeof value);
 }
 
+static inline uint64_t memory_read64(const struct memory *m, ma_t ma)
+{
+    uint64_t value;
+    memcpy(&value, memory_at(m, ma), sizeof value);
+    return value;
+}
+
+static inline void memory_write64(const struct memory *m, ma_t ma,
+                                  uint64_t value)
+{
+    memcpy(memory_at(m, ma), &value, sizeof value);
+}
+
 #endif

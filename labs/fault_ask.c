@@ -8,7 +8,7 @@
 enum { ANSWER_WORDS = SAID_ERROR + 1, QUESTION_WORDS = ASK_PSE + 1 };
 
 /* What is wrong, or NULL. */
-static const char *difference(const struct guest_walk *truth,
+static const char *difference(const struct paging_walk *truth,
                               const uint32_t *said)
 {
     bool fill = said[SAID_VERDICT] == VERDICT_FILL;
@@ -25,7 +25,7 @@ static const char *difference(const struct guest_walk *truth,
         return said[SAID_ERROR] == truth->error
                    ? NULL
                    : "reflects the wrong error code";
-    if (((said[SAID_PAGE] ^ (uint32_t)truth->gpa.v) & PTE_FRAME) != 0)
+    if (((said[SAID_PAGE] ^ (uint32_t)truth->address) & PTE_FRAME) != 0)
         return "fills the wrong page";
     if ((said[SAID_WRITABLE] != 0) != truth->writable ||
         (said[SAID_USER] != 0) != truth->user)
@@ -69,23 +69,23 @@ static void bits_text(char *text, uint32_t entry)
 }
 
 static void show_entry(struct lab_outcome *o, const char *name,
-                       const char *key_gpa, const char *key, bool valid,
-                       gpa_t gpa, uint32_t entry)
+                       const char *key_gpa, const char *key,
+                       const struct paging_walk *w, unsigned level)
 {
+    uint32_t gpa = (uint32_t)w->at[level], entry = (uint32_t)w->entry[level];
     char bits[32];
 
-    if (!valid)
+    if (level < w->level)
         return;
     bits_text(bits, entry);
-    lab_line(o, name, "0x%08x at 0x%08x, bits:%s", entry, (uint32_t)gpa.v,
-             bits);
-    lab_field(o, key_gpa, false, "0x%08x", (uint32_t)gpa.v);
+    lab_line(o, name, "0x%08x at 0x%08x, bits:%s", entry, gpa, bits);
+    lab_field(o, key_gpa, false, "0x%08x", gpa);
     lab_field(o, key, false, "0x%08x", entry);
 }
 
 static void show_case(struct lab_outcome *o, const struct fault_case *c)
 {
-    const struct guest_walk *w = c->walk;
+    const struct paging_walk *w = c->walk;
 
     lab_line(o, "fault",
              "%s 0x%08x by %s code; the processor's error code 0x%x",
@@ -100,8 +100,8 @@ static void show_case(struct lab_outcome *o, const struct fault_case *c)
     lab_field(o, "cr3", false, "0x%08x", c->cr3);
     lab_field(o, "wp", true, "%d", c->write_protect);
     lab_field(o, "pse", true, "%d", c->large_pages);
-    show_entry(o, "PDE", "pde_at", "pde", w->pde_valid, w->pde_gpa, w->pde);
-    show_entry(o, "PTE", "pte_at", "pte", w->pte_valid, w->pte_gpa, w->pte);
+    show_entry(o, "PDE", "pde_at", "pde", w, LEVEL_PD);
+    show_entry(o, "PTE", "pte_at", "pte", w, LEVEL_PT);
 }
 
 static void show_reads(struct lab_outcome *o, const struct child *child)
@@ -118,12 +118,12 @@ static void show_reads(struct lab_outcome *o, const struct child *child)
 static void show_difference(struct lab_outcome *o, const struct fault_case *c,
                             const uint32_t *said, const struct child *child)
 {
-    const struct guest_walk *w = c->walk;
+    const struct paging_walk *w = c->walk;
     char text[80];
 
     show_case(o, c);
     verdict_text(text, sizeof text, w->allowed ? VERDICT_FILL : VERDICT_REFLECT,
-                 (uint32_t)w->gpa.v, w->writable, w->user, w->error);
+                 (uint32_t)w->address, w->writable, w->user, w->error);
     lab_line(o, "wanted", "%s", text);
     lab_field(o, "wanted", false, "%s", text);
     verdict_text(text, sizeof text, said[SAID_VERDICT], said[SAID_PAGE],

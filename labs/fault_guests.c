@@ -83,7 +83,7 @@ static void on_fault(void *ctx, uint32_t linear, uint32_t error,
     struct cpu_state state;
     char where[40];
 
-    if (w->over || !result->walk.paging)
+    if (w->over || !walk_paged(&result->walk))
         return;
     vm_guest_state(w->vm, &state);
     const struct fault_case c = {

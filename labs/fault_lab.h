@@ -12,7 +12,7 @@
 struct fault_case {
     uint32_t address, real_error, cr3;
     bool write, user, write_protect, large_pages;
-    const struct guest_walk *walk; /* by the monitor's own walk */
+    const struct paging_walk *walk; /* by the monitor's own walk */
 };
 
 struct fault_counts {

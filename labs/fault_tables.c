@@ -162,7 +162,7 @@ static void make_tables(struct world *w, unsigned vary,
 }
 
 static void make_case(struct world *w, unsigned vary, struct fault_case *c,
-                      struct guest_walk *walk)
+                      struct paging_walk *walk)
 {
     c->address = next(w);
     c->write = one_in(w, 2);
@@ -187,7 +187,7 @@ static void run_cases(const struct lab_run *run, const struct lab_test *test,
     const struct fault_tables *plan = test->data;
     struct fault_counts count = {0};
     struct fault_case c;
-    struct guest_walk walk;
+    struct paging_walk walk;
     char where[24];
 
     for (unsigned i = 1; i <= plan->cases; i++) {

@@ -7,7 +7,7 @@
 struct piece {
     uint32_t linear;
     unsigned bytes;
-    struct guest_walk walk;
+    struct paging_walk walk;
     enum pmap_kind kind;
     ma_t ma;
 };
@@ -20,9 +20,10 @@ static bool translate(struct mmu *m, struct piece *p, unsigned access,
         *f = (struct fault){VEC_PF, true, p->walk.error, p->linear};
         return false;
     }
-    p->kind = pmap_lookup(m->c.pmap, p->walk.gpa, &p->ma);
-    if (p->kind == PMAP_PAGED_OUT && pmap_page_in(m->c.pmap, p->walk.gpa))
-        p->kind = pmap_lookup(m->c.pmap, p->walk.gpa, &p->ma);
+    p->kind = pmap_lookup(m->c.pmap, walk_gpa(&p->walk), &p->ma);
+    if (p->kind == PMAP_PAGED_OUT &&
+        pmap_page_in(m->c.pmap, walk_gpa(&p->walk)))
+        p->kind = pmap_lookup(m->c.pmap, walk_gpa(&p->walk), &p->ma);
     if (p->kind == PMAP_RAM || (p->kind == PMAP_ROM && !(access & ACC_WRITE)))
         return true;
     *device = true;
@@ -73,7 +74,7 @@ static const struct walk_entry *remembered(struct mmu *m, uint32_t linear,
 
 bool mmu_fetchable(struct mmu *m, uint32_t linear, gpa_t *gpa, struct fault *f)
 {
-    struct guest_walk walk;
+    struct paging_walk walk;
 
     walk_tables(m, linear, ACC_FETCH, &walk);
     if (!walk.allowed) {
@@ -81,7 +82,7 @@ bool mmu_fetchable(struct mmu *m, uint32_t linear, gpa_t *gpa, struct fault *f)
         return false;
     }
     walk_commit(m, ACC_FETCH, &walk);
-    *gpa = walk.gpa;
+    *gpa = walk_gpa(&walk);
     return true;
 }
 
@@ -134,7 +135,7 @@ bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
     if (!count)
         return false;
     for (unsigned i = 0; i < count; i++) {
-        uint32_t gfn = (uint32_t)(piece[i].walk.gpa.v >> PAGE_SHIFT);
+        uint32_t gfn = walk_gfn(&piece[i].walk);
 
         if (tables_traced(&m->t, gfn) && mmu_guarded(m, gfn))
             m->ops->traced_write(m, gfn, piece[i].linear);
@@ -146,18 +147,18 @@ bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
                piece[1].bytes);
     for (unsigned i = 0; i < count; i++) {
         mmu_wrote(m, piece[i].ma, piece[i].bytes);
-        if (mmu_guarded(m, (uint32_t)(piece[i].walk.gpa.v >> PAGE_SHIFT)))
-            mmu_gpa_written(m, piece[i].walk.gpa, piece[i].bytes);
+        if (mmu_guarded(m, walk_gfn(&piece[i].walk)))
+            mmu_gpa_written(m, walk_gpa(&piece[i].walk), piece[i].bytes);
     }
     return true;
 }
 
 /* For the next look at this page. */
 static void peek_remember(struct mmu *m, uint32_t linear,
-                          const struct guest_walk *w)
+                          const struct paging_walk *w)
 {
     ma_t ma;
-    enum pmap_kind kind = pmap_lookup(m->c.pmap, w->gpa, &ma);
+    enum pmap_kind kind = pmap_lookup(m->c.pmap, walk_gpa(w), &ma);
 
     if (kind == PMAP_RAM || kind == PMAP_ROM)
         walk_cache_add(m, linear, w, kind, ma);
@@ -168,7 +169,7 @@ size_t mmu_peek(struct mmu *m, uint32_t linear, void *out, size_t bytes,
 {
     size_t room = PAGE_BYTES - (linear & PAGE_MASK);
     const struct walk_entry *e = walk_cache_find(m, linear, 0);
-    struct guest_walk w;
+    struct paging_walk w;
 
     if (bytes > room)
         bytes = room;
@@ -178,10 +179,10 @@ size_t mmu_peek(struct mmu *m, uint32_t linear, void *out, size_t bytes,
         return bytes;
     }
     mmu_guest_walk(m, linear, 0, false, &w);
-    if (!w.allowed || !pmap_read(m->c.pmap, w.gpa, out, bytes))
+    if (!w.allowed || !pmap_read(m->c.pmap, walk_gpa(&w), out, bytes))
         return 0;
     peek_remember(m, linear, &w);
-    *gpa = w.gpa;
+    *gpa = walk_gpa(&w);
     return bytes;
 }
 

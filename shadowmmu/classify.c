@@ -20,7 +20,7 @@ static bool entry_allows(uint32_t entry, unsigned access)
 
 /*S:210*/
 enum fault_class mmu_classify(const struct mmu *m, unsigned access,
-                              const struct guest_walk *before,
+                              const struct paging_walk *before,
                               enum pmap_kind kind, uint32_t entry)
 {
     bool write = (access & ACC_WRITE) != 0;
@@ -31,7 +31,7 @@ enum fault_class mmu_classify(const struct mmu *m, unsigned access,
         return FC_MMIO; /* the bus drops a write to ROM, not the VMM */
     if (kind == PMAP_PAGED_OUT)
         return FC_PAGED_OUT;
-    if (write && mmu_guarded(m, (uint32_t)(before->gpa.v >> PAGE_SHIFT)))
+    if (write && mmu_guarded(m, walk_gfn(before)))
         return FC_TRACE;
     if (entry_allows(entry, access))
         return FC_SPURIOUS; /* the TLB remembered fewer rights */
@@ -57,7 +57,7 @@ static void find_entry(const struct mmu *m, uint32_t linear, struct fill *fill)
 static bool act(struct mmu *m, uint32_t linear, unsigned access,
                 enum pmap_kind kind, struct mmu_result *r, struct fill *fill)
 {
-    uint32_t gfn = (uint32_t)(r->walk.gpa.v >> PAGE_SHIFT);
+    uint32_t gfn = walk_gfn(&r->walk);
 
     r->action = MMU_RESUME;
     switch (r->cls) {
@@ -70,11 +70,11 @@ static bool act(struct mmu *m, uint32_t linear, unsigned access,
         m->c.hardware.flush_page(m->c.hardware.ctx, linear);
         return false;
     case FC_PAGED_OUT:
-        if (!pmap_page_in(m->c.pmap, r->walk.gpa)) {
+        if (!pmap_page_in(m->c.pmap, walk_gpa(&r->walk))) {
             r->action = MMU_NO_MEMORY;
             return false;
         }
-        kind = pmap_lookup(m->c.pmap, r->walk.gpa, &r->ma);
+        kind = pmap_lookup(m->c.pmap, walk_gpa(&r->walk), &r->ma);
         break;
     case FC_TRACE:
         if (tables_traced(&m->t, gfn)) {
@@ -104,10 +104,10 @@ static void report(struct mmu *m, uint32_t linear, uint32_t error,
 
     t->count.page_faults[r->cls]++;
     trace_fault(t, mmu_site(m), r->cls, linear,
-                translated ? (uint32_t)r->walk.gpa.v : 0, (uint32_t)r->ma.v,
+                translated ? (uint32_t)r->walk.address : 0, (uint32_t)r->ma.v,
                 error, guest_error, r->entry);
     if (filled)
-        trace_fill(t, mmu_site(m), linear, (uint32_t)r->walk.gpa.v,
+        trace_fill(t, mmu_site(m), linear, (uint32_t)r->walk.address,
                    (uint32_t)r->ma.v, r->entry, (uint32_t)r->entry_ma.v, error);
 }
 
@@ -129,20 +129,20 @@ void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
                       ((error & PF_FETCH) ? ACC_FETCH : 0);
     enum pmap_kind kind = PMAP_NONE;
     struct fill fill;
+    uint32_t table;
     bool filled;
 
     memset(r, 0, sizeof *r);
     m->eip = eip;
     m->starved = false;
     walk_tables(m, linear, access, &r->walk);
-    if (r->walk.pte_valid) /* a fault empties the TLB of its page */
-        unsync_entry(m, r->walk.pde >> PAGE_SHIFT,
-                     linear >> PAGE_SHIFT & (TABLE_ENTRIES - 1));
+    if (walk_page_table(&r->walk, &table)) /* a fault empties its TLB entry */
+        unsync_entry(m, table, linear >> PAGE_SHIFT & (TABLE_ENTRIES - 1));
     if (r->walk.allowed && m->overlay_pde && m->c.overlay_wanted &&
         linear >> LARGE_PAGE_SHIFT == m->overlay_index)
         m->c.overlay_wanted(m->c.ctx);
     if (r->walk.allowed)
-        kind = pmap_lookup(m->c.pmap, r->walk.gpa, &r->ma);
+        kind = pmap_lookup(m->c.pmap, walk_gpa(&r->walk), &r->ma);
     find_entry(m, linear, &fill);
     r->cls = mmu_classify(m, access, &r->walk, kind, fill.entry);
     if (r->cls != FC_TRUE)
@@ -159,28 +159,43 @@ void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
         mmu_prefetch(m, linear, &r->walk, &fill);
 }
 
+static bool read_own(void *ctx, uint64_t at, unsigned bytes, uint64_t *entry)
+{
+    const struct mmu *m = ctx;
+
+    (void)bytes;
+    *entry = memory_read32(m->c.memory, MA(at));
+    return true;
+}
+
+/* What the processor finds in our tables. */
+static void inspect_own(struct mmu *m, uint32_t linear, unsigned access,
+                        struct mmu_view *view)
+{
+    struct paging p = {.format = &paging_32bit, .wp = true};
+
+    view->root = MA(m->t.slot[m->root].ma);
+    view->own_format = p.format;
+    p.root = view->root.v;
+    paging_walk(&p, linear, access, read_own, m, &view->own);
+}
+
 void mmu_inspect(struct mmu *m, uint32_t linear, unsigned access,
                  struct mmu_view *view)
 {
+    struct paging p;
     struct fill fill;
 
     memset(view, 0, sizeof *view);
+    mmu_translation(m, &p);
+    view->format = p.format;
     mmu_guest_walk(m, linear, access, false, &view->walk);
-    if (view->walk.allowed || (view->walk.error & PF_PRESENT)) {
-        view->pmap = pmap_lookup(m->c.pmap, view->walk.gpa, &view->ma);
-        view->traced =
-            mmu_guarded(m, (uint32_t)(view->walk.gpa.v >> PAGE_SHIFT));
+    if (view->walk.translated) {
+        view->pmap = pmap_lookup(m->c.pmap, walk_gpa(&view->walk), &view->ma);
+        view->traced = mmu_guarded(m, walk_gfn(&view->walk));
     }
-    view->root = MA(m->t.slot[m->root].ma);
-    view->pde_valid = true;
-    view->pde_ma = table_entry_ma(&m->t, m->root, linear >> LARGE_PAGE_SHIFT);
-    view->pde = memory_read32(m->c.memory, view->pde_ma);
+    inspect_own(m, linear, access, view);
     find_entry(m, linear, &fill);
-    if (fill.slot != SLOT_NONE) {
-        view->pte_valid = true;
-        view->pte_ma = table_entry_ma(&m->t, fill.slot, fill.index);
-        view->pte = fill.entry;
-    }
     view->would = mmu_classify(m, access, &view->walk, view->pmap, fill.entry);
     /* Nothing in the way means no fault at all. */
     if (view->would == FC_SPURIOUS)

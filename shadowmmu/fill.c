@@ -21,15 +21,15 @@ static void flush_all(struct mmu *m)
  * the guest's U bit, and, from the kernel's write to the next user access,
  * writable for the supervisor alone. */
 static uint32_t compose(const struct mmu *m, unsigned access,
-                        const struct guest_walk *w, enum pmap_kind kind,
+                        const struct paging_walk *w, enum pmap_kind kind,
                         ma_t ma, bool open)
 {
     uint32_t entry = (uint32_t)(ma.v & PTE_FRAME) | PTE_P | PTE_A | PTE_D;
-    uint32_t gfn = (uint32_t)(w->gpa.v >> PAGE_SHIFT);
+    uint32_t gfn = walk_gfn(w);
     bool may_write =
         kind == PMAP_RAM && w->dirty && (open || !mmu_guarded(m, gfn));
 
-    if (w->large)
+    if (walk_large(w))
         entry |= MARK_LARGE;
     if (w->global && (m->c.vcpu->cr4 & CR4_PGE))
         entry |= MARK_GLOBAL;
@@ -44,15 +44,15 @@ static uint32_t compose(const struct mmu *m, unsigned access,
 /*:*/
 
 uint32_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
-                       const struct guest_walk *w, enum pmap_kind kind, ma_t ma,
-                       bool open)
+                       const struct paging_walk *w, enum pmap_kind kind,
+                       ma_t ma, bool open)
 {
     uint32_t old = table_entry(&m->t, slot, index);
     uint32_t entry = compose(m, access, w, kind, ma, open);
 
-    table_map(&m->t, slot, index, entry, (uint32_t)(w->gpa.v >> PAGE_SHIFT));
+    table_map(&m->t, slot, index, entry, walk_gfn(w));
     table_spare(&m->t, slot, index, (entry & MARK_GLOBAL) != 0);
-    m->t.slot[slot].has_large |= w->large;
+    m->t.slot[slot].has_large |= walk_large(w);
     if ((old & PTE_P) &&
         (((old ^ entry) & PTE_FRAME) || (old & ~entry & (PTE_W | PTE_U))))
         mmu_entry_flush(m, slot, index);
@@ -60,16 +60,18 @@ uint32_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
 }
 
 bool mmu_fill(struct mmu *m, uint32_t linear, unsigned access,
-              const struct guest_walk *w, enum pmap_kind kind, ma_t ma,
+              const struct paging_walk *w, enum pmap_kind kind, ma_t ma,
               bool open, struct fill *fill)
 {
+    uint32_t table;
+
     fill->index = linear >> PAGE_SHIFT & (TABLE_ENTRIES - 1);
     fill->slot = SLOT_NONE;
     fill->entry = 0;
     if (m->overlay_pde && linear >> LARGE_PAGE_SHIFT == m->overlay_index)
         return false; /* the VMM has no other place to go */
-    if (w->pte_valid)
-        unsync_entry(m, w->pde >> PAGE_SHIFT, fill->index);
+    if (walk_page_table(w, &table))
+        unsync_entry(m, table, fill->index);
     fill->slot = m->ops->leaf(m, linear, w);
     if (fill->slot == SLOT_NONE)
         return false;

@@ -67,7 +67,7 @@ void mmu_check_overlay(struct mmu *m)
     if (!m->overlay_pde || !m->c.overlay_wanted || !mmu_paging(m))
         return;
     pde = GPA((m->c.vcpu->cr3 & PTE_FRAME) + m->overlay_index * 4);
-    if (walk_read(m, pde) & PTE_P)
+    if (walk_read(m, pde, 4) & PTE_P)
         m->c.overlay_wanted(m->c.ctx);
 }
 
@@ -149,7 +149,7 @@ unsigned mmu_free_pde(struct mmu *m)
     for (unsigned index = first; index-- > 0;) {
         gpa_t pde = GPA((m->c.vcpu->cr3 & PTE_FRAME) + index * 4);
 
-        if (mmu_paging(m) ? !(walk_read(m, pde) & PTE_P)
+        if (mmu_paging(m) ? !(walk_read(m, pde, 4) & PTE_P)
                           : !has_memory(m, index))
             return index;
     }

@@ -18,18 +18,28 @@
 #include "shadowmmu/pmap.h"
 #include "trace/trace.h"
 
-/* The outcome of walking the guest's own tables. */
-struct guest_walk {
-    bool allowed;
-    uint32_t error;            /* when not: the #PF error code */
-    bool paging;               /* CR0.PG; if off, gpa is the linear address */
-    bool large;                /* a 4 MiB page */
-    bool pde_valid, pte_valid; /* read at all */
-    gpa_t pde_gpa, pte_gpa;    /* where the entries are */
-    uint32_t pde, pte;         /* as read (after A/D updates) */
-    gpa_t gpa;                 /* the translation, when the tables have one */
-    bool writable, user, dirty, global; /* combined rights of the levels */
-};
+/* The outcome of walking the guest's own tables is a struct paging_walk. */
+static inline gpa_t walk_gpa(const struct paging_walk *w)
+{
+    return GPA(w->address);
+}
+
+static inline uint32_t walk_gfn(const struct paging_walk *w)
+{
+    return (uint32_t)(w->address >> PAGE_SHIFT);
+}
+
+/* CR0.PG was on: the guest's tables were read. */
+static inline bool walk_paged(const struct paging_walk *w)
+{
+    return w->level != 0;
+}
+
+/* A page of 2 or 4 MiB. */
+static inline bool walk_large(const struct paging_walk *w)
+{
+    return w->page_shift != PAGE_SHIFT;
+}
 
 /* What the run loop has to do about a fault. */
 enum mmu_action {
@@ -45,7 +55,7 @@ struct mmu_result {
     enum fault_class cls;
     enum mmu_action action;
     struct fault fault;
-    struct guest_walk walk;
+    struct paging_walk walk;
     ma_t ma;        /* machine address behind the access, if any */
     uint32_t entry; /* the VMM's table entry after the fault */
     ma_t entry_ma;
@@ -136,7 +146,7 @@ void mmu_invlpg(struct mmu *m, uint32_t linear);
  * set in the guest's entries as the processor would. Works for every
  * technique. */
 void mmu_guest_walk(struct mmu *m, uint32_t linear, unsigned access,
-                    bool set_bits, struct guest_walk *walk);
+                    bool set_bits, struct paging_walk *walk);
 
 /* May the guest's supervisor fetch an instruction there, by its own tables?
  * Sets accessed bits as the fetch would. False and f for a true fault. What is
@@ -186,13 +196,13 @@ unsigned mmu_free_pde(struct mmu *m);
 /* For the screens: everything about one linear address, without side effects.
  */
 struct mmu_view {
-    struct guest_walk walk;
+    const struct paging_format *format; /* the guest's; NULL: paging is off */
+    struct paging_walk walk;
     enum pmap_kind pmap;
     ma_t ma;
-    ma_t root; /* the real CR3 */
-    bool pde_valid, pte_valid;
-    ma_t pde_ma, pte_ma;
-    uint32_t pde, pte;      /* the VMM's entries */
+    ma_t root;                              /* the real CR3 */
+    const struct paging_format *own_format; /* of the VMM's tables */
+    struct paging_walk own;                 /* the processor's walk of them */
     bool traced;            /* the frame behind it is write-traced */
     enum fault_class would; /* class if accessed now; FC_COUNT: no fault */
 };

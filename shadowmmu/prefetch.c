@@ -13,26 +13,29 @@ enum { PREFETCH_WINDOW = 16 };
 
 /* What the processor's TLB may have for this entry; rights: W and U of the
  * directory entry above. False: nothing. */
-static bool make_walk(uint32_t pte, uint32_t rights, struct guest_walk *w)
+static bool make_walk(uint64_t pte, uint32_t rights, struct paging_walk *w)
 {
     if (!(pte & PTE_P) || !(pte & PTE_A))
         return false;
-    rights &= pte;
-    *w = (struct guest_walk){.allowed = true,
-                             .paging = true,
-                             .gpa = GPA(pte & PTE_FRAME),
-                             .writable = (rights & PTE_W) != 0,
-                             .user = (rights & PTE_U) != 0,
-                             .dirty = (pte & PTE_D) != 0,
-                             .global = (pte & PTE_G) != 0};
+    rights &= (uint32_t)pte;
+    *w = (struct paging_walk){.allowed = true,
+                              .translated = true,
+                              .level = LEVEL_PT,
+                              .page_shift = PAGE_SHIFT,
+                              .address = pte & PAGING_ADDRESS,
+                              .executable = true,
+                              .writable = (rights & PTE_W) != 0,
+                              .user = (rights & PTE_U) != 0,
+                              .dirty = (pte & PTE_D) != 0,
+                              .global = (pte & PTE_G) != 0};
     return true;
 }
 
 static bool put(struct mmu *m, int slot, unsigned index,
-                const struct guest_walk *w)
+                const struct paging_walk *w)
 {
     ma_t ma;
-    enum pmap_kind kind = pmap_lookup(m->c.pmap, w->gpa, &ma);
+    enum pmap_kind kind = pmap_lookup(m->c.pmap, walk_gpa(w), &ma);
 
     if (kind != PMAP_RAM && kind != PMAP_ROM)
         return false;
@@ -44,8 +47,8 @@ static bool put(struct mmu *m, int slot, unsigned index,
 bool mmu_prefetch_entry(struct mmu *m, int slot, unsigned index, gpa_t table,
                         uint32_t rights)
 {
-    uint32_t pte = walk_read(m, GPA(table.v + index * 4));
-    struct guest_walk w;
+    uint64_t pte = walk_read(m, GPA(table.v + index * 4), 4);
+    struct paging_walk w;
 
     return make_walk(pte, rights, &w) && put(m, slot, index, &w);
 }
@@ -58,10 +61,10 @@ static void report(struct mmu *m, uint32_t linear, int slot, unsigned index)
 
 /* From first on, of a guest page table that is in memory. */
 static void prefetch_window(struct mmu *m, uint32_t linear,
-                            const struct guest_walk *walk, int slot,
+                            const struct paging_walk *walk, int slot,
                             unsigned first)
 {
-    gpa_t table = GPA(walk->pde & PTE_FRAME);
+    gpa_t table = GPA(walk->entry[LEVEL_PD] & PAGING_ADDRESS);
     uint32_t word[PREFETCH_WINDOW];
     ma_t ma;
     enum pmap_kind kind = pmap_lookup(m->c.pmap, GPA(table.v + first * 4), &ma);
@@ -70,12 +73,12 @@ static void prefetch_window(struct mmu *m, uint32_t linear,
         return;
     memcpy(word, memory_at(m->c.memory, ma), sizeof word);
     for (unsigned i = 0; i < PREFETCH_WINDOW; i++) {
-        struct guest_walk w;
+        struct paging_walk w;
 
         if (table_has(&m->t.slot[slot], first + i))
             continue;
         m->c.trace->count.vmm_references++;
-        if (!make_walk(word[i], walk->pde, &w))
+        if (!make_walk(word[i], (uint32_t)walk->entry[LEVEL_PD], &w))
             continue;
         unsync_entry(m, (uint32_t)(table.v >> PAGE_SHIFT), first + i);
         if (put(m, slot, first + i, &w))
@@ -85,29 +88,29 @@ static void prefetch_window(struct mmu *m, uint32_t linear,
 
 /* Of a large page, or of memory with paging off. */
 static void prefetch_pieces(struct mmu *m, uint32_t linear,
-                            const struct guest_walk *walk, int slot,
+                            const struct paging_walk *walk, int slot,
                             unsigned first)
 {
-    struct guest_walk w = *walk;
+    struct paging_walk w = *walk;
 
     for (unsigned i = first; i < first + PREFETCH_WINDOW; i++) {
         if (table_has(&m->t.slot[slot], i))
             continue;
-        w.gpa = GPA((walk->gpa.v & ~(uint64_t)(LARGE_PAGE_BYTES - 1)) |
-                    (uint64_t)i << PAGE_SHIFT);
+        w.address = (walk->address & ~(uint64_t)(LARGE_PAGE_BYTES - 1)) |
+                    (uint64_t)i << PAGE_SHIFT;
         if (put(m, slot, i, &w))
             report(m, linear, slot, i);
     }
 }
 
-void mmu_prefetch(struct mmu *m, uint32_t linear, const struct guest_walk *w,
+void mmu_prefetch(struct mmu *m, uint32_t linear, const struct paging_walk *w,
                   const struct fill *fill)
 {
     unsigned first = fill->index & ~(PREFETCH_WINDOW - 1u);
 
     if (m->c.without & MMU_PREFETCH)
         return;
-    if (w->pte_valid)
+    if (w->level == LEVEL_PT)
         prefetch_window(m, linear, w, fill->slot, first);
     else
         prefetch_pieces(m, linear, w, fill->slot, first);

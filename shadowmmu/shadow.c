@@ -62,7 +62,7 @@ bool shadow_key_at(struct mmu *m, int slot, unsigned index,
         *key = unpaged_key(index);
         return true;
     }
-    return shadow_key(m, walk_read(m, pde), key);
+    return shadow_key(m, (uint32_t)walk_read(m, pde, 4), key);
 }
 
 bool shadow_key_matches(const struct table *table, const struct shadow_key *key)
@@ -74,18 +74,19 @@ bool shadow_key_matches(const struct table *table, const struct shadow_key *key)
 /*S:310*/
 /* The accessed bit of the guest's entry is set by now: the walk did it. */
 static int shadow_leaf(struct mmu *m, uint32_t linear,
-                       const struct guest_walk *w)
+                       const struct paging_walk *w)
 {
     unsigned index = linear >> LARGE_PAGE_SHIFT;
+    uint32_t pde = (uint32_t)w->entry[LEVEL_PD];
     int slot = tables_leaf(&m->t, m->root, linear);
     struct shadow_key key;
 
-    if (!w->paging) {
+    if (!walk_paged(w)) {
         key = unpaged_key(index);
-    } else if (!shadow_key(m, w->pde, &key)) {
+    } else if (!shadow_key(m, pde, &key)) {
         /* The accessed bit could not be kept: the directory is not in RAM.
          * Nothing will change there, so it may count as set. */
-        if (!shadow_key(m, w->pde | PTE_A, &key))
+        if (!shadow_key(m, pde | PTE_A, &key))
             return SLOT_NONE;
     }
     if (slot != SLOT_NONE) {

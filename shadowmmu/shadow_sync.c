@@ -48,7 +48,7 @@ static uint32_t guest_word(struct mmu *m, const struct table *table,
 {
     if (table->kind != TABLE_LEAF)
         return 0;
-    return walk_read(m, GPA(table_gpa(table).v + index * 4));
+    return (uint32_t)walk_read(m, GPA(table_gpa(table).v + index * 4), 4);
 }
 
 /* An entry that is there is in use: its new contents will be wanted. */

@@ -19,13 +19,13 @@ static const void *page_words(const struct mmu *m, uint32_t gfn)
 }
 
 static bool open_page(struct mmu *m, uint32_t linear, unsigned access,
-                      const struct guest_walk *w, ma_t ma, struct fill *fill)
+                      const struct paging_walk *w, ma_t ma, struct fill *fill)
 {
     struct step_page *page = &m->step.page[m->step.count];
     const void *words;
 
     page->linear = linear & PTE_FRAME;
-    page->gfn = (uint32_t)(w->gpa.v >> PAGE_SHIFT);
+    page->gfn = walk_gfn(w);
     words = page_words(m, page->gfn);
     if (!words || !mmu_fill(m, linear, access, w, PMAP_RAM, ma, true, fill))
         return false;
@@ -45,10 +45,11 @@ static bool is_open(const struct mmu *m, uint32_t linear)
 }
 
 /* Would an access set bits in the guest's entries? */
-static bool would_set_bits(const struct guest_walk *w)
+static bool would_set_bits(const struct paging_walk *w)
 {
-    return w->paging && (!w->dirty || !(w->pde & PTE_A) ||
-                         (w->pte_valid && !(w->pte & PTE_A)));
+    return walk_paged(w) &&
+           (!w->dirty || !(w->entry[LEVEL_PD] & PTE_A) ||
+            (w->level == LEVEL_PT && !(w->entry[LEVEL_PT] & PTE_A)));
 }
 
 /* Open again what the same instruction wanted before. It may be a loop that
@@ -58,7 +59,7 @@ static void open_last(struct mmu *m, uint32_t linear, unsigned access)
 {
     for (unsigned i = 0; i < m->step.last_count; i++) {
         uint32_t again = m->step.last_linear[i];
-        struct guest_walk w;
+        struct paging_walk w;
         struct fill fill;
         ma_t ma;
 
@@ -67,15 +68,15 @@ static void open_last(struct mmu *m, uint32_t linear, unsigned access)
             continue;
         walk_tables(m, again, access, &w);
         if (!w.allowed || would_set_bits(&w) ||
-            pmap_lookup(m->c.pmap, w.gpa, &ma) != PMAP_RAM ||
-            !mmu_guarded(m, (uint32_t)(w.gpa.v >> PAGE_SHIFT)))
+            pmap_lookup(m->c.pmap, walk_gpa(&w), &ma) != PMAP_RAM ||
+            !mmu_guarded(m, walk_gfn(&w)))
             continue;
         open_page(m, again, access, &w, ma, &fill);
     }
 }
 
 bool step_open(struct mmu *m, uint32_t linear, unsigned access,
-               const struct guest_walk *w, ma_t ma, struct fill *fill)
+               const struct paging_walk *w, ma_t ma, struct fill *fill)
 {
     if (m->step.count &&
         (m->step.last_eip != m->eip || m->step.count == STEP_PAGES))
@@ -89,12 +90,12 @@ bool step_open(struct mmu *m, uint32_t linear, unsigned access,
 
 bool mmu_open(struct mmu *m)
 {
-    struct guest_walk w;
+    struct paging_walk w;
     struct fill fill;
     ma_t ma;
 
     walk_tables(m, m->step.wanted_linear, m->step.wanted_access, &w);
-    if (!w.allowed || pmap_lookup(m->c.pmap, w.gpa, &ma) != PMAP_RAM)
+    if (!w.allowed || pmap_lookup(m->c.pmap, walk_gpa(&w), &ma) != PMAP_RAM)
         return true; /* the next fault says why */
     return step_open(m, m->step.wanted_linear, m->step.wanted_access, &w, ma,
                      &fill);

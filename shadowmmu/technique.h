@@ -23,7 +23,7 @@
 struct mmu_ops {
     /* The current root's leaf table for a translation that the guest allows;
      * made and linked if need be. SLOT_NONE: no memory. */
-    int (*leaf)(struct mmu *m, uint32_t linear, const struct guest_walk *w);
+    int (*leaf)(struct mmu *m, uint32_t linear, const struct paging_walk *w);
     /* Make the first root. */
     bool (*start)(struct mmu *m);
     void (*cr3_written)(struct mmu *m);
@@ -131,18 +131,27 @@ static inline void mmu_table_written(struct mmu *m, uint32_t gfn,
 
 /* walk.c. Read only: neither accessed nor dirty bits change. */
 void walk_tables(struct mmu *m, uint32_t linear, unsigned access,
-                 struct guest_walk *w);
+                 struct paging_walk *w);
 /* Do the rights of a walk that has a translation allow an access? */
 bool walk_allows(const struct mmu *m, unsigned access,
-                 const struct guest_walk *w);
+                 const struct paging_walk *w);
 /* Set the bits that the processor sets for an allowed access. */
-void walk_commit(struct mmu *m, unsigned access, struct guest_walk *w);
-/* One word of the guest's memory as the processor's walk would read it. */
-uint32_t walk_read(struct mmu *m, gpa_t gpa);
+void walk_commit(struct mmu *m, unsigned access, struct paging_walk *w);
+/* An entry of the guest's tables (of 4 or 8 bytes) as the processor's walk
+ * would read it. */
+uint64_t walk_read(struct mmu *m, gpa_t gpa, unsigned bytes);
+/* What the virtual processor's registers say about translation. */
+void mmu_translation(const struct mmu *m, struct paging *p);
+/* The guest page that the walk's last table is, if it was a page table. */
+static inline bool walk_page_table(const struct paging_walk *w, uint32_t *gfn)
+{
+    *gfn = (uint32_t)(w->entry[LEVEL_PD] >> PAGE_SHIFT);
+    return w->level == LEVEL_PT;
+}
 
 /* classify.c. entry: the VMM's entry before. */
 enum fault_class mmu_classify(const struct mmu *m, unsigned access,
-                              const struct guest_walk *before,
+                              const struct paging_walk *before,
                               enum pmap_kind kind, uint32_t entry);
 
 /* fill.c */
@@ -154,13 +163,13 @@ struct fill {
 /* Install what the walk allows for the access. open: writable although
  * guarded. False: no memory for a table. */
 bool mmu_fill(struct mmu *m, uint32_t linear, unsigned access,
-              const struct guest_walk *w, enum pmap_kind kind, ma_t ma,
+              const struct paging_walk *w, enum pmap_kind kind, ma_t ma,
               bool open, struct fill *fill);
 /* Put what the walk allows into an entry, and flush what that takes away.
  * Returns the entry. */
 uint32_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
-                       const struct guest_walk *w, enum pmap_kind kind, ma_t ma,
-                       bool open);
+                       const struct paging_walk *w, enum pmap_kind kind,
+                       ma_t ma, bool open);
 /* A new table; reclaims the least recently used ones but the root. */
 int mmu_table_new(struct mmu *m, enum table_kind kind, uint32_t gfn,
                   unsigned rights);
@@ -182,7 +191,7 @@ void mmu_check_overlay(struct mmu *m);
 
 /* prefetch.c */
 /* Fill what is near an entry that was filled for a hidden fault. */
-void mmu_prefetch(struct mmu *m, uint32_t linear, const struct guest_walk *w,
+void mmu_prefetch(struct mmu *m, uint32_t linear, const struct paging_walk *w,
                   const struct fill *fill);
 /* Fill an empty entry from the same entry of a guest page table, if its
  * accessed bit is set; rights: W and U of the directory entry above. */
@@ -195,7 +204,7 @@ void mmu_report_fill(struct mmu *m, uint32_t linear, int slot, unsigned index);
 
 /* step.c */
 bool step_open(struct mmu *m, uint32_t linear, unsigned access,
-               const struct guest_walk *w, ma_t ma, struct fill *fill);
+               const struct paging_walk *w, ma_t ma, struct fill *fill);
 /* After a write to words of a guest frame: tables and watchers. */
 void step_written(struct mmu *m, uint32_t gfn, unsigned first, unsigned last);
 

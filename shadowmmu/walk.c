@@ -1,27 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* shadowmmu/walk.c - the processor's walk of the guest's tables, in software.
  *
- * 32-bit paging with two levels and, with CR4.PSE, 4 MiB pages. The modelled
- * processor has no PSE-36: bits 21:13 of a 4 MiB entry are reserved. Nothing
- * is known of no-execute, SMEP and SMAP; a fetch is a read here, and the error
- * code never has PF_FETCH (SDM: only with those features).
- *
- * Choices where the SDM leaves room:
- * - accessed and dirty bits are set when the whole access is allowed, not on
- *   the way to a fault;
- * - a table where there is no memory (a device, a hole) reads as all ones and
- *   ignores writes, as an open bus does; a table in ROM ignores writes.
- *
- * Reference: SDM 3A, "32-Bit Paging", "Access Rights", "Accessed and Dirty
- * Flags", "Page-Fault Exceptions".
+ * The walk itself is cpu/paging.h's; here is how it reaches the guest's
+ * memory. A table where there is no memory (a device, a hole) reads as all
+ * ones and ignores writes, as an open bus does; a table in ROM ignores writes.
  */
 #include "shadowmmu/technique.h"
 
-/* 4 MiB entries: what a processor without PSE-36 keeps reserved. */
-#define PDE_LARGE_RESERVED 0x003FE000u
-
-uint32_t walk_read(struct mmu *m, gpa_t gpa)
+uint64_t walk_read(struct mmu *m, gpa_t gpa, unsigned bytes)
 {
+    uint64_t entry = 0;
     ma_t ma;
     enum pmap_kind kind = pmap_lookup(m->c.pmap, gpa, &ma);
 
@@ -36,117 +24,69 @@ uint32_t walk_read(struct mmu *m, gpa_t gpa)
     if (!m->quiet)
         m->c.trace->count.vmm_references++;
     if (kind != PMAP_RAM && kind != PMAP_ROM)
-        return UINT32_MAX;
-    return memory_read32(m->c.memory, ma);
+        return bytes == sizeof entry ? UINT64_MAX : UINT32_MAX;
+    if (bytes != sizeof entry)
+        return memory_read32(m->c.memory, ma);
+    return memory_read64(m->c.memory, ma);
 }
 
-static void walk_write(struct mmu *m, gpa_t gpa, uint32_t entry)
+static bool read_entry(void *ctx, uint64_t at, unsigned bytes, uint64_t *entry)
 {
+    *entry = walk_read(ctx, GPA(at), bytes);
+    return true;
+}
+
+/* The marks of an entry are in its first word. */
+static void write_entry(void *ctx, uint64_t at, unsigned bytes, uint64_t entry)
+{
+    struct mmu *m = ctx;
+    uint32_t word = (uint32_t)entry;
     ma_t ma;
 
-    if (pmap_lookup(m->c.pmap, gpa, &ma) != PMAP_RAM)
+    (void)bytes;
+    if (pmap_lookup(m->c.pmap, GPA(at), &ma) != PMAP_RAM)
         return;
-    memory_write32(m->c.memory, ma, entry);
-    mmu_wrote(m, ma, sizeof entry);
-    unsync_marked(m, gpa, entry & (PTE_A | PTE_D));
-    mmu_watched(m, gpa, sizeof entry);
+    memory_write32(m->c.memory, ma, word);
+    mmu_wrote(m, ma, sizeof word);
+    unsync_marked(m, GPA(at), word & (PTE_A | PTE_D));
+    mmu_watched(m, GPA(at), sizeof word);
 }
 
-/* Paging is off: every address is what it says, with every right. */
-static void walk_flat(uint32_t linear, struct guest_walk *w)
+void mmu_translation(const struct mmu *m, struct paging *p)
 {
-    w->gpa = GPA(linear);
-    w->allowed = true;
-    w->writable = true;
-    w->user = true;
-    w->dirty = true;
+    const struct cpu_state *v = m->c.vcpu;
+
+    paging_from_registers(p, v->cr0, v->cr3, v->cr4, v->efer, v->pdpte);
 }
 
 bool walk_allows(const struct mmu *m, unsigned access,
-                 const struct guest_walk *w)
+                 const struct paging_walk *w)
 {
-    bool user = (access & ACC_USER) != 0;
-    bool write = (access & ACC_WRITE) != 0;
-    bool protect = user || (m->c.vcpu->cr0 & CR0_WP) != 0;
+    struct paging p;
 
-    if (user && !w->user)
-        return false;
-    return !write || w->writable || !protect;
+    mmu_translation(m, &p);
+    return paging_allows(&p, access, w);
 }
 
 void walk_tables(struct mmu *m, uint32_t linear, unsigned access,
-                 struct guest_walk *w)
+                 struct paging_walk *w)
 {
-    const struct cpu_state *v = m->c.vcpu;
-    uint32_t rights;
+    struct paging p;
 
-    memset(w, 0, sizeof *w);
-    w->paging = mmu_paging(m);
-    if (!w->paging) {
-        walk_flat(linear, w);
-        return;
-    }
-    w->error = ((access & ACC_WRITE) ? PF_WRITE : 0) |
-               ((access & ACC_USER) ? PF_USER : 0);
-    w->pde_gpa = GPA((v->cr3 & PTE_FRAME) + (linear >> 22) * 4);
-    w->pde = walk_read(m, w->pde_gpa);
-    w->pde_valid = true;
-    if (!(w->pde & PTE_P))
-        return;
-    if ((w->pde & PTE_PS) && (v->cr4 & CR4_PSE)) {
-        w->large = true;
-        w->error |= PF_PRESENT;
-        if (w->pde & PDE_LARGE_RESERVED) {
-            w->error |= PF_RSVD;
-            return;
-        }
-        w->gpa =
-            GPA((w->pde & PDE_LARGE_FRAME) | (linear & (LARGE_PAGE_BYTES - 1)));
-        rights = w->pde;
-        w->dirty = (w->pde & PTE_D) != 0;
-        w->global = (w->pde & PTE_G) != 0;
-    } else {
-        w->pte_gpa = GPA((w->pde & PTE_FRAME) + (linear >> 12 & 1023) * 4);
-        w->pte = walk_read(m, w->pte_gpa);
-        w->pte_valid = true;
-        if (!(w->pte & PTE_P))
-            return;
-        w->error |= PF_PRESENT;
-        w->gpa = GPA((w->pte & PTE_FRAME) | (linear & PAGE_MASK));
-        rights = w->pde & w->pte;
-        w->dirty = (w->pte & PTE_D) != 0;
-        w->global = (w->pte & PTE_G) != 0;
-    }
-    w->writable = (rights & PTE_W) != 0;
-    w->user = (rights & PTE_U) != 0;
-    w->allowed = walk_allows(m, access, w);
+    mmu_translation(m, &p);
+    paging_walk(&p, linear, access, read_entry, m, w);
 }
 
-/* With a recursive mapping both levels can be the same word. The second write
- * then has the bits of the first, for it sets accessed too. */
-void walk_commit(struct mmu *m, unsigned access, struct guest_walk *w)
+void walk_commit(struct mmu *m, unsigned access, struct paging_walk *w)
 {
-    uint32_t leaf = PTE_A | ((access & ACC_WRITE) ? PTE_D : 0);
-    uint32_t want = w->large ? leaf : PTE_A;
+    struct paging p;
 
-    if (!w->paging || !w->allowed)
-        return;
-    if ((w->pde & want) != want) {
-        w->pde |= want;
-        walk_write(m, w->pde_gpa, w->pde);
-    }
-    if (w->pte_valid) {
-        if ((w->pte & leaf) != leaf) {
-            w->pte |= leaf;
-            walk_write(m, w->pte_gpa, w->pte);
-        }
-    }
-    if (access & ACC_WRITE)
-        w->dirty = true;
+    mmu_translation(m, &p);
+    paging_commit(&p, access, write_entry, m, w);
 }
 
 void mmu_guest_walk(struct mmu *m, uint32_t linear, unsigned access,
-                    bool set_bits, struct guest_walk *walk)
+                    bool set_bits, struct paging_walk *walk)
 {
     bool quiet = m->quiet;
 

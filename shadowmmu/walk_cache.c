@@ -2,11 +2,8 @@
 /* shadowmmu/walk_cache.c - walks remembered. See shadowmmu/walk_cache.h. */
 #include "shadowmmu/technique.h"
 
-/* Accesses that are told apart: write and user. A fetch is a read. */
-enum { KINDS = 4 };
-
-/* With paging off there are no words; these two never change. */
-static const uint8_t no_word[sizeof(uint32_t)];
+/* Accesses that are told apart: write, user, fetch. */
+enum { KINDS = 8 };
 
 void walk_cache_init(struct mmu *m)
 {
@@ -16,9 +13,10 @@ void walk_cache_init(struct mmu *m)
 static uint64_t tag_of(const struct mmu *m, uint32_t linear)
 {
     const struct cpu_state *v = m->c.vcpu;
-    uint64_t mode = 1u | ((v->cr0 & CR0_PG) ? 2u : 0) |
-                    ((v->cr0 & CR0_WP) ? 4u : 0) |
-                    ((v->cr4 & CR4_PSE) ? 8u : 0);
+    uint64_t mode =
+        1u | ((v->cr0 & CR0_PG) ? 2u : 0) | ((v->cr0 & CR0_WP) ? 4u : 0) |
+        ((v->cr4 & CR4_PSE) ? 8u : 0) | ((v->cr4 & CR4_PAE) ? 16u : 0) |
+        ((v->efer & EFER_NXE) ? 32u : 0);
 
     return mode << 40 | (uint64_t)(v->cr3 >> PAGE_SHIFT) << 20 |
            linear >> PAGE_SHIFT;
@@ -31,12 +29,19 @@ static struct walk_entry *slot_of(struct mmu *m, uint32_t linear)
     return &m->walks.entry[(page ^ page >> 7) % WALK_CACHE_ENTRIES];
 }
 
-static bool word_is(const uint8_t *at, uint32_t value)
+static bool words_hold(const struct walk_entry *e)
 {
-    uint32_t now;
+    for (unsigned i = 0; i < e->words; i++) {
+        uint64_t now = 0;
 
-    memcpy(&now, at, sizeof now);
-    return now == value;
+        if (e->entry_bytes == sizeof now)
+            memcpy(&now, e->word[i].at, sizeof now);
+        else
+            memcpy(&now, e->word[i].at, sizeof(uint32_t));
+        if (now != e->word[i].value)
+            return false;
+    }
+    return true;
 }
 
 const struct walk_entry *walk_cache_find(struct mmu *m, uint32_t linear,
@@ -45,13 +50,13 @@ const struct walk_entry *walk_cache_find(struct mmu *m, uint32_t linear,
     const struct walk_entry *e = slot_of(m, linear);
 
     if (m->walks.seen != *m->walks.generation || e->tag != tag_of(m, linear) ||
-        !(e->free >> (access % KINDS) & 1) || !word_is(e->pde, e->pde_value) ||
-        !word_is(e->pte, e->pte_value))
+        !(e->free >> (access % KINDS) & 1) || !words_hold(e))
         return NULL;
     return e;
 }
 
-/* Where a word of the guest's tables is in host memory; NULL: not in memory. */
+/* Where an entry of the guest's tables is in host memory; NULL: not in
+ * memory. */
 static const uint8_t *word_at(const struct mmu *m, gpa_t gpa)
 {
     ma_t ma;
@@ -62,49 +67,67 @@ static const uint8_t *word_at(const struct mmu *m, gpa_t gpa)
     return memory_at(m->c.memory, ma);
 }
 
-static uint8_t free_accesses(const struct mmu *m, const struct guest_walk *w,
-                             enum pmap_kind kind)
+/* The words that an allowed walk has read. False: one is not in memory. */
+static bool take_words(const struct mmu *m, const struct paging *p,
+                       uint32_t linear, const struct paging_walk *w,
+                       struct walk_entry *e)
 {
-    uint32_t leaf = w->large ? w->pde : w->pte;
-    bool accessed = !w->paging || (w->pde & leaf & PTE_A);
+    e->entry_bytes = p->format->entry_bytes;
+    for (unsigned level = w->level; level <= p->format->levels; level++) {
+        struct walk_word *word = &e->word[e->words++];
+
+        if (p->format == &paging_pae && level == LEVEL_PDPT)
+            word->at = (const uint8_t *)&m->c.vcpu
+                           ->pdpte[paging_index(p->format, level, linear)];
+        else
+            word->at = word_at(m, GPA(w->at[level]));
+        word->value = w->entry[level];
+        if (!word->at)
+            return false;
+    }
+    return true;
+}
+
+/* Entries of PDPTE registers have no such bit. */
+static bool all_accessed(const struct paging_walk *w)
+{
+    for (unsigned level = w->level; level <= LEVEL_PD && w->level; level++)
+        if (!(w->entry[level] & PTE_A))
+            return false;
+    return true;
+}
+
+static uint8_t free_accesses(const struct paging *p,
+                             const struct paging_walk *w, enum pmap_kind kind)
+{
     uint8_t free = 0;
 
-    for (unsigned access = 0; access < KINDS && accessed; access++) {
+    for (unsigned access = 0; access < KINDS; access++) {
         bool write = (access & ACC_WRITE) != 0;
 
-        if (walk_allows(m, access, w) &&
+        if (paging_allows(p, access, w) &&
             (!write || (w->dirty && kind == PMAP_RAM)))
             free |= (uint8_t)(1u << access);
     }
     return free;
 }
 
-void walk_cache_add(struct mmu *m, uint32_t linear, const struct guest_walk *w,
+void walk_cache_add(struct mmu *m, uint32_t linear, const struct paging_walk *w,
                     enum pmap_kind kind, ma_t ma)
 {
     struct walk_cache *c = &m->walks;
     struct walk_entry e = {
         .tag = tag_of(m, linear),
-        .pde = no_word,
-        .pte = no_word,
         .page = memory_at(m->c.memory, MA(ma.v & ~(uint64_t)PAGE_MASK)),
-        .gfn = (uint32_t)(w->gpa.v >> PAGE_SHIFT),
-        .free = free_accesses(m, w, kind)};
+        .gfn = walk_gfn(w),
+        .references = w->references};
+    struct paging p;
 
-    if (m->c.without & MMU_WALK_CACHE)
+    mmu_translation(m, &p);
+    if ((m->c.without & MMU_WALK_CACHE) || !all_accessed(w) ||
+        (p.format && !take_words(m, &p, linear, w, &e)))
         return;
-    if (w->pde_valid) {
-        e.pde = word_at(m, w->pde_gpa);
-        e.pde_value = w->pde;
-        e.references++;
-    }
-    if (w->pte_valid) {
-        e.pte = word_at(m, w->pte_gpa);
-        e.pte_value = w->pte;
-        e.references++;
-    }
-    if (!e.pde || !e.pte)
-        return;
+    e.free = free_accesses(&p, w, kind);
     if (c->seen != *c->generation) {
         memset(c->entry, 0, sizeof c->entry);
         c->seen = *c->generation;

@@ -17,14 +17,23 @@
 
 enum { WALK_CACHE_ENTRIES = 128 };
 
+/* An entry of the guest's tables where it is in host memory (or a PDPTE
+ * register in the virtual processor), and what it said. */
+struct walk_word {
+    const uint8_t *at;
+    uint64_t value;
+};
+
+enum { WALK_WORDS = 3 };
+
 struct walk_entry {
-    uint64_t tag; /* linear page, and what of CR0, CR3, CR4 matters; 0: none */
-    const uint8_t *pde, *pte; /* the guest's words in host memory */
-    uint32_t pde_value, pte_value;
-    uint8_t *page;      /* the page in host memory */
-    uint32_t gfn;       /* and in the guest's */
+    uint64_t tag; /* linear page, and what of the registers matters; 0: none */
+    struct walk_word word[WALK_WORDS]; /* the page's first */
+    uint8_t *page;                     /* the page in host memory */
+    uint32_t gfn;                      /* and in the guest's */
     uint8_t references; /* words of the guest's tables that a walk reads */
-    uint8_t free;       /* bit n: access n needs no right and sets no bit */
+    uint8_t words, entry_bytes;
+    uint8_t free; /* bit n: access n needs no right and sets no bit */
 };
 
 struct walk_cache {
@@ -42,7 +51,7 @@ const struct walk_entry *walk_cache_find(struct mmu *m, uint32_t linear,
                                          unsigned access);
 
 /* Remember an allowed walk after walk_commit(); ma is where it leads. */
-void walk_cache_add(struct mmu *m, uint32_t linear, const struct guest_walk *w,
+void walk_cache_add(struct mmu *m, uint32_t linear, const struct paging_walk *w,
                     enum pmap_kind kind, ma_t ma);
 
 #endif

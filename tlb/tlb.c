@@ -26,7 +26,7 @@ static bool tlb_start(struct mmu *m)
     return true;
 }
 
-static int tlb_leaf(struct mmu *m, uint32_t linear, const struct guest_walk *w)
+static int tlb_leaf(struct mmu *m, uint32_t linear, const struct paging_walk *w)
 {
     unsigned index = linear >> LARGE_PAGE_SHIFT;
     int slot = tables_leaf(&m->t, m->root, linear);

@@ -91,23 +91,22 @@ static void drop(struct monitor *mon, uint32_t index)
     p->gfn = NONE;
 }
 
-static void note_entries(struct bt_page *p, const struct guest_walk *walk)
+static void note_entries(struct bt_page *p, const struct paging_walk *walk)
 {
     p->global = walk->global;
-    p->paging = walk->paging;
-    p->large = walk->large;
-    p->pde = walk->pde;
-    p->pte = walk->pte;
-    p->pte_gpa = walk->pte_gpa;
+    p->level = walk->level;
+    p->pde = walk->entry[LEVEL_PD];
+    p->pte = walk->entry[LEVEL_PT];
+    p->pte_gpa = GPA(walk->at[LEVEL_PT]);
 }
 
 /* The page is mapped to this frame now. */
 static void place(struct monitor *mon, uint32_t index,
-                  const struct guest_walk *walk)
+                  const struct paging_walk *walk)
 {
     struct bt *bt = bt_of(mon);
     struct bt_page *p = &bt->pages[index];
-    uint32_t gfn = (uint32_t)(walk->gpa.v >> PAGE_SHIFT);
+    uint32_t gfn = walk_gfn(walk);
 
     if (p->watched && p->gfn != gfn)
         drop(mon, index);
@@ -120,13 +119,14 @@ static void place(struct monitor *mon, uint32_t index,
     mmu_watch(mon->mmu, GPA((uint64_t)gfn << PAGE_SHIFT));
 }
 
-static bool in_memory(struct monitor *mon, const struct guest_walk *walk)
+static bool in_memory(struct monitor *mon, const struct paging_walk *walk)
 {
     ma_t ma;
-    enum pmap_kind kind = pmap_lookup(mon->config.pmap, walk->gpa, &ma);
+    enum pmap_kind kind = pmap_lookup(mon->config.pmap, walk_gpa(walk), &ma);
 
-    if (kind == PMAP_PAGED_OUT && pmap_page_in(mon->config.pmap, walk->gpa))
-        kind = pmap_lookup(mon->config.pmap, walk->gpa, &ma);
+    if (kind == PMAP_PAGED_OUT &&
+        pmap_page_in(mon->config.pmap, walk_gpa(walk)))
+        kind = pmap_lookup(mon->config.pmap, walk_gpa(walk), &ma);
     return kind == PMAP_RAM || kind == PMAP_ROM;
 }
 
@@ -135,7 +135,7 @@ uint32_t bt_page_fetch(struct monitor *mon, uint32_t linear, bool real,
 {
     struct bt *bt = bt_of(mon);
     uint32_t number = linear >> PAGE_SHIFT, index = find(bt, number);
-    struct guest_walk walk;
+    struct paging_walk walk;
 
     if (index != NONE && bt->pages[index].watched)
         return index;
@@ -215,23 +215,42 @@ void bt_pages_written(struct monitor *mon, gpa_t gpa, uint32_t bytes)
 
 /* One of the guest's entries still says what it said; the processor and the
  * guest may have marked it. */
-static bool unchanged(struct monitor *mon, gpa_t gpa, uint32_t was)
+static bool unchanged(struct monitor *mon, gpa_t gpa, uint64_t was)
 {
-    const uint32_t meaning = PTE_FRAME | PTE_P | PTE_U | PTE_G | PTE_PS | PTE_A;
+    const uint64_t meaning =
+        ~(uint64_t)PAGE_MASK | PTE_P | PTE_U | PTE_G | PTE_PS | PTE_A;
+    const struct memory *memory = machine_memory(mon->machine);
+    uint64_t now;
     ma_t ma;
 
-    return pmap_lookup(mon->config.pmap, gpa, &ma) == PMAP_RAM &&
-           ((memory_read32(machine_memory(mon->machine), ma) ^ was) &
-            meaning) == 0;
+    if (pmap_lookup(mon->config.pmap, gpa, &ma) != PMAP_RAM)
+        return false;
+    now = mon->v.cr4 & CR4_PAE ? memory_read64(memory, ma)
+                               : memory_read32(memory, ma);
+    return ((now ^ was) & meaning) == 0;
+}
+
+/* Where the directory has the entry of a page. False: there is no directory. */
+static bool find_pde(const struct monitor *mon, uint32_t page, gpa_t *pde)
+{
+    const struct cpu_state *v = &mon->v;
+    uint64_t pdpte = v->pdpte[page >> 18];
+
+    if (v->cr4 & CR4_PAE)
+        *pde = GPA((pdpte & PAGING_ADDRESS) + (page >> 9 & 0x1FF) * 8);
+    else
+        *pde = GPA((v->cr3 & PTE_FRAME) + (page >> 10) * 4);
+    return !(v->cr4 & CR4_PAE) || (pdpte & PTE_P);
 }
 
 /* Mapped by the same entries as before: needs no walk. */
 static bool as_before(struct monitor *mon, const struct bt_page *p)
 {
-    gpa_t pde = GPA((mon->v.cr3 & PTE_FRAME) + (p->page >> 10) * 4);
+    gpa_t pde;
 
-    return p->paging && (mon->v.cr0 & CR0_PG) && unchanged(mon, pde, p->pde) &&
-           (p->large || unchanged(mon, p->pte_gpa, p->pte));
+    return p->level && (mon->v.cr0 & CR0_PG) && find_pde(mon, p->page, &pde) &&
+           unchanged(mon, pde, p->pde) &&
+           (p->level == LEVEL_PD || unchanged(mon, p->pte_gpa, p->pte));
 }
 
 /* Where is the page now? Gone, elsewhere, or not accessed since its bit was
@@ -239,15 +258,13 @@ static bool as_before(struct monitor *mon, const struct bt_page *p)
 static void look(struct monitor *mon, uint32_t index)
 {
     struct bt_page *p = &bt_of(mon)->pages[index];
-    struct guest_walk walk;
-    uint32_t entry;
+    struct paging_walk walk;
 
     if (!p->watched)
         return;
     mmu_guest_walk(mon->mmu, p->page << PAGE_SHIFT, ACC_FETCH, false, &walk);
-    entry = walk.pte_valid ? walk.pte : walk.pde;
-    if (walk.allowed && (uint32_t)(walk.gpa.v >> PAGE_SHIFT) == p->gfn &&
-        (!walk.paging || (entry & PTE_A))) {
+    if (walk.allowed && walk_gfn(&walk) == p->gfn &&
+        (!walk_paged(&walk) || (walk.entry[walk.level] & PTE_A))) {
         note_entries(p, &walk);
         return;
     }

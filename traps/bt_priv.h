@@ -112,8 +112,8 @@ struct bt_page {
     bool watched;
     bool global;
     /* The guest's entries that mapped it, to see whether they still do. */
-    bool paging, large;
-    uint32_t pde, pte;
+    uint8_t level; /* of the entry that maps it; 0: paging was off */
+    uint64_t pde, pte;
     gpa_t pte_gpa;
 };
 

@@ -82,11 +82,11 @@ static unsigned table_pages(struct monitor *mon, uint32_t base, uint32_t bytes,
 
     for (uint32_t at = base & PTE_FRAME; bytes && n < WATCH_MAX;
          at += PAGE_BYTES) {
-        struct guest_walk walk;
+        struct paging_walk walk;
 
         mmu_guest_walk(mon->mmu, at, 0, false, &walk);
         if (walk.allowed)
-            page[n++] = GPA(walk.gpa.v & ~(uint64_t)PAGE_MASK);
+            page[n++] = GPA(walk.address & ~(uint64_t)PAGE_MASK);
         if (at + PAGE_BYTES >= end || at + PAGE_BYTES < at)
             break;
     }

@@ -15,10 +15,10 @@
 static gpa_t device_address(struct monitor *mon, uint32_t linear,
                             unsigned access)
 {
-    struct guest_walk walk;
+    struct paging_walk walk;
 
     mmu_guest_walk(mon->mmu, linear, access, false, &walk);
-    return walk.gpa;
+    return walk_gpa(&walk);
 }
 
 /* No memory there: a device, but for a technique that has none. */

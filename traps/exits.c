@@ -123,14 +123,14 @@ static void exception(struct monitor *mon, const struct machine_exit *e)
 
 static bool translated_site(struct monitor *mon)
 {
-    struct guest_walk walk;
+    struct paging_walk walk;
     uint8_t original;
 
     if (!mon->patch_count)
         return false;
     mmu_guest_walk(mon->mmu, mon->v.seg[SEG_CS].base + mon->v.eip, 0, false,
                    &walk);
-    return walk.allowed && monitor_patched(mon, walk.gpa, &original);
+    return walk.allowed && monitor_patched(mon, walk_gpa(&walk), &original);
 }
 
 static void software(struct monitor *mon, const struct machine_exit *e)

@@ -27,10 +27,10 @@ bool pv_is_memory(const struct monitor *mon, uint32_t gpa)
 static bool translate(struct monitor *mon, uint32_t linear, unsigned access,
                       uint32_t *gpa)
 {
-    struct guest_walk walk;
+    struct paging_walk walk;
 
     mmu_guest_walk(mon->mmu, linear, access, true, &walk);
-    *gpa = (uint32_t)walk.gpa.v;
+    *gpa = (uint32_t)walk.address;
     return walk.allowed && pv_is_memory(mon, *gpa);
 }
 

@@ -180,15 +180,15 @@ const char *number_text(uint64_t value, char buffer[28])
     return buffer;
 }
 
-void entry_text(uint32_t entry, char *buffer, size_t bytes)
+void entry_text(uint64_t entry, char *buffer, size_t bytes)
 {
     static const struct {
-        uint32_t bit;
+        uint64_t bit;
         const char *name;
     } bits[] = {
-        {PTE_P, "P"}, {PTE_W, "W"},     {PTE_U, "U"},
-        {PTE_A, "A"}, {PTE_D, "D"},     {PTE_PS, "PS"},
-        {PTE_G, "G"}, {PTE_PWT, "PWT"}, {PTE_PCD, "PCD"},
+        {PTE_P, "P"},   {PTE_W, "W"},     {PTE_U, "U"}, {PTE_A, "A"},
+        {PTE_D, "D"},   {PTE_PS, "PS"},   {PTE_G, "G"}, {PTE_PWT, "PWT"},
+        {PTE_NX, "NX"}, {PTE_PCD, "PCD"},
     };
     size_t used = 0;
     buffer[0] = '\0';

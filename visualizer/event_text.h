@@ -28,6 +28,6 @@ const char *access_text(unsigned access);
 /* 48260 as "48,260". The buffer is 28 bytes. */
 const char *number_text(uint64_t value, char buffer[28]);
 /* The set bits of a page-table entry: "P W U A". */
-void entry_text(uint32_t entry, char *buffer, size_t bytes);
+void entry_text(uint64_t entry, char *buffer, size_t bytes);
 
 #endif

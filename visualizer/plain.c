@@ -85,12 +85,26 @@ static void tell_registers(const struct inspection *in, FILE *out)
             !!(m->eflags & EFL_IF), state_iopl(m), m->cr3);
 }
 
-static void tell_entry(FILE *out, const char *what, bool valid, uint32_t entry)
+/* The entries of a walk, from the root down. */
+static void tell_entries(FILE *out, const char *whose,
+                         const struct paging_format *format,
+                         const struct paging_walk *w)
 {
-    char bits[40];
-    entry_text(entry, bits, sizeof bits);
-    if (valid)
-        fprintf(out, "%s is %08X: %s.\n", what, entry, bits);
+    static const char *const name[] = {
+        [LEVEL_PT] = "table",
+        [LEVEL_PD] = "directory",
+        [LEVEL_PDPT] = "directory pointer",
+        [LEVEL_PML4] = "level-4",
+    };
+    unsigned level = format ? format->levels : 0;
+
+    for (; level && level >= w->level; level--) {
+        char bits[40];
+        entry_text(w->entry[level], bits, sizeof bits);
+        fprintf(out, "%s %s entry is %0*llX: %s.\n", whose, name[level],
+                2 * format->entry_bytes, (unsigned long long)w->entry[level],
+                bits);
+    }
 }
 
 static void tell_verdict(const struct inspection *in, FILE *out)
@@ -118,20 +132,17 @@ static void tell_translation(const struct inspection *in, FILE *out)
 {
     const struct mmu_view *v = &in->view;
     fprintf(out, "A %s at %08X.\n", access_text(in->access), in->gva);
-    if (!v->walk.paging)
+    if (!v->format)
         fprintf(out, "The guest's paging is off.\n");
-    tell_entry(out, "The guest's directory entry", v->walk.pde_valid,
-               v->walk.pde);
-    tell_entry(out, "The guest's table entry", v->walk.pte_valid, v->walk.pte);
+    tell_entries(out, "The guest's", v->format, &v->walk);
     if (v->walk.allowed)
         fprintf(out, "The guest-physical address is %08llX.\n",
-                (unsigned long long)v->walk.gpa.v);
+                (unsigned long long)v->walk.address);
     if (in->mmu && strcmp(in->mmu, "-") != 0) {
         if (v->pmap == PMAP_RAM || v->pmap == PMAP_ROM)
             fprintf(out, "The machine address is %08llX.\n",
                     (unsigned long long)v->ma.v);
-        tell_entry(out, "The VMM's directory entry", v->pde_valid, v->pde);
-        tell_entry(out, "The VMM's table entry", v->pte_valid, v->pte);
+        tell_entries(out, "The VMM's", v->own_format, &v->own);
     }
     tell_verdict(in, out);
 }

@@ -25,18 +25,53 @@ static const char *vmm_table_name(const struct inspection *in)
     return "The VMM's table (the CPU walks it)";
 }
 
-/* Two rows: which entry, where; then its value. */
-static void draw_entry(struct canvas *c, struct rect r, int row,
-                       const char *name, unsigned index, const char *space,
-                       uint64_t where, uint32_t entry)
+/* The rows of a box: its entries are between its root and its result. */
+enum { ENTRY_ROW = 3, RESULT_ROW = 9 };
+
+/* Where the entry of a level is drawn: with air between two of them. */
+static int entry_row(const struct paging_format *f, unsigned level)
 {
+    int step = (RESULT_ROW - ENTRY_ROW) / f->levels;
+
+    return ENTRY_ROW + step * (int)(f->levels - level);
+}
+
+/* Two rows: which entry, where; then its value. */
+static void draw_entry(struct canvas *c, struct rect r, uint32_t linear,
+                       const struct paging_format *f,
+                       const struct paging_walk *w, unsigned level,
+                       const char *space)
+{
+    static const char *const name[] = {
+        [LEVEL_PT] = "PTE",
+        [LEVEL_PD] = "PDE",
+        [LEVEL_PDPT] = "PDPTE",
+        [LEVEL_PML4] = "PML4E",
+    };
+    int row = r.row + entry_row(f, level), column = r.column + 2;
     char bits[40];
-    entry_text(entry, bits, sizeof bits);
-    canvas_printf(c, r.row + row, r.column + 2, r.width - 4, STYLE_TEXT,
-                  "%s[%03X] @%s %08llX", name, index, space,
-                  (unsigned long long)where);
-    canvas_printf(c, r.row + row + 1, r.column + 2, r.width - 4, STYLE_TEXT,
-                  "  = %08X  %s", entry, bits);
+
+    entry_text(w->entry[level], bits, sizeof bits);
+    if (f == &paging_pae && level == LEVEL_PDPT)
+        canvas_printf(c, row, column, r.width - 4, STYLE_TEXT,
+                      "PDPTE%X, loaded with CR3",
+                      paging_index(f, level, linear));
+    else
+        canvas_printf(c, row, column, r.width - 4, STYLE_TEXT,
+                      "%s[%03X] @%s %08llX", name[level],
+                      paging_index(f, level, linear), space,
+                      (unsigned long long)w->at[level]);
+    canvas_printf(c, row + 1, column, r.width - 4, STYLE_TEXT, "  = %0*llX  %s",
+                  2 * f->entry_bytes, (unsigned long long)w->entry[level],
+                  bits);
+}
+
+static void draw_entries(struct canvas *c, struct rect r, uint32_t linear,
+                         const struct paging_format *f,
+                         const struct paging_walk *w, const char *space)
+{
+    for (unsigned level = f->levels; level >= w->level; level--)
+        draw_entry(c, r, linear, f, w, level, space);
 }
 
 static const char *pmap_text(enum pmap_kind kind)
@@ -54,17 +89,15 @@ static void draw_guest_result(struct canvas *c, struct rect r, int row,
                               const struct inspection *in)
 {
     const struct mmu_view *v = &in->view;
-    bool translated = !v->walk.paging || v->walk.pte_valid || v->walk.large;
     int column = r.column + 2, width = r.width - 4;
 
-    if (v->walk.paging && (!translated || !(v->walk.pde & PTE_P) ||
-                           (v->walk.pte_valid && !(v->walk.pte & PTE_P)))) {
+    if (!v->walk.translated) {
         canvas_text(c, r.row + row, column, width, STYLE_TEXT,
                     "gPA  none: nothing is mapped here");
         return;
     }
     canvas_printf(c, r.row + row, column, width, STYLE_TEXT, "gPA  %08llX",
-                  (unsigned long long)v->walk.gpa.v);
+                  (unsigned long long)v->walk.address);
     if (is_bare(in)) {
         canvas_text(c, r.row + row + 1, column, width, STYLE_TEXT,
                     "(no PMap: it is the machine's)");
@@ -72,7 +105,7 @@ static void draw_guest_result(struct canvas *c, struct rect r, int row,
     }
     canvas_printf(c, r.row + row + 1, column, width, STYLE_TEXT,
                   "PMap frame %05llX -> %s%s",
-                  (unsigned long long)(v->walk.gpa.v >> PAGE_SHIFT),
+                  (unsigned long long)(v->walk.address >> PAGE_SHIFT),
                   pmap_text(v->pmap), v->traced ? ", traced" : "");
     if (v->pmap == PMAP_RAM || v->pmap == PMAP_ROM)
         canvas_printf(c, r.row + row + 2, column, width, STYLE_TEXT,
@@ -88,16 +121,11 @@ static void draw_arrow(struct canvas *c, struct rect r, int row,
                   style_of_letter(letter), "<== %c", letter);
 }
 
-static bool stops_at(uint32_t entry, unsigned access)
-{
-    return !(entry & PTE_P) || ((access & ACC_WRITE) && !(entry & PTE_W)) ||
-           ((access & ACC_USER) && !(entry & PTE_U));
-}
-
 static void draw_guest(struct canvas *c, struct rect r,
                        const struct inspection *in)
 {
-    const struct guest_walk *w = &in->view.walk;
+    const struct paging_format *f = in->view.format;
+    const struct paging_walk *w = &in->view.walk;
     int column = r.column + 2, width = r.width - 4;
 
     canvas_box(c, r, "Guest's page table");
@@ -105,23 +133,19 @@ static void draw_guest(struct canvas *c, struct rect r,
                   is_bare(in) ? "CR3          gPA %08X"
                               : "CR3 (virtual) gPA %08X",
                   in->guest.cr3);
-    if (!w->paging) {
-        canvas_text(c, r.row + 3, column, width, STYLE_TEXT,
+    if (!f) {
+        canvas_text(c, r.row + ENTRY_ROW, column, width, STYLE_TEXT,
                     "Paging is off: gPA = linear address");
     } else {
-        if (w->pde_valid)
-            draw_entry(c, r, 3, "PDE", in->gva >> 22, "gPA", w->pde_gpa.v,
-                       w->pde);
-        if (w->large)
-            canvas_text(c, r.row + 6, column, width, STYLE_TEXT,
-                        "(a 4 MiB page: no page table)");
-        else if (w->pte_valid)
-            draw_entry(c, r, 6, "PTE", in->gva >> 12 & 0x3FF, "gPA",
-                       w->pte_gpa.v, w->pte);
+        draw_entries(c, r, in->gva, f, w, "gPA");
+        if (walk_large(w))
+            canvas_printf(c, r.row + entry_row(f, LEVEL_PT), column, width,
+                          STYLE_TEXT, "(a %u MiB page: no page table)",
+                          1u << (w->page_shift - 20));
+        if (!w->allowed)
+            draw_arrow(c, r, entry_row(f, w->level) + 1, FC_TRUE);
     }
-    if (!w->allowed)
-        draw_arrow(c, r, w->pte_valid && !w->large ? 7 : 4, FC_TRUE);
-    draw_guest_result(c, r, 9, in);
+    draw_guest_result(c, r, RESULT_ROW, in);
 }
 
 static void draw_vmm(struct canvas *c, struct rect r,
@@ -129,30 +153,24 @@ static void draw_vmm(struct canvas *c, struct rect r,
 {
     const struct mmu_view *v = &in->view;
     int column = r.column + 2, width = r.width - 4;
-    bool pde_stops = v->pde_valid && !(v->pde & PTE_P);
+    const struct paging_walk *w = &v->own;
     bool faults = v->would < FC_COUNT && v->would != FC_TRUE;
 
     canvas_box(c, r, vmm_table_name(in));
     canvas_printf(c, r.row + 1, column, width, STYLE_TEXT,
                   "CR3 (real)    MA %08llX", (unsigned long long)v->root.v);
-    if (v->pde_valid) {
-        draw_entry(c, r, 3, "PDE", in->gva >> 22, "MA", v->pde_ma.v, v->pde);
-        if (faults && pde_stops)
-            draw_arrow(c, r, 4, v->would);
-    }
-    if (v->pte_valid) {
-        draw_entry(c, r, 6, "PTE", in->gva >> 12 & 0x3FF, "MA", v->pte_ma.v,
-                   v->pte);
-        if (faults && !pde_stops && stops_at(v->pte, in->access))
-            draw_arrow(c, r, 7, v->would);
+    if (v->own_format) {
+        draw_entries(c, r, in->gva, v->own_format, w, "MA");
+        if (faults && !w->allowed)
+            draw_arrow(c, r, entry_row(v->own_format, w->level) + 1, v->would);
     }
     if (v->would == FC_HIDDEN && v->walk.allowed)
-        canvas_printf(c, r.row + 8, column, width, STYLE_DIM,
+        canvas_printf(c, r.row + RESULT_ROW - 1, column, width, STYLE_DIM,
                       "    should map MA %08llX",
                       (unsigned long long)(v->ma.v & ~(uint64_t)PAGE_MASK));
-    if (v->pte_valid && (v->pte & PTE_P))
-        canvas_printf(c, r.row + 9, column, width, STYLE_TEXT, "MA   %08X",
-                      (v->pte & PTE_FRAME) | (in->gva & PAGE_MASK));
+    if (w->translated)
+        canvas_printf(c, r.row + RESULT_ROW, column, width, STYLE_TEXT,
+                      "MA   %08llX", (unsigned long long)w->address);
 }
 
 static void draw_hardware(struct canvas *c, struct rect r,
@@ -164,7 +182,7 @@ static void draw_hardware(struct canvas *c, struct rect r,
                   "CR3           MA %08X", in->real.cr3);
     struct rect text = {r.row + 3, column, r.height - 5, width};
     canvas_wrap(c, text, STYLE_TEXT,
-                in->view.walk.paging
+                in->view.format
                     ? "The processor walks the guest's own table, the one on "
                       "the left. There is no second table, so there are no "
                       "hidden faults."
@@ -266,7 +284,7 @@ static void draw_verdict(struct canvas *c, struct rect r,
     draw_question(c, row, column, width, question, &a);
     if (!a.letter) {
         snprintf(question, sizeof question, "2 PMap has memory at %05llX?",
-                 (unsigned long long)(in->view.walk.gpa.v >> PAGE_SHIFT));
+                 (unsigned long long)(in->view.walk.address >> PAGE_SHIFT));
         a = pmap_answer(in);
         draw_question(c, row + 1, column, width, question, &a);
     }

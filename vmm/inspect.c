@@ -233,11 +233,10 @@ static void take_translation(const struct inspector *i, struct inspection *out)
         mmu_inspect(mmu, out->gva, out->access, &out->view);
         return;
     }
-    inspect_bare_walk(i->vm, &out->guest, out->gva, out->access,
-                      &out->view.walk);
+    inspect_bare_walk(i->vm, &out->guest, out->gva, out->access, &out->view);
     out->view.pmap = PMAP_RAM;
     out->view.root = MA(out->guest.cr3);
-    out->view.ma = MA(out->view.walk.gpa.v);
+    out->view.ma = MA(out->view.walk.address);
     out->view.would = FC_COUNT;
 }
 

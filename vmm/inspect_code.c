@@ -22,13 +22,14 @@ static bool code32(const struct cpu_state *s)
 /* Static translation: is there a trapping instruction at this place now? */
 static bool patched(struct vm *vm, uint32_t linear)
 {
-    struct guest_walk walk;
+    struct paging_walk walk;
     uint8_t original;
 
     if (!vm->monitor || vm->config.cpu != CPU_BT_STATIC)
         return false;
     mmu_guest_walk(vm_mmu(vm), linear, 0, false, &walk);
-    return walk.allowed && monitor_patched(vm->monitor, walk.gpa, &original);
+    return walk.allowed &&
+           monitor_patched(vm->monitor, walk_gpa(&walk), &original);
 }
 
 /* One instruction to a row; returns its length (at least 1). */

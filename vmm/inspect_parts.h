@@ -45,7 +45,6 @@ const char *inspect_bt_why(const struct insn *insn,
 
 /* Without a VMM: the hardware's walk of the guest's own tables. */
 void inspect_bare_walk(struct vm *vm, const struct cpu_state *s,
-                       uint32_t linear, unsigned access,
-                       struct guest_walk *walk);
+                       uint32_t linear, unsigned access, struct mmu_view *view);
 
 #endif

@@ -319,14 +319,14 @@ Test(mmu_shadow, looking_changes_nothing)
 
     mmu_inspect(w->mmu, 0, ACC_USER | ACC_WRITE, &v);
     cr_assert_eq(v.would, FC_HIDDEN);
-    cr_assert_eq(v.walk.gpa.v, 0x100000);
+    cr_assert_eq(v.walk.address, 0x100000);
     cr_assert_not(guest_read(w, TABLE_A) & PTE_A);
     touch_set(w, 1, ACC_USER);
     mmu_inspect(w->mmu, 0, ACC_USER | ACC_WRITE, &v);
     cr_assert_eq(v.would, FC_DIRTY);
     mmu_inspect(w->mmu, 0, ACC_USER, &v);
     cr_assert_eq(v.would, FC_COUNT);
-    cr_assert(v.pte_valid && (v.pte & PTE_P));
+    cr_assert(v.own.entry[LEVEL_PT] & PTE_P);
     mmu_inspect(w->mmu, 0x40000000, 0, &v);
     cr_assert_eq(v.would, FC_TRUE);
     world_destroy(w);

@@ -180,7 +180,7 @@ static inline struct outcome_of world_translate(struct world *w,
             return (struct outcome_of){OUTCOME_FAULT, r.fault.error, 0};
         case MMU_EMULATE:
             return (struct outcome_of){OUTCOME_DEVICE, 0,
-                                       (uint32_t)r.walk.gpa.v};
+                                       (uint32_t)r.walk.address};
         case MMU_NO_MEMORY: cr_assert_fail("no memory");
         }
     }

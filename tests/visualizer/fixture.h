@@ -130,26 +130,24 @@ static inline void fixture_translation(struct inspection *in)
     in->gva = 0x08049A34;
     in->access = ACC_USER | ACC_WRITE;
     in->view = (struct mmu_view){
+        .format = &paging_32bit,
         .walk = {.allowed = true,
-                 .paging = true,
-                 .pde_valid = true,
-                 .pte_valid = true,
-                 .pde_gpa = GPA(0x3080),
-                 .pte_gpa = GPA(0x5124),
-                 .pde = 0x5027,
-                 .pte = 0xC067,
-                 .gpa = GPA(0xCA34),
+                 .translated = true,
+                 .level = LEVEL_PT,
+                 .page_shift = PAGE_SHIFT,
+                 .at = {[LEVEL_PD] = 0x3080, [LEVEL_PT] = 0x5124},
+                 .entry = {[LEVEL_PD] = 0x5027, [LEVEL_PT] = 0xC067},
+                 .address = 0xCA34,
                  .writable = true,
                  .user = true},
         .pmap = PMAP_RAM,
         .ma = MA(0x41CA34),
         .root = MA(0x510000),
-        .pde_valid = true,
-        .pte_valid = true,
-        .pde_ma = MA(0x510080),
-        .pte_ma = MA(0x513124),
-        .pde = 0x513027,
-        .pte = 0,
+        .own_format = &paging_32bit,
+        .own = {.level = LEVEL_PT,
+                .page_shift = PAGE_SHIFT,
+                .at = {[LEVEL_PD] = 0x510080, [LEVEL_PT] = 0x513124},
+                .entry = {[LEVEL_PD] = 0x513027}},
         .would = FC_HIDDEN,
     };
 }
@@ -203,7 +201,7 @@ static inline void fixture_bare(struct inspection *in)
     in->cpu = "bare";
     in->mmu = "-";
     in->real = in->guest;
-    in->view.pde_valid = in->view.pte_valid = false;
+    in->view.own_format = NULL;
     in->view.would = FC_COUNT;
     for (unsigned i = 0; i < in->code_count; i++)
         if (in->code[i].mark != MARK_DEVICE)

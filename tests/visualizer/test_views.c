@@ -153,7 +153,7 @@ Test(visualizer_views, translation_of_a_true_fault)
     fixture_fill(&picture);
     picture.view.walk.allowed = false;
     picture.view.walk.error = 7;
-    picture.view.walk.pte = 0xC065;
+    picture.view.walk.entry[LEVEL_PT] = 0xC065;
     picture.view.would = FC_TRUE;
     picture.mmu = "tlb";
     check("translation-true", &picture, &ui);
