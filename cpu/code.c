@@ -339,7 +339,10 @@ bool code_written(struct machine *m, ma_t ma, uc_tlb_entry *result)
         return true;
     }
     if (m->stepping && m->dirty_count < sizeof m->dirty / sizeof *m->dirty) {
-        m->dirty[m->dirty_count++] = p; /* code_stepped() sees to it */
+        struct dirty_page *d = &m->dirty[m->dirty_count++];
+
+        d->page = p; /* code_stepped() sees to it */
+        memcpy(d->before, memory_at(&m->memory, ma), PAGE_BYTES);
         return true;
     }
     if (!m->stepping &&
@@ -355,6 +358,30 @@ bool code_written(struct machine *m, ma_t ma, uc_tlb_entry *result)
     return true;
 }
 
+/* A page that is stepped for its stores alone keeps what they have not changed:
+ * much of it may be data beside the code. */
+static void page_stored(struct machine *m, const struct dirty_page *d)
+{
+    struct code_page *p = d->page;
+    const uint8_t *now = memory_at(&m->memory, code_page_at(p));
+    unsigned from = 0, to = PAGE_BYTES;
+
+    while (from < to && now[from] == d->before[from])
+        from++;
+    while (to > from && now[to - 1] == d->before[to - 1])
+        to--;
+    if (!p->stepped || p->forced || p->twinned || locks(now, from, to)) {
+        code_drop(m, code_page_at(p));
+        return;
+    }
+    p->calm = 0;
+    if (from < to) {
+        remove_translations(m, code_page_at(p).v + from, to - from);
+        code_look_again(p, from, to);
+    }
+    uc_ctl_flush_tlb(m->engine.uc); /* no entry may write to it */
+}
+
 /* After a stepped instruction: code pages it wrote to lose their translations,
  * and its own page runs freely again when it has left itself alone. */
 void code_stepped(struct machine *m, uint32_t linear)
@@ -368,11 +395,11 @@ void code_stepped(struct machine *m, uint32_t linear)
         own->own_stores = 0;
     }
     while (m->dirty_count) {
-        struct code_page *p = m->dirty[--m->dirty_count];
+        const struct dirty_page *d = &m->dirty[--m->dirty_count];
 
-        if (p == own && p->own_stores < OWN_STORES)
-            p->own_stores++;
-        code_drop(m, code_page_at(p));
+        if (d->page == own && own->own_stores < OWN_STORES)
+            own->own_stores++;
+        page_stored(m, d);
     }
 }
 

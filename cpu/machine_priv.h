@@ -57,6 +57,12 @@ struct code_page {
     uint32_t records[RECORD_CHAINS]; /* of blocks that count themselves */
 };
 
+/* A page of code that is being written, and what it was. */
+struct dirty_page {
+    struct code_page *page;
+    uint8_t before[PAGE_BYTES];
+};
+
 /* What is kept of a block: its instructions, whether the engine cut it for its
  * own reasons, and its size (0: not looked at yet); the same address can start
  * blocks of different lengths. */
@@ -157,7 +163,7 @@ struct machine {
     uint8_t *twins;
     uint32_t twin_count;
     unsigned drops;             /* of code pages, so far */
-    struct code_page *dirty[8]; /* written by the instruction being stepped */
+    struct dirty_page dirty[8]; /* written by the instruction being stepped */
     unsigned dirty_count;
     uint8_t *microcode;
     unsigned watch;

@@ -314,6 +314,16 @@ void descriptors_place(struct monitor *mon)
     mon->dirty = true;
 }
 
+/* An instruction of the guest that loads no segment cannot have used a
+ * descriptor: where it writes there is nothing for it. */
+static bool loads_segment(struct monitor *mon)
+{
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+
+    return exits_current(mon, &insn, bytes) && insn.cls != CLASS_NONE;
+}
+
 /* The processor wants to set the accessed bit of a shadow descriptor, which is
  * read-only: set it in the guest's and in the shadow, a right withheld to see
  * the first use. True: it was that. */
@@ -327,7 +337,7 @@ bool descriptors_own_fault(struct monitor *mon, uint32_t linear, uint32_t error)
     uint32_t high;
     ma_t entry;
 
-    if (offset >= OVERLAY_PAGES * PAGE_BYTES)
+    if (offset >= OVERLAY_PAGES * PAGE_BYTES || !loads_segment(mon))
         return false;
     if (offset >= OVERLAY_LDT * PAGE_BYTES) {
         t = &mon->ldt;
