@@ -78,6 +78,14 @@ bool arch_escalate(const struct arch_event *first, const struct fault *f,
                    struct arch_event *second);
 void arch_chain_add(struct arch_chain *chain, const struct arch_event *event);
 
+/* The usual case of arch_deliver(), quickly: a flat 32-bit protected mode, a
+ * 32-bit gate, nothing in the way (cpu/arch_plain.c). It reads of *s, and
+ * changes, only the frame registers (CS, EIP, EFLAGS, SS, ESP, with CPL and the
+ * interrupt shadow), CR2 and halted; besides it reads CR0, GDTR, IDTR and TR.
+ * False: it is another case, and nothing has changed. */
+bool arch_deliver_plain(struct cpu_state *s, const struct mem_ops *mem,
+                        const struct arch_event *event);
+
 /* Load a data or stack segment register (MOV, POP, LDS...). */
 bool arch_load_segment(struct cpu_state *s, const struct mem_ops *mem,
                        enum seg_reg reg, uint16_t selector, struct fault *f);
@@ -90,6 +98,10 @@ bool arch_ltr(struct cpu_state *s, const struct mem_ops *mem, uint16_t selector,
  * that returns by NT goes on at next_eip when it is called again. */
 bool arch_iret(struct cpu_state *s, const struct mem_ops *mem, unsigned size,
                uint32_t next_eip, struct fault *f);
+
+/* Its usual case with 32 bits, as arch_deliver_plain(); to an outer level it
+ * reads the rights of DS, ES, FS and GS, too. */
+bool arch_iret_plain(struct cpu_state *s, const struct mem_ops *mem);
 
 /* Far transfers. next_eip is the address after the instruction. */
 bool arch_far_jump(struct cpu_state *s, const struct mem_ops *mem,

@@ -37,6 +37,16 @@ static bool is_fault_class(const struct arch_event *e)
            (faults >> e->vector & 1);
 }
 
+uint32_t event_return(const struct cpu_state *s, const struct arch_event *e)
+{
+    return is_software(e) || e->source == ARCH_ICEBP ? e->next_eip : s->eip;
+}
+
+uint32_t event_flags(const struct cpu_state *s, const struct arch_event *e)
+{
+    return s->eflags | (is_fault_class(e) ? EFL_RF : 0);
+}
+
 /* SDM 2, INT n, "REAL-ADDRESS-MODE". */
 static void deliver_real(struct arch_run *r, const struct delivery *d)
 {
@@ -191,13 +201,10 @@ static void deliver_protected(struct arch_run *r, struct delivery *d)
 static void deliver(struct arch_run *r, void *args)
 {
     const struct arch_event *e = args;
-    struct delivery d = {
-        .event = e, .return_eip = r->s.eip, .flags = r->s.eflags};
+    struct delivery d = {.event = e,
+                         .return_eip = event_return(&r->s, e),
+                         .flags = event_flags(&r->s, e)};
 
-    if (is_software(e) || e->source == ARCH_ICEBP)
-        d.return_eip = e->next_eip;
-    if (is_fault_class(e))
-        d.flags |= EFL_RF;
     if (state_protected(&r->s))
         deliver_protected(r, &d);
     else
@@ -276,6 +283,8 @@ enum arch_result arch_deliver(struct cpu_state *s, const struct mem_ops *mem,
     struct arch_event second;
     struct fault f;
 
+    if (arch_deliver_plain(s, mem, event))
+        return ARCH_OK;
     if (!chain)
         chain = &unread;
     chain->count = 0;

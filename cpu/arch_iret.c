@@ -78,8 +78,7 @@ static void return_vm86(struct arch_run *r, struct stack *st,
     r->s.cpl = 3;
 }
 
-/* The flags that IRET may change, by the privilege before the return. */
-static uint32_t flags_mask(const struct cpu_state *s, unsigned size)
+uint32_t iret_flags(const struct cpu_state *s, unsigned size)
 {
     uint32_t mask =
         EFL_ARITH | EFL_TF | EFL_DF | EFL_NT | EFL_RF | EFL_AC | EFL_ID;
@@ -95,7 +94,7 @@ static uint32_t flags_mask(const struct cpu_state *s, unsigned size)
 static void return_protected(struct arch_run *r, struct stack *st,
                              const struct frame *fr, unsigned size)
 {
-    uint32_t mask = flags_mask(&r->s, size);
+    uint32_t mask = iret_flags(&r->s, size);
     unsigned rpl = fr->cs & SEL_RPL;
     struct descriptor code = run_fetch_return_cs(r, fr->cs);
     struct segment cs = arch_segment(fr->cs, code.low, code.high);
@@ -151,5 +150,7 @@ bool arch_iret(struct cpu_state *s, const struct mem_ops *mem, unsigned size,
 {
     struct iret_args args = {size, next_eip};
 
+    if (size == 4 && arch_iret_plain(s, mem))
+        return true;
     return run_try(s, mem, 0, iret, &args, f);
 }

@@ -141,6 +141,12 @@ uint32_t flags_merge(uint32_t old, uint32_t value, uint32_t mask);
 void run_load_data(struct arch_run *r, enum seg_reg reg, uint16_t selector,
                    bool in_task_switch);
 
+/* What an event's frame says of where it came from. */
+uint32_t event_return(const struct cpu_state *s, const struct arch_event *e);
+uint32_t event_flags(const struct cpu_state *s, const struct arch_event *e);
+/* The flags that IRET may change, by the privilege before the return. */
+uint32_t iret_flags(const struct cpu_state *s, unsigned size);
+
 /* Task switches. */
 enum task_reason { TASK_JUMP, TASK_CALL, TASK_IRET };
 struct descriptor run_fetch_tss(struct arch_run *r, uint16_t selector,

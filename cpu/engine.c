@@ -487,26 +487,35 @@ static void segment_to(struct live_segment *l, const struct segment *s)
     l->flags = (uint32_t)(s->attr & SEG_ATTR_MASK) << 8;
 }
 
+void engine_load_frame(const struct engine *e, struct cpu_state *s)
+{
+    const struct live *l = &e->live;
+
+    s->eflags = engine_eflags(e);
+    s->gpr[GPR_ESP] = (uint32_t)l->regs[GPR_ESP];
+    s->eip = (uint32_t)*l->eip;
+    s->seg[SEG_CS] = segment_from(&l->seg[SEG_CS]);
+    s->seg[SEG_SS] = segment_from(&l->seg[SEG_SS]);
+    s->cr2 = (uint32_t)l->cr[2];
+    s->cpl = (uint8_t)(*l->hflags & HF_CPL);
+    s->interrupt_shadow = (*l->hflags & HF_INHIBIT_IRQ) != 0;
+}
+
 void engine_load_running(const struct engine *e, struct cpu_state *s)
 {
     const struct live *l = &e->live;
 
     for (unsigned i = 0; i < GPR_COUNT; i++)
         s->gpr[i] = (uint32_t)l->regs[i];
-    s->eip = (uint32_t)*l->eip;
-    s->eflags = engine_eflags(e);
     for (unsigned i = 0; i < SEG_COUNT; i++)
         s->seg[i] = segment_from(&l->seg[i]);
-    s->cr2 = (uint32_t)l->cr[2];
-    s->cpl = (uint8_t)(*l->hflags & HF_CPL);
-    s->interrupt_shadow = (*l->hflags & HF_INHIBIT_IRQ) != 0;
+    engine_load_frame(e, s);
 }
 
-void engine_load(const struct engine *e, struct cpu_state *s)
+void engine_load_system(const struct engine *e, struct cpu_state *s)
 {
     const struct live *l = &e->live;
 
-    engine_load_running(e, s);
     s->ldtr = segment_from(l->ldt);
     s->tr = segment_from(l->tr);
     s->gdtr =
@@ -521,27 +530,41 @@ void engine_load(const struct engine *e, struct cpu_state *s)
 
 /* The derived flags that follow from segments, mode and privilege. IOPL, TF,
  * RF, VM and AC must stay out: the engine adds them from EFLAGS itself. */
-static uint32_t derive_hflags(uint32_t old, const struct cpu_state *s)
+static uint32_t derive_hflags(const struct live *l, const struct cpu_state *s)
 {
-    uint32_t h =
-        old & ~(uint32_t)(HF_CPL | HF_INHIBIT_IRQ | HF_CS32 | HF_SS32 |
-                          HF_ADDSEG | HF_PE | HF_MP | HF_EM | HF_TS | HF_TF);
-    bool real = !(s->cr0 & CR0_PE) || (s->eflags & EFL_VM);
+    uint32_t cr0 = (uint32_t)l->cr[0];
+    uint32_t h = *l->hflags &
+                 ~(uint32_t)(HF_CPL | HF_INHIBIT_IRQ | HF_CS32 | HF_SS32 |
+                             HF_ADDSEG | HF_PE | HF_MP | HF_EM | HF_TS | HF_TF);
+    bool real = !(cr0 & CR0_PE) || (s->eflags & EFL_VM);
 
     h |= s->cpl;
-    if (s->cr0 & CR0_PE)
+    if (cr0 & CR0_PE)
         h |= HF_PE;
-    h |= (s->cr0 << 8) & (HF_MP | HF_EM | HF_TS);
+    h |= (cr0 << 8) & (HF_MP | HF_EM | HF_TS);
     if (s->seg[SEG_CS].attr & SEG_D)
         h |= HF_CS32;
     if (s->seg[SEG_SS].attr & SEG_D)
         h |= HF_SS32;
-    if (real || !(h & HF_CS32) || s->seg[SEG_DS].base || s->seg[SEG_ES].base ||
-        s->seg[SEG_SS].base)
+    if (real || !(h & HF_CS32) ||
+        (l->seg[SEG_DS].base | l->seg[SEG_ES].base | l->seg[SEG_SS].base))
         h |= HF_ADDSEG;
     if (s->interrupt_shadow)
         h |= HF_INHIBIT_IRQ;
     return h;
+}
+
+void engine_store_frame(struct engine *e, const struct cpu_state *s)
+{
+    struct live *l = &e->live;
+
+    l->regs[GPR_ESP] = s->gpr[GPR_ESP];
+    *l->eip = s->eip;
+    engine_set_eflags(e, s->eflags);
+    segment_to(&l->seg[SEG_CS], &s->seg[SEG_CS]);
+    segment_to(&l->seg[SEG_SS], &s->seg[SEG_SS]);
+    l->cr[2] = s->cr2;
+    *l->hflags = derive_hflags(l, s);
 }
 
 void engine_store_running(struct engine *e, const struct cpu_state *s)
@@ -550,12 +573,9 @@ void engine_store_running(struct engine *e, const struct cpu_state *s)
 
     for (unsigned i = 0; i < GPR_COUNT; i++)
         l->regs[i] = s->gpr[i];
-    *l->eip = s->eip;
-    engine_set_eflags(e, s->eflags);
     for (unsigned i = 0; i < SEG_COUNT; i++)
         segment_to(&l->seg[i], &s->seg[i]);
-    l->cr[2] = s->cr2;
-    *l->hflags = derive_hflags(*l->hflags, s);
+    engine_store_frame(e, s);
 }
 
 void engine_store(struct engine *e, const struct cpu_state *s)

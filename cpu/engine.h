@@ -82,14 +82,19 @@ const char *engine_version(void);
 
 /* The architectural state, from and to the live CPU (the parts the CPU has;
  * MSRs, debug registers and the like belong to the machine). engine_store
- * writes CR0, CR3, CR4 only when they differ (that empties the CPU's TLB). */
-void engine_load(const struct engine *e, struct cpu_state *s);
+ * writes CR0, CR3, CR4 only when they differ (that empties the CPU's TLB);
+ * the two that load it are below. */
 void engine_store(struct engine *e, const struct cpu_state *s);
-/* The parts of it that running code changes (general registers, EIP, EFLAGS,
- * segment registers, privilege, interrupt shadow), and CR2. s->cr0 must be
- * what the CPU has. */
+/* The parts of it that running code changes: general registers, EIP, EFLAGS,
+ * segment registers, privilege, interrupt shadow; and CR2. */
 void engine_load_running(const struct engine *e, struct cpu_state *s);
 void engine_store_running(struct engine *e, const struct cpu_state *s);
+/* Of these the frame registers: what an interrupt and IRET change (SS, ESP,
+ * EFLAGS, CS, EIP, privilege, interrupt shadow, CR2). */
+void engine_load_frame(const struct engine *e, struct cpu_state *s);
+void engine_store_frame(struct engine *e, const struct cpu_state *s);
+/* The others: tables, task, control registers, NMI blocking. */
+void engine_load_system(const struct engine *e, struct cpu_state *s);
 
 uint32_t engine_eflags(const struct engine *e);
 void engine_set_eflags(struct engine *e, uint32_t value);

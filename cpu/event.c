@@ -26,11 +26,30 @@ const char *event_source_name(const struct arch_event *event)
     return names[event->source];
 }
 
+static void delivered(struct machine *m, const struct arch_event *event,
+                      const struct cpu_state *s)
+{
+    machine_event_taken(m);
+    m->trace->count.interrupts[event->vector]++;
+    trace_event_delivered(
+        m->trace, EV_DELIVER,
+        (struct event_site){(uint32_t)*m->engine.live.eip, live_cpl(m)},
+        event_source_name(event), event->vector, event->has_error, event->error,
+        event->cr2, s->seg[SEG_CS].selector, s->eip);
+}
+
 void machine_deliver(struct machine *m, const struct arch_event *event)
 {
     struct mem_ops mem = machine_mem_ops(m);
     struct cpu_state s;
 
+    machine_get_frame(m, &s);
+    machine_get_system(m, &s);
+    if (arch_deliver_plain(&s, &mem, event)) {
+        delivered(m, event, &s);
+        machine_set_frame(m, &s);
+        return;
+    }
     machine_get_state(m, &s);
     if (arch_deliver(&s, &mem, event, &m->chain) == ARCH_TRIPLE_FAULT) {
         machine_set_state(m, &s); /* perhaps a new task's */
@@ -38,13 +57,7 @@ void machine_deliver(struct machine *m, const struct arch_event *event)
         machine_stop(m);
         return;
     }
-    machine_event_taken(m);
-    m->trace->count.interrupts[event->vector]++;
-    trace_event_delivered(
-        m->trace, EV_DELIVER,
-        (struct event_site){(uint32_t)*m->engine.live.eip, live_cpl(m)},
-        event_source_name(event), event->vector, event->has_error, event->error,
-        event->cr2, s.seg[SEG_CS].selector, s.eip);
+    delivered(m, event, &s);
     machine_set_state(m, &s);
 }
 
@@ -146,10 +159,13 @@ static uint32_t prefixed_start(struct machine *m, uint32_t start, uint32_t end)
 static void bytes_before(struct machine *m, uint32_t linear, uint8_t bytes[3])
 {
     uint32_t at = linear - 3;
+    ma_t page;
 
     memset(bytes, 0, 3);
     if ((at & PAGE_MASK) <= PAGE_BYTES - 3) {
-        code_bytes(m, at, bytes, 3);
+        if (code_executing(m, at, &page))
+            memcpy(bytes, memory_at(&m->memory, MA(page.v + (at & PAGE_MASK))),
+                   3);
         return;
     }
     for (unsigned i = 0; i < 3; i++)

@@ -29,16 +29,24 @@ static struct walk_slot *walk_slot(struct machine *m, uint64_t key)
     return &m->walks[(key + (key >> 33) * 29) % WALK_SLOTS];
 }
 
+/* (Of two constant sizes, each is one instruction.) */
+static uint64_t entry_at(const uint8_t *at, unsigned bytes)
+{
+    uint64_t entry = 0;
+
+    if (bytes == 4)
+        memcpy(&entry, at, 4);
+    else
+        memcpy(&entry, at, 8);
+    return entry;
+}
+
 /* Do the entries still say what they said? */
 static bool unchanged(const struct walk_slot *slot)
 {
-    for (unsigned i = 0; i < slot->entries; i++) {
-        uint64_t entry = 0;
-
-        memcpy(&entry, slot->at[i], slot->entry_bytes);
-        if (entry != slot->entry[i])
+    for (unsigned i = 0; i < slot->entries; i++)
+        if (entry_at(slot->at[i], slot->entry_bytes) != slot->entry[i])
             return false;
-    }
     return true;
 }
 
@@ -199,6 +207,41 @@ static bool linear_write(void *ctx, uint32_t linear, unsigned size, bool user,
     return true;
 }
 
+/* Is this access allowed, and would it set no bit? */
+static bool is_free(const struct paging *p, unsigned access,
+                    const struct paging_walk *w)
+{
+    if (!p->format || !w->translated || !paging_allows(p, access, w) ||
+        ((access & ACC_WRITE) && !w->dirty))
+        return false;
+    for (unsigned level = w->level; level <= LEVEL_PD; level++)
+        if (!(w->entry[level] & PTE_A))
+            return false;
+    return true;
+}
+
+static void *linear_span(void *ctx, uint32_t linear, unsigned bytes, bool write,
+                         bool user)
+{
+    unsigned access = (write ? ACC_WRITE : 0) | (user ? ACC_USER : 0);
+    struct machine *m = ctx;
+    struct hw_walk w;
+    uint8_t *at;
+
+    if ((linear & PAGE_MASK) + bytes > PAGE_BYTES)
+        return NULL;
+    at = kept(m, linear, access);
+    if (!at) {
+        machine_walk(m, linear, &w);
+        if (is_free(&m->paging, access, &w.walk))
+            keep(m, linear, access, &w.walk);
+        at = kept(m, linear, access);
+    }
+    if (at && write)
+        machine_memory_written(m, MA((uint64_t)(at - m->memory.host)), bytes);
+    return at;
+}
+
 static void linear_switch(void *ctx, uint32_t cr3)
 {
     struct machine *m = ctx;
@@ -211,6 +254,7 @@ struct mem_ops machine_mem_ops(struct machine *m)
 {
     return (struct mem_ops){.read = linear_read,
                             .write = linear_write,
+                            .span = linear_span,
                             .switch_cr3 = linear_switch,
                             .ctx = m};
 }

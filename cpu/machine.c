@@ -163,12 +163,17 @@ const struct arch_chain *machine_triple_fault(const struct machine *m)
 
 /* ---- state -------------------------------------------------------------- */
 
+void machine_get_system(const struct machine *m, struct cpu_state *s)
+{
+    engine_load_system(&m->engine, s);
+    s->tr.base = m->extra.tr.base; /* the engine's is LINEAR_NO_TASK */
+}
+
 void machine_get_state(const struct machine *m, struct cpu_state *s)
 {
     *s = m->extra;
-    engine_load(&m->engine, s);
-    s->tr.base = m->extra.tr.base;
-    s->halted = m->halted;
+    machine_get_running(m, s);
+    machine_get_system(m, s);
 }
 
 static void look_if_allowed(struct machine *m, const struct cpu_state *s)
@@ -195,6 +200,18 @@ void machine_get_running(const struct machine *m, struct cpu_state *s)
 void machine_set_running(struct machine *m, const struct cpu_state *s)
 {
     engine_store_running(&m->engine, s);
+    look_if_allowed(m, s);
+}
+
+void machine_get_frame(const struct machine *m, struct cpu_state *s)
+{
+    engine_load_frame(&m->engine, s);
+    s->halted = m->halted;
+}
+
+void machine_set_frame(struct machine *m, const struct cpu_state *s)
+{
+    engine_store_frame(&m->engine, s);
     look_if_allowed(m, s);
 }
 

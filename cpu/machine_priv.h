@@ -247,6 +247,10 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
 /* Execute the intercepted instruction at CS:EIP exactly. True: it retired. */
 bool intercept_execute(struct machine *m, const struct insn *insn);
 
+/* machine.c */
+/* Tables, task and control registers of the processor's state. */
+void machine_get_system(const struct machine *m, struct cpu_state *s);
+
 /* event.c */
 /* "exception", "interrupt", ... */
 const char *event_source_name(const struct arch_event *event);

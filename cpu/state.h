@@ -85,6 +85,12 @@ struct mem_ops {
                  uint32_t *value, struct fault *f);
     bool (*write)(void *ctx, uint32_t linear, unsigned size, bool user,
                   uint32_t value, struct fault *f);
+    /* The bytes themselves, where they lie in one page of plain memory and the
+     * access is allowed, sets no bit and concerns nobody else; they may be used
+     * until something else happens, and with write all must be written. NULL:
+     * only read() and write() will do. May be NULL itself. */
+    void *(*span)(void *ctx, uint32_t linear, unsigned bytes, bool write,
+                  bool user);
     void *ctx;
     /* A task switch loads CR3 midway: from now on translate by this one. NULL
      * where one address space is enough. */

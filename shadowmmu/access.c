@@ -154,14 +154,37 @@ bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
 }
 
 /* For the next look at this page. */
-static void peek_remember(struct mmu *m, uint32_t linear,
-                          const struct paging_walk *w)
+static void remember(struct mmu *m, uint32_t linear,
+                     const struct paging_walk *w)
 {
     ma_t ma;
     enum pmap_kind kind = pmap_lookup(m->c.pmap, walk_gpa(w), &ma);
 
     if (kind == PMAP_RAM || kind == PMAP_ROM)
         walk_cache_add(m, linear, w, kind, ma);
+}
+
+void *mmu_span(struct mmu *m, uint32_t linear, unsigned bytes, bool write,
+               bool user)
+{
+    unsigned access = (write ? ACC_WRITE : 0) | (user ? ACC_USER : 0);
+    const struct walk_entry *e = remembered(m, linear, bytes, access);
+    struct paging_walk w;
+    uint8_t *at;
+
+    if (!e) {
+        mmu_guest_walk(m, linear, access, false, &w);
+        if (w.allowed)
+            remember(m, linear, &w);
+        e = remembered(m, linear, bytes, access);
+    }
+    if (!e || (write && mmu_guarded(m, e->gfn)))
+        return NULL;
+    m->c.trace->count.vmm_references += e->references;
+    at = e->page + (linear & PAGE_MASK);
+    if (write)
+        mmu_wrote(m, MA((uint64_t)(at - m->c.memory->host)), bytes);
+    return at;
 }
 
 size_t mmu_peek(struct mmu *m, uint32_t linear, void *out, size_t bytes,
@@ -181,7 +204,7 @@ size_t mmu_peek(struct mmu *m, uint32_t linear, void *out, size_t bytes,
     mmu_guest_walk(m, linear, 0, false, &w);
     if (!w.allowed || !pmap_read(m->c.pmap, walk_gpa(&w), out, bytes))
         return 0;
-    peek_remember(m, linear, &w);
+    remember(m, linear, &w);
     *gpa = walk_gpa(&w);
     return bytes;
 }

@@ -162,6 +162,12 @@ bool mmu_read(struct mmu *m, uint32_t linear, unsigned size, bool user,
 bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
                uint32_t value, struct fault *f, bool *device);
 
+/* The same bytes in host memory, for an access within one page that needs no
+ * walk and concerns nobody else; a write must follow at once. NULL: mmu_read()
+ * or mmu_write() it. Valid until the guest's paging or the PMap changes. */
+void *mmu_span(struct mmu *m, uint32_t linear, unsigned bytes, bool write,
+               bool user);
+
 /* Guest linear memory up to the end of its page, by the supervisor's rights and
  * without a trace (no bits, no counters, no device): returns how many bytes
  * were copied, 0: none, and where they are. */

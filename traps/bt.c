@@ -303,6 +303,10 @@ static void install(struct monitor *mon)
 
     if (bt->base != descriptors_linear(mon, 0))
         bt_cache_flush(mon);
+    /* The guest's registers were not all in the processor. */
+    if (bt->engine == ENGINE_CACHE &&
+        (bt->at_unit == NONE || (bt->at_note & (NOTE_EAX | NOTE_ECX))))
+        mon->frame_only = false;
     machine_step_next(mon->machine, false);
     for (unsigned i = 0; !mon->stopped; i++) {
         int engine = bt->step_once ? ENGINE_STEP : engine_for(mon);

@@ -95,7 +95,7 @@ static void link_site(struct monitor *mon, const struct bt_site *s)
     bt->pending_patch = s->patch;
     bt->pending_stale = s->callout == CALLOUT_STALE;
     mon->v.eip = s->eip;
-    mon->dirty = true;
+    monitor_frame_changed(mon);
 }
 
 static bool called_out(struct monitor *mon, const struct machine_exit *e)
@@ -116,7 +116,7 @@ static bool called_out(struct monitor *mon, const struct machine_exit *e)
         count(mon, EXIT_CALLOUT, e);
         machine_retire(mon->machine, -1); /* it will count itself */
         bt->step_once = true;
-        mon->dirty = true;
+        monitor_frame_changed(mon);
         break;
     case CALLOUT_LINK:
     case CALLOUT_STALE:
@@ -127,7 +127,7 @@ static bool called_out(struct monitor *mon, const struct machine_exit *e)
         mon->v.eip = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_TARGET);
         count(mon, EXIT_TRANSLATE, e);
         bt->pending_table = true;
-        mon->dirty = true;
+        monitor_frame_changed(mon);
         break;
     }
     return true;

@@ -72,6 +72,12 @@ static bool memory_write(void *ctx, uint32_t linear, unsigned size, bool user,
     return true;
 }
 
+static void *memory_span(void *ctx, uint32_t linear, unsigned bytes, bool write,
+                         bool user)
+{
+    return mmu_span(((struct monitor *)ctx)->mmu, linear, bytes, write, user);
+}
+
 static void switch_cr3(void *ctx, uint32_t cr3)
 {
     struct monitor *mon = ctx;
@@ -86,6 +92,7 @@ struct mem_ops emulation_memory(struct monitor *mon)
 {
     return (struct mem_ops){.read = memory_read,
                             .write = memory_write,
+                            .span = memory_span,
                             .switch_cr3 = switch_cr3,
                             .ctx = mon};
 }
@@ -205,6 +212,14 @@ static void tell(struct monitor *mon, const struct insn *insn,
     trace_emulate(mon->trace, site, insn_name(insn->id), first, 0, 0);
 }
 
+static void emulated(struct monitor *mon, const struct insn *insn,
+                     const uint8_t *bytes, struct event_site site,
+                     uint32_t old_eflags)
+{
+    tell(mon, insn, bytes, site);
+    silent_flag_changed(mon, old_eflags, site.eip, insn_name(insn->id));
+}
+
 void emulation_done(struct monitor *mon, const struct insn *insn,
                     const uint8_t *bytes)
 {
@@ -241,6 +256,18 @@ static int passes_before_fault(const struct insn *insn, uint32_t ecx_before,
     return repeats(insn) ? more_passes(insn, ecx_before, e) : -1;
 }
 
+/* IRET, most often. False: it is another case, nothing was done. */
+static bool return_plainly(struct monitor *mon, const struct insn *insn)
+{
+    struct mem_ops memory = emulation_memory(mon);
+
+    if (insn->id != INSN_IRET || insn->operand_size != 4 ||
+        (mon->v.eflags & EFL_TF) || !arch_iret_plain(&mon->v, &memory))
+        return false;
+    monitor_frame_changed(mon);
+    return true;
+}
+
 /* counted: the machine has counted the instruction as retired already (the
  * trap that brought us here took its place). */
 void emulation_run(struct monitor *mon, const struct insn *insn,
@@ -266,14 +293,17 @@ void emulation_run(struct monitor *mon, const struct insn *insn,
     uint32_t ecx = mon->v.gpr[GPR_ECX];
 
     ops.ctx = mon;
-    mon->dirty = true;
     if (!counted)
         machine_retire(mon->machine, 1); /* devices see it counted */
+    if (return_plainly(mon, insn)) {
+        emulated(mon, insn, bytes, site, before);
+        return;
+    }
+    monitor_changed(mon);
     switch (emulate(&e, insn)) {
     case EMU_DONE:
         machine_retire(mon->machine, more_passes(insn, ecx, &e));
-        tell(mon, insn, bytes, site);
-        silent_flag_changed(mon, before, site.eip, insn_name(insn->id));
+        emulated(mon, insn, bytes, site, before);
         if (e.single_step) {
             struct fault f = {.vector = VEC_DB};
             mon->v.dr[6] |= DR6_BS;

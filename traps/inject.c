@@ -22,11 +22,15 @@ void inject_by_hand(struct monitor *mon, const struct arch_event *event,
     struct event_site site = monitor_site(mon);
     uint32_t before = mon->v.eflags;
 
-    mon->dirty = true;
-    if (arch_deliver(&mon->v, &memory, event, &mon->chain) ==
-        ARCH_TRIPLE_FAULT) {
-        exits_stop(mon, MONITOR_TRIPLE_FAULT, "triple fault");
-        return;
+    if (arch_deliver_plain(&mon->v, &memory, event)) {
+        monitor_frame_changed(mon);
+    } else {
+        monitor_changed(mon);
+        if (arch_deliver(&mon->v, &memory, event, &mon->chain) ==
+            ARCH_TRIPLE_FAULT) {
+            exits_stop(mon, MONITOR_TRIPLE_FAULT, "triple fault");
+            return;
+        }
     }
     mon->v.halted = false;
     machine_set_halted(mon->machine, false);

@@ -56,6 +56,7 @@ struct monitor {
 
     struct cpu_state v; /* the virtual processor */
     bool dirty;         /* v must be installed before the guest goes on */
+    bool frame_only;    /* but only its frame registers were changed */
     struct segment installed[SEG_COUNT]; /* as put into the processor */
     struct vcpu_put put;
     ma_t root; /* the real CR3 */
@@ -81,6 +82,20 @@ struct monitor {
 static inline struct event_site monitor_site(const struct monitor *mon)
 {
     return (struct event_site){mon->v.eip, mon->v.cpl};
+}
+
+/* v was changed: everywhere, or in nothing but what machine_set_frame() puts
+ * back (which monitor_changed() is not told of after the fact). */
+static inline void monitor_changed(struct monitor *mon)
+{
+    mon->dirty = true;
+    mon->frame_only = false;
+}
+
+static inline void monitor_frame_changed(struct monitor *mon)
+{
+    mon->frame_only |= !mon->dirty;
+    mon->dirty = true;
 }
 
 /* Between the virtual processor and the real one, by the technique. */

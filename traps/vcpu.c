@@ -166,22 +166,23 @@ static void system_constants(struct cpu_state *r)
     memset(r->dr, 0, sizeof r->dr);
 }
 
-static void put_segments(struct monitor *mon, bool vm86)
+static void put_segment(struct monitor *mon, unsigned i)
 {
+    mon->put.real.seg[i] = segment_installed(&mon->v, i);
+    mon->put.shown[i] = mon->v.seg[i];
+}
+
+/* The registers that IRET leaves alone. */
+static void put_others(struct monitor *mon, bool all)
+{
+    const struct cpu_state *v = &mon->v;
     struct vcpu_put *p = &mon->put;
-    bool all = !p->valid || vm86 != p->vm86;
 
-    for (unsigned i = 0; i < SEG_COUNT; i++) {
-        const struct segment *s = &mon->v.seg[i];
-
-        /* (CS and SS depend on the ring as well.) */
-        if (all || i == SEG_CS || i == SEG_SS ||
-            !same_segment(s, &p->shown[i])) {
-            p->real.seg[i] = segment_installed(&mon->v, i);
-            p->shown[i] = *s;
-        }
-    }
-    p->vm86 = vm86;
+    for (unsigned i = 0; i < GPR_COUNT; i++)
+        p->real.gpr[i] = v->gpr[i];
+    for (unsigned i = 0; i < SEG_COUNT; i++)
+        if (all || !same_segment(&v->seg[i], &p->shown[i]))
+            put_segment(mon, i);
 }
 
 struct cpu_state *vcpu_real(struct monitor *mon)
@@ -190,13 +191,22 @@ struct cpu_state *vcpu_real(struct monitor *mon)
     struct cpu_state *r = &mon->put.real;
     bool vm86 = vcpu_runs_vm86(v);
 
-    for (unsigned i = 0; i < GPR_COUNT; i++)
-        r->gpr[i] = v->gpr[i];
+    if (!same_system(mon)) {
+        system_constants(r);
+        mon->put.valid = false;
+    }
+    if (!mon->put.valid || vm86 != mon->put.vm86)
+        mon->frame_only = false;
+    if (!mon->frame_only)
+        put_others(mon, !mon->put.valid || vm86 != mon->put.vm86);
+    put_segment(mon, SEG_CS); /* (these depend on the ring as well) */
+    put_segment(mon, SEG_SS);
+    mon->put.vm86 = vm86;
+    r->gpr[GPR_ESP] = v->gpr[GPR_ESP];
     r->eip = v->eip;
     r->cr2 = v->cr2;
     r->interrupt_shadow = v->interrupt_shadow;
     r->halted = v->halted;
-    put_segments(mon, vm86);
     r->eflags = (v->eflags & ~VIRTUAL_FLAGS) | EFL_IF;
     r->cpl = vm86 ? 3 : (uint8_t)real_ring(v->cpl);
     if (vm86)
@@ -204,10 +214,6 @@ struct cpu_state *vcpu_real(struct monitor *mon)
     else if (mon->config.iopl1)
         r->eflags =
             (r->eflags & ~EFL_IF) | (v->eflags & EFL_IF) | 1u << EFL_IOPL_SHIFT;
-    if (!same_system(mon)) {
-        system_constants(r);
-        mon->put.valid = false;
-    }
     return r;
 }
 
@@ -215,13 +221,19 @@ void vcpu_put(struct monitor *mon)
 {
     const struct cpu_state *r = &mon->put.real;
 
-    memcpy(mon->installed, r->seg, sizeof mon->installed);
-    if (mon->put.valid)
-        machine_set_running(mon->machine, r);
-    else
-        machine_set_state(mon->machine, r);
+    if (mon->put.valid && mon->frame_only) {
+        mon->installed[SEG_CS] = r->seg[SEG_CS];
+        mon->installed[SEG_SS] = r->seg[SEG_SS];
+        machine_set_frame(mon->machine, r);
+    } else {
+        memcpy(mon->installed, r->seg, sizeof mon->installed);
+        if (mon->put.valid)
+            machine_set_running(mon->machine, r);
+        else
+            machine_set_state(mon->machine, r);
+    }
     mon->put.valid = true;
-    mon->dirty = false;
+    mon->dirty = mon->frame_only = false;
 }
 
 void vcpu_install(struct monitor *mon)
