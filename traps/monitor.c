@@ -301,7 +301,6 @@ bool monitor_restore(struct monitor *mon, const void *buffer, size_t bytes)
     mon->put.valid = false;
     mon->root = s.root;
     mon->overlay_table = s.overlay_table;
-    mon->dirty = s.dirty;
     mon->nmi = s.nmi;
     mon->pde = s.pde;
     mon->gdt = s.gdt;
@@ -309,7 +308,9 @@ bool monitor_restore(struct monitor *mon, const void *buffer, size_t bytes)
     mon->audit = s.audit;
     mon->message[0] = '\0';
     at += sizeof s;
-    return mmu_restore(mon->mmu, at, s.mmu_bytes) &&
-           (!s.own_bytes ||
-            mon->technique->restore(mon, at + s.mmu_bytes, s.own_bytes));
+    if (!mmu_restore(mon->mmu, at, s.mmu_bytes))
+        return false;
+    mon->dirty = s.dirty; /* the root is in place, with the machine's state */
+    return !s.own_bytes ||
+           mon->technique->restore(mon, at + s.mmu_bytes, s.own_bytes);
 }

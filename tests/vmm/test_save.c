@@ -126,3 +126,39 @@ Test(save, restores_the_same_future)
         for (unsigned k = 0; k < sizeof cycles / sizeof *cycles; k++)
             save_at(&runs[i], cycles[k]);
 }
+
+/* Step, and hash where the guest is after each. */
+static uint64_t stepped(struct vm *vm, unsigned steps)
+{
+    const struct vm_limit one = {.one_instruction = true};
+    uint64_t hash = 0;
+
+    while (steps--) {
+        struct cpu_state s;
+
+        vm_run(vm, &one);
+        vm_guest_state(vm, &s);
+        hash = hash * 1099511628211u ^ s.eip ^ (uint64_t)s.gpr[GPR_EAX] << 32;
+    }
+    return hash;
+}
+
+Test(save, a_restored_guest_is_seen_at_each_step)
+{
+    for (unsigned i = 0; i < RUNS; i++) {
+        struct vm_saved *saved;
+        uint64_t before;
+        struct guest g;
+
+        guest_open(&g, &ways[runs[i].way], guest_embedded(runs[i].kernel),
+                   "test", MEMORY_MIB * MIB, NULL);
+        cr_assert_eq(guest_run(&g, 2000000), VM_RUNNING);
+        saved = vm_save(g.vm);
+        cr_assert_not_null(saved);
+        before = stepped(g.vm, 300);
+        cr_assert(vm_restore(g.vm, saved));
+        cr_expect_eq(stepped(g.vm, 300), before, "%s", ways[runs[i].way].name);
+        vm_saved_free(saved);
+        guest_close(&g);
+    }
+}
