@@ -14,84 +14,6 @@
 
 enum { LABEL_WIDTH = 24, COLUMN_WIDTH = 13 };
 
-static const char *stop_name(const struct outcome *r)
-{
-    static const char *const names[] = {
-        [VM_RUNNING] = "limit",         [VM_DEBUG_EXIT] = "exit port",
-        [VM_POWER_OFF] = "power-off",   [VM_RESET] = "reset",
-        [VM_TRIPLE_FAULT] = "3x fault", [VM_DEAD] = "dead halt",
-        [VM_UNSUPPORTED] = "cannot",    [VM_INTERNAL] = "our error",
-    };
-    return names[r->stop];
-}
-
-const char *compare_cpu_text(const struct technique *t, char text[CPU_TEXT])
-{
-    int used = snprintf(text, CPU_TEXT, "%s%s", cpu_technique_name(t->cpu),
-                        t->iopl1     ? "+iopl1"
-                        : t->nobatch ? "+nobatch"
-                                     : "");
-    for (unsigned i = 0; i < BT_OPTIONS; i++)
-        if (t->bt_without >> i & 1)
-            used += snprintf(text + used, CPU_TEXT - (size_t)used, "-%s",
-                             bt_option_name((enum bt_option)i));
-    return text;
-}
-
-/* ---- The verdict
- * -------------------------------------------------------------- */
-
-/* The line around an offset, printable. */
-static void copy_line(const struct outcome *r, size_t start, char *out,
-                      size_t size)
-{
-    size_t used = 0;
-    for (size_t i = start; i < r->console_bytes && used + 1 < size; i++) {
-        unsigned char byte = (unsigned char)r->console[i];
-        if (byte == '\n')
-            break;
-        out[used++] = isprint(byte) ? (char)byte : '.';
-    }
-    out[used] = '\0';
-}
-
-static void find_difference(const struct outcome *first, struct outcome *r)
-{
-    size_t common = first->console_bytes < r->console_bytes
-                        ? first->console_bytes
-                        : r->console_bytes;
-    size_t at = 0, line = 1, start = 0;
-    while (at < common && first->console[at] == r->console[at])
-        if (first->console[at++] == '\n') {
-            line++;
-            start = at;
-        }
-    /* A run that a limit cut off may be behind. */
-    bool same_length = first->console_bytes == r->console_bytes;
-    if (at == common && (same_length || first->limited || r->limited))
-        return;
-    r->line = line;
-    copy_line(first, start, r->expected, sizeof r->expected);
-    copy_line(r, start, r->found, sizeof r->found);
-}
-
-void compare_judge(struct comparison *c)
-{
-    const struct outcome *first = &c->outcome[0];
-    c->equal = true;
-    c->limited = false;
-    for (size_t i = 0; i < c->count; i++) {
-        struct outcome *r = &c->outcome[i];
-        bool limited = first->limited || r->limited;
-        find_difference(first, r);
-        r->equal =
-            r->line == 0 &&
-            (limited || (r->stop == first->stop && r->status == first->status));
-        c->equal = c->equal && r->equal;
-        c->limited = c->limited || limited;
-    }
-}
-
 /* ---- The table
  * ------------------------------------------------------------------ */
 
@@ -153,7 +75,7 @@ static void cell_stop(const struct outcome *r, unsigned index, char *text,
                       size_t size)
 {
     (void)index;
-    snprintf(text, size, "%s", r->limited ? "limit" : stop_name(r));
+    snprintf(text, size, "%s", compare_stop_name(r));
 }
 
 static void cell_status(const struct outcome *r, unsigned index, char *text,
@@ -169,8 +91,33 @@ static void cell_console(const struct outcome *r, unsigned index, char *text,
     (void)index;
     if (r->line)
         snprintf(text, size, "line %zu", r->line);
+    else if (r->time_lines)
+        snprintf(text, size, "equal (times)");
     else
         snprintf(text, size, "%s", r->limited ? "equal so far" : "equal");
+}
+
+static void cell_state(const struct outcome *r, unsigned index, char *text,
+                       size_t size)
+{
+    const struct state_check *s = &r->state;
+    const struct divergence *d = &s->first;
+    double at = (double)(d->found ? d->cycles : s->equal_cycles) / 1e6;
+
+    (void)index;
+    switch (s->verdict) {
+    case STATE_ALONE: snprintf(text, size, "-"); break;
+    case STATE_EQUAL: snprintf(text, size, "%u points", s->points); break;
+    case STATE_SHIFTED: snprintf(text, size, "to %.1f M", at); break;
+    case STATE_DIFFERS: snprintf(text, size, "DIFFERS"); break;
+    }
+}
+
+static void cell_disks(const struct outcome *r, unsigned index, char *text,
+                       size_t size)
+{
+    (void)index;
+    snprintf(text, size, "%s", r->disk_differs ? "DIFFER" : "equal");
 }
 
 static void cell_seconds(const struct outcome *r, unsigned index, char *text,
@@ -244,10 +191,11 @@ static void print_head(const struct comparison *c, FILE *out)
                 compare_cpu_text(&c->technique[i], text));
     }
     fprintf(out, "\n%-*s", LABEL_WIDTH, "mmu");
-    for (size_t i = 0; i < c->count; i++)
+    for (size_t i = 0; i < c->count; i++) {
+        char text[MMU_TEXT];
         fprintf(out, " %*s", column_width(c),
-                c->technique[i].cpu == CPU_BARE ? "-"
-                                                : c->technique[i].mmu->name);
+                compare_mmu_text(&c->technique[i], text));
+    }
     fputc('\n', out);
 }
 
@@ -269,6 +217,44 @@ static void print_classes(const struct comparison *c, FILE *out)
     }
 }
 
+static void print_divergence(const struct comparison *c, FILE *out,
+                             const struct outcome *r)
+{
+    const struct state_check *s = &r->state;
+    const struct divergence *d = &s->first;
+    const char *mine = r->technique->name;
+    const char *peer = c->technique[s->peer].name;
+
+    if (s->verdict != STATE_DIFFERS && s->verdict != STATE_SHIFTED)
+        return;
+    if (!d->found) {
+        fprintf(out,
+                "%s: registers or memory differ from %s's between cycle %llu "
+                "and %llu\n",
+                mine, peer, (unsigned long long)s->equal_cycles,
+                (unsigned long long)s->different_cycles);
+        return;
+    }
+    fprintf(out, "%s: %s cycle %llu, %08x%s%s: %s\n", mine,
+            d->interrupt ? "an interrupt came elsewhere at"
+                         : "first divergence at",
+            (unsigned long long)d->cycles, d->eip, *d->place ? " " : "",
+            d->place, d->text);
+    if (d->interrupt && r->time_lines)
+        fprintf(out,
+                "  from there on only results are compared with %s's; %zu "
+                "lines of the console\n  differ in their numbers (times)\n",
+                peer, r->time_lines);
+    else if (d->interrupt)
+        fprintf(out, "  from there on only results are compared with %s's\n",
+                peer);
+    else if (d->after.differs)
+        fprintf(out, "  %s: %s %08x, %s %08x\n", d->after.what, peer,
+                d->after.expected, mine, d->after.found);
+    else
+        fprintf(out, "  %s or %s ended there\n", peer, mine);
+}
+
 static void print_verdict(const struct comparison *c, FILE *out)
 {
     for (size_t i = 0; i < c->count; i++) {
@@ -277,6 +263,11 @@ static void print_verdict(const struct comparison *c, FILE *out)
             fprintf(out, "%s: console line %zu differs\n  %s: %s\n  %s: %s\n",
                     r->technique->name, r->line, c->technique[0].name,
                     r->expected, r->technique->name, r->found);
+        print_divergence(c, out, r);
+        if (r->disk_differs)
+            fprintf(out, "%s: disk %zu differs from byte %llu on\n",
+                    r->technique->name, r->disk,
+                    (unsigned long long)r->disk_offset);
         if (!r->equal && r->report && *r->report)
             fprintf(out, "%s: %s%s", r->technique->name, r->report,
                     r->report[strlen(r->report) - 1] == '\n' ? "" : "\n");
@@ -294,6 +285,8 @@ void compare_print(const struct comparison *c, FILE *out)
         {"ended by", cell_stop, 0, false},
         {"exit status", cell_status, 0, false},
         {"console", cell_console, 0, false},
+        {"state equal", cell_state, 0, false},
+        {"disks", cell_disks, 0, false},
     };
     static const struct row counts[] = {
         {"emulated", cell_emulated, 0, false},
@@ -356,8 +349,8 @@ static json_t *outcome_json(const struct outcome *r)
              (unsigned long long)r->state_digest);
     json_t *o = json_pack(
         "{s:s, s:s, s:b, s:b, s:i, s:I, s:s, s:s, s:s, s:o}", "name", t->name,
-        "ended_by", r->limited ? "limit" : stop_name(r), "equal", r->equal,
-        "what_if_iopl1", t->iopl1, "exit_status", r->status, "console_bytes",
+        "ended_by", compare_stop_name(r), "equal", r->equal, "what_if_iopl1",
+        t->iopl1, "exit_status", r->status, "console_bytes",
         (json_int_t)r->console_bytes, "console_hash", hash[0], "memory_digest",
         hash[1], "state_digest", hash[2], "stats", stats);
     if (o && r->line)

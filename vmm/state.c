@@ -105,6 +105,11 @@ bool vm_read_physical(struct vm *vm, gpa_t gpa, void *out, size_t bytes)
     return true;
 }
 
+bool vm_patched(struct vm *vm, gpa_t gpa, uint8_t *original)
+{
+    return vm->monitor && monitor_patched(vm->monitor, gpa, original);
+}
+
 const char *vm_symbol(struct vm *vm, uint32_t address, uint32_t *offset)
 {
     const struct symbol *s =

@@ -132,6 +132,9 @@ struct pc *vm_pc(struct vm *vm);
 size_t vm_peek(struct vm *vm, uint32_t linear, void *out, size_t bytes);
 /* Guest-physical memory; false when outside. */
 bool vm_read_physical(struct vm *vm, gpa_t gpa, void *out, size_t bytes);
+/* Did a technique replace the guest's byte there (bt-static), and which was it?
+ */
+bool vm_patched(struct vm *vm, gpa_t gpa, uint8_t *original);
 
 /* Nearest symbol at or below an address, from the kernel image; NULL: none. */
 const char *vm_symbol(struct vm *vm, uint32_t address, uint32_t *offset);
