@@ -82,6 +82,7 @@ bool guest_open(struct guest *g, const struct run_options *o)
                             .memory_bytes = o->memory_bytes,
                             .table_limit_bytes = o->table_bytes,
                             .mmu_without = o->mmu_without,
+                            .nested_levels = o->nested_levels,
                             .bt_without = o->bt_without,
                             .bt_unit = o->bt_unit,
                             .bt_cache_bytes = o->bt_cache_bytes,
@@ -89,6 +90,7 @@ bool guest_open(struct guest *g, const struct run_options *o)
                             .disks = o->disk,
                             .disk_count = o->disk_count,
                             .testdev = o->testdev,
+                            .walker = o->walker,
                         }};
     const char *kernel = o->kernel;
     if (!kernel && o->cpu == CPU_PV)

@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include "cli/cli.h"
+#include "cpu/ept.h"
 #include "traps/bt.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@ enum {
     KEY_CPU = 256,
     KEY_MMU,
     KEY_MMU_WITHOUT,
+    KEY_NESTED_LEVELS,
     KEY_BT_WITHOUT,
     KEY_BT_UNIT,
     KEY_BT_CACHE,
@@ -76,6 +78,20 @@ bool options_number(const struct run_options *o, const char *option,
 
 /* ---- The guest ----------------------------------------------------------- */
 
+static error_t add_device(struct run_options *o, const char *name)
+{
+    if (strcmp(name, "testdev") == 0)
+        o->testdev = true;
+    else if (strcmp(name, "walker") == 0)
+        o->walker = true;
+    else
+        return options_fail(o,
+                            "--device: unknown device '%s'; there are testdev "
+                            "and walker",
+                            name);
+    return 0;
+}
+
 static error_t add_disk(struct run_options *o, const char *arg)
 {
     if (o->disk_count == OPTIONS_DISKS)
@@ -114,8 +130,10 @@ static const struct argp_option guest_options[] = {
      0},
     {"disk", KEY_DISK, "FILE[,bus=ide][,readonly]", 0,
      "A raw disk image, written to unless readonly (repeatable, 4 at most)", 0},
-    {"device", KEY_DEVICE, "testdev", 0,
-     "The ports and the memory window of QEMU's pc-testdev", 0},
+    {"device", KEY_DEVICE, "testdev|walker", 0,
+     "The ports and the memory window of QEMU's pc-testdev; a walker of page "
+     "tables of two to four levels (repeatable)",
+     0},
     {"table-memory", KEY_TABLE_MEMORY, "KIB", 0,
      "A limit for the page tables of the VMM", 0},
     {NULL, 0, NULL, 0, "When to stop (exit status 124):", 4},
@@ -164,14 +182,7 @@ static error_t parse_guest(int key, char *arg, struct argp_state *state)
         o->initrd[o->initrd_count++] = arg;
         return 0;
     case KEY_DISK: return add_disk(o, arg);
-    case KEY_DEVICE:
-        if (strcmp(arg, "testdev") != 0)
-            return options_fail(o,
-                                "--device: unknown device '%s'; testdev is "
-                                "the one there is",
-                                arg);
-        o->testdev = true;
-        return 0;
+    case KEY_DEVICE: return add_device(o, arg);
     case KEY_MAX_TIME: return parse_seconds(o, arg);
     case KEY_MAX_CYCLES:
         return options_number(o, "--max-cycles", arg, 1, UINT64_MAX,
@@ -186,21 +197,26 @@ static error_t parse_guest(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option technique_options[] = {
     {NULL, 0, NULL, 0, "The technique:", 1},
-    {"cpu", KEY_CPU, "bare|trap|bt-static|bt|pv", 0,
+    {"cpu", KEY_CPU, "bare|trap|bt-static|bt|pv|hvm", 0,
      "How the processor is virtualized: not at all (bare), by "
      "trap-and-emulate alone (trap), with the kernel's sensitive "
      "instructions replaced ahead of time (bt-static), with the kernel "
      "translated as it runs (bt, the default), not needing it because the "
-     "kernel is ported to hypercalls (pv; the default guest is @lumen-pv)",
+     "kernel is ported to hypercalls (pv; the default guest is @lumen-pv), by "
+     "hardware with VMX non-root operation (hvm)",
      0},
-    {"mmu", KEY_MMU, "tlb|shadow", 0,
+    {"mmu", KEY_MMU, "tlb|shadow|nested", 0,
      "How memory is virtualized: one table emptied at every CR3 write "
-     "(tlb), or shadow tables kept per address space (shadow, the default)",
+     "(tlb), shadow tables kept per address space (shadow, the default), or "
+     "the guest's tables and the VMM's walked by the hardware (nested, with "
+     "hvm)",
      0},
     {"mmu-without", KEY_MMU_WITHOUT, "LIST", 0,
      "Switch optimizations of the memory technique off: walk-cache, "
-     "prefetch, global, unsync, unshadow, or all",
+     "prefetch, global, unsync, unshadow, nested-large, nested-ad, or all",
      0},
+    {"nested-levels", KEY_NESTED_LEVELS, "2|3|4", 0,
+     "Levels of the nested tables (4); fewer reach 1 GiB, 512 GiB", 0},
     {"bt-without", KEY_BT_WITHOUT, "LIST", 0,
      "Switch optimizations of bt off: chain (direct jumps lead from "
      "translation to translation), inline (CLI, PUSHF, POPF, MOV from CR and "
@@ -228,6 +244,12 @@ static error_t parse_technique(int key, char *arg, struct argp_state *state)
     case KEY_CPU: return options_find_cpu(o, arg) ? 0 : EINVAL;
     case KEY_MMU: return options_find_mmu(o, arg) ? 0 : EINVAL;
     case KEY_MMU_WITHOUT: return options_find_mmu_without(o, arg) ? 0 : EINVAL;
+    case KEY_NESTED_LEVELS:
+        if (!options_number(o, "--nested-levels", arg, EPT_LEVELS_LEAST,
+                            EPT_LEVELS_MOST, &n))
+            return EINVAL;
+        o->nested_levels = (unsigned)n;
+        return 0;
     case KEY_BT_WITHOUT: return options_find_bt_without(o, arg) ? 0 : EINVAL;
     case KEY_BT_UNIT:
         if (!options_number(o, "--bt-unit", arg, 1, BT_UNIT_MAX, &n))

@@ -24,11 +24,12 @@ struct run_options {
     enum cpu_technique cpu;
     const struct mmu_technique *mmu;
     bool iopl1;
-    bool audit;           /* --audit silent */
-    uint64_t table_bytes; /* 0: default */
-    unsigned mmu_without; /* enum mmu_optimization: switched off */
-    unsigned bt_without;  /* 1 << enum bt_option: switched off */
-    unsigned bt_unit;     /* 0: default */
+    bool audit;             /* --audit silent */
+    uint64_t table_bytes;   /* 0: default */
+    unsigned mmu_without;   /* enum mmu_optimization: switched off */
+    unsigned nested_levels; /* 0: the default */
+    unsigned bt_without;    /* 1 << enum bt_option: switched off */
+    unsigned bt_unit;       /* 0: default */
     uint32_t bt_cache_bytes;
 
     /* The guest. Strings are argv's. */
@@ -39,7 +40,7 @@ struct run_options {
     size_t initrd_count;
     struct pc_disk disk[OPTIONS_DISKS]; /* paths are allocated */
     size_t disk_count;
-    bool testdev;
+    bool testdev, walker;
 
     /* The run. */
     double max_seconds; /* 0: no limit */

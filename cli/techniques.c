@@ -7,15 +7,15 @@
 #include <string.h>
 
 static const struct mmu_technique *const mmus[] = {&mmu_tlb_emulation,
-                                                   &mmu_shadow};
+                                                   &mmu_shadow, &mmu_nested};
 enum { MMUS = sizeof mmus / sizeof mmus[0] };
 
 /* Promised by the command line, and not built yet. */
-static const char *const later_mmus[] = {"direct", "nested"};
+static const char *const later_mmus[] = {"direct"};
 
 static const char valid_pairs[] =
-    "valid are trap, bt-static, bt, pv or hvm with tlb or shadow; bare without "
-    "--mmu";
+    "valid are trap, bt-static, bt, pv or hvm with tlb or shadow; hvm with "
+    "nested; bare without --mmu";
 
 static bool listed(const char *const *names, size_t count, const char *name)
 {
@@ -158,6 +158,16 @@ bool options_check_pair(const struct run_options *o)
                      "--cpu bare does not go with --mmu %s: there is no "
                      "VMM; %s",
                      o->mmu->name, valid_pairs);
+        return false;
+    }
+    if (o->mmu->only_cpu &&
+        strcmp(cpu_technique_name(o->cpu), o->mmu->only_cpu) != 0) {
+        options_fail(o, "--mmu %s goes with --cpu %s only; %s", o->mmu->name,
+                     o->mmu->only_cpu, valid_pairs);
+        return false;
+    }
+    if (o->nested_levels && o->mmu != &mmu_nested) {
+        options_fail(o, "--nested-levels goes with --mmu nested only");
         return false;
     }
     if (o->cpu_given && o->cpu == CPU_BARE && o->mmu_without) {

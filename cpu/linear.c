@@ -76,7 +76,8 @@ static void keep(struct machine *m, uint32_t linear, unsigned access,
         .page = MA(w->address & ~(uint64_t)PAGE_MASK),
     };
 
-    if (!p->format || !memory_has(&m->memory, slot.page, PAGE_BYTES))
+    if (!p->format || vmx_nested(&m->vmx) ||
+        !memory_has(&m->memory, slot.page, PAGE_BYTES))
         return;
     slot.entry_bytes = p->format->entry_bytes;
     for (unsigned level = p->format->levels; level >= w->level; level--) {

@@ -55,6 +55,8 @@ void refused_page_fault(struct machine *m)
 
     if (full >> PAGE_SHIFT == f.cr2 >> PAGE_SHIFT)
         f.cr2 = full; /* the fill was only told the page */
+    if (f.vector == VEC_EPT)
+        vmx_ept_at(m, f.cr2);
     if (!m->refused_fetch && !m->stepping)
         code_refund(m, linear);
     if (live_cpl(m) == 3 && !m->refused_fetch) {

@@ -100,7 +100,9 @@ struct mem_ops {
     bool task_switch_exits;
 };
 
-#define VEC_TASK_SWITCH 0xFE /* no vector of the architecture */
+/* No vectors of the architecture: why an access makes a guest exit. */
+#define VEC_TASK_SWITCH 0xFE
+#define VEC_EPT         0xFD /* refused by the nested tables */
 enum task_switch_by { SWITCH_BY_CALL, SWITCH_BY_IRET, SWITCH_BY_JMP };
 
 #endif

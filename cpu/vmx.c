@@ -5,6 +5,7 @@
  * is that of the instructions' "Operation" sections.
  */
 #include "cpu/vmx.h"
+#include "cpu/ept.h"
 #include "cpu/machine_priv.h"
 
 /* A region in memory: its header, then the fields (cpu/vmx_fields.c). */
@@ -35,6 +36,11 @@ uint64_t vmcs_get64(const struct machine *m, enum vmcs_place place)
 }
 
 void vmcs_put(struct machine *m, enum vmcs_place place, uint32_t value)
+{
+    memcpy(at_field(m, place), &value, sizeof value);
+}
+
+void vmcs_put64(struct machine *m, enum vmcs_place place, uint64_t value)
 {
     memcpy(at_field(m, place), &value, sizeof value);
 }
@@ -223,6 +229,7 @@ static void read_controls(struct machine *m)
     c->io_bitmap_b = vmcs_get64(m, F_IO_BITMAP_B);
     c->msr_bitmap = vmcs_get64(m, F_MSR_BITMAP);
     c->tsc_offset = c->proc & PROC_TSC_OFFSET ? vmcs_get64(m, F_TSC_OFFSET) : 0;
+    c->eptp = c->proc2 & PROC2_EPT ? vmcs_get64(m, F_EPT_POINTER) : 0;
     c->exit = vmcs_get(m, F_EXIT_CONTROLS);
     c->vpid = (uint16_t)vmcs_get(m, F_VPID);
 }
@@ -320,11 +327,23 @@ enum vmx_result vmx_invvpid(struct machine *m, enum vmx_invvpid type,
     if (!root(m))
         return VMX_UNDEFINED;
     if (type > INVVPID_ALL || (type != INVVPID_ALL && !vpid))
-        return fail(m, VMX_ERROR_INVVPID_OPERAND);
+        return fail(m, VMX_ERROR_INVALIDATION_OPERAND);
     if (type == INVVPID_ADDRESS)
         machine_flush_page(m, linear);
     else
         machine_flush_tlb(m);
+    return VMX_SUCCEED;
+}
+
+enum vmx_result vmx_invept(struct machine *m, enum vmx_invept type,
+                           uint64_t eptp)
+{
+    if (!root(m))
+        return VMX_UNDEFINED;
+    if ((type != INVEPT_CONTEXT && type != INVEPT_ALL) ||
+        (type == INVEPT_CONTEXT && !ept_pointer_valid(eptp)))
+        return fail(m, VMX_ERROR_INVALIDATION_OPERAND);
+    machine_flush_tlb(m);
     return VMX_SUCCEED;
 }
 

@@ -15,10 +15,10 @@
  *
  * Where this differs from silicon, all for want of code that runs in root
  * operation on the engine: the host-state area is checked and not loaded;
- * VMXON does not look at CR0, CR4 and IA32_FEATURE_CONTROL. EPT comes later;
- * therefore "unrestricted guest" does not ask for it: with that control CR3's
- * tables translate also while the guest's CR0.PG is 0 (which is what EPT would
- * do for such a guest). MSR-load and MSR-store areas must be empty.
+ * VMXON does not look at CR0, CR4 and IA32_FEATURE_CONTROL. "Unrestricted
+ * guest" does not ask for EPT: without it, CR3's tables translate also while
+ * the guest's CR0.PG is 0, so that real mode needs no emulation. MSR-load and
+ * MSR-store areas must be empty.
  *
  * Reference: SDM 3C, "Introduction to Virtual Machine Extensions" to "VMX
  * Instruction Reference"; SDM 3D, "VMX Capability Reporting Facility", "VMX
@@ -52,7 +52,7 @@ enum vmx_error {
     VMX_ERROR_NO_SUCH_FIELD = 12,
     VMX_ERROR_READ_ONLY_FIELD = 13,
     VMX_ERROR_VMXON_IN_ROOT = 15,
-    VMX_ERROR_INVVPID_OPERAND = 28,
+    VMX_ERROR_INVALIDATION_OPERAND = 28, /* of INVEPT, INVVPID */
 };
 
 /* SDM 3D, "VMX Basic Exit Reasons". */
@@ -86,6 +86,10 @@ enum vmx_reason {
     VMX_WRMSR = 32,
     VMX_BAD_GUEST_STATE = 33,
     VMX_MONITOR_TRAP = 37,
+    VMX_EPT_VIOLATION = 48,
+    VMX_EPT_MISCONFIGURATION = 49,
+    VMX_INVEPT = 50,
+    VMX_INVVPID = 53,
     VMX_WBINVD = 54,
     VMX_REASONS = 64,
 };
@@ -117,6 +121,7 @@ const char *vmx_reason_name(unsigned reason);
 #define PROC_SECONDARY        0x80000000u
 
 /* Secondary processor-based controls. */
+#define PROC2_EPT          0x00000002u
 #define PROC2_VPID         0x00000020u
 #define PROC2_WBINVD       0x00000040u
 #define PROC2_UNRESTRICTED 0x00000080u
@@ -163,6 +168,7 @@ enum {
     MSR_VMX_CR4_FIXED0 = 0x488,
     MSR_VMX_CR4_FIXED1 = 0x489,
     MSR_VMX_PROC2 = 0x48B,
+    MSR_VMX_EPT_VPID_CAP = 0x48C,
     MSR_VMX_TRUE_PIN = 0x48D,
     MSR_VMX_TRUE_PROC = 0x48E,
     MSR_VMX_TRUE_EXIT = 0x48F,
@@ -193,6 +199,11 @@ enum vmx_result vmx_resume(struct machine *m);
 enum vmx_invvpid { INVVPID_ADDRESS, INVVPID_CONTEXT, INVVPID_ALL };
 enum vmx_result vmx_invvpid(struct machine *m, enum vmx_invvpid type,
                             uint16_t vpid, uint32_t linear);
+
+/* INVEPT. SDM 3C, "INVEPT - Invalidate Translations Derived from EPT". */
+enum vmx_invept { INVEPT_CONTEXT = 1, INVEPT_ALL = 2 };
+enum vmx_result vmx_invept(struct machine *m, enum vmx_invept type,
+                           uint64_t eptp);
 
 /* The check that the latest failed VM entry did not pass, in words; "". */
 const char *vmx_complaint(const struct machine *m);

@@ -21,13 +21,20 @@
      PROC_RDPMC | PROC_RDTSC | PROC_CR3_LOAD | PROC_CR3_STORE |                \
      PROC_NMI_WINDOW | PROC_MOV_DR | PROC_IO | PROC_IO_BITMAPS |               \
      PROC_MONITOR_TRAP | PROC_MSR_BITMAPS | PROC_SECONDARY)
-#define PROC2_BUILT (PROC2_VPID | PROC2_WBINVD | PROC2_UNRESTRICTED)
+#define PROC2_BUILT (PROC2_EPT | PROC2_VPID | PROC2_WBINVD | PROC2_UNRESTRICTED)
 #define EXIT_BUILT  EXIT_ACKNOWLEDGE
 
 /* Revision, region of 4 KiB, write-back memory, TRUE registers. */
 #define BASIC ((uint64_t)VMX_REVISION | 4096ull << 32 | 6ull << 50 | 1ull << 55)
 /* HLT as an activity state, unrestricted guest, four CR3-target values. */
 #define MISC (1u << 6 | 4u << 16)
+
+/* EPT: walks of 4 levels (bit 6), and of 2 and 3 (bits 4 and 5, reserved on
+ * silicon); uncacheable and write-back tables; pages of 2 MiB; accessed and
+ * dirty bits; INVEPT of both types, INVVPID of all four. */
+#define EPT_VPID_CAP                                                           \
+    (7ull << 4 | 1ull << 8 | 1ull << 14 | 1ull << 16 | 1ull << 20 |            \
+     1ull << 21 | 3ull << 25 | 1ull << 32 | 7ull << 40)
 
 #define CR0_FIXED0 (CR0_PE | CR0_NE | CR0_PG)
 
@@ -45,6 +52,7 @@ uint64_t vmx_capability(uint32_t msr)
     case MSR_VMX_PROC: return pair(PROC_DEFAULT1, PROC_BUILT);
     case MSR_VMX_TRUE_PROC: return pair(PROC_TRUE_DEFAULT1, PROC_BUILT);
     case MSR_VMX_PROC2: return pair(0, PROC2_BUILT);
+    case MSR_VMX_EPT_VPID_CAP: return EPT_VPID_CAP;
     case MSR_VMX_EXIT:
     case MSR_VMX_TRUE_EXIT: return pair(EXIT_DEFAULT1, EXIT_BUILT);
     case MSR_VMX_ENTRY:

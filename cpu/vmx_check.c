@@ -6,6 +6,7 @@
  * Host Control Registers", "Checks on Host Segment and Descriptor-Table
  * Registers".
  */
+#include "cpu/ept.h"
 #include "cpu/machine_priv.h"
 #include "cpu/vmx.h"
 
@@ -44,6 +45,8 @@ static const char *check_execution(const struct machine *m)
     REQUIRE((c->pin & PIN_VIRTUAL_NMI) || !(c->proc & PROC_NMI_WINDOW),
             "NMI-window exiting without virtual NMIs");
     REQUIRE(!(c->proc2 & PROC2_VPID) || c->vpid, "VPID 0");
+    REQUIRE(!(c->proc2 & PROC2_EPT) || ept_pointer_valid(c->eptp),
+            "EPT pointer");
     return NULL;
 }
 

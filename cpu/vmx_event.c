@@ -61,6 +61,8 @@ void vmx_fault(struct machine *m, const struct fault *f)
 
     if (f->vector == VEC_TASK_SWITCH)
         vmx_task_switch(m, f, NULL);
+    else if (f->vector == VEC_EPT)
+        vmx_ept_exit(m, NULL);
     else if (exception_exits(m, f->vector, f->error))
         exit_for(m, &event, 0, NULL);
     else
@@ -126,6 +128,10 @@ static bool delivery_failed(struct machine *m, const struct arch_event *event,
 {
     if (f->vector == VEC_TASK_SWITCH) {
         vmx_task_switch(m, f, event);
+        return false;
+    }
+    if (f->vector == VEC_EPT) {
+        vmx_ept_exit(m, event);
         return false;
     }
     *second = (struct arch_event){.vector = f->vector,

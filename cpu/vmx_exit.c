@@ -56,6 +56,7 @@ void vmx_exit(struct machine *m, const struct vmx_exit *x)
     vmcs_put(m, F_EXIT_LENGTH, x->length);
     vmcs_put(m, F_EXIT_INSTRUCTION, x->instruction);
     vmcs_put(m, F_GUEST_LINEAR, x->linear);
+    vmcs_put64(m, F_GUEST_PHYSICAL, x->physical);
     record_vectoring(m, x->vectored);
     if (entry & INTERRUPTION_VALID)
         vmcs_put(m, F_ENTRY_INTERRUPTION, entry & ~INTERRUPTION_VALID);
@@ -123,6 +124,10 @@ const char *vmx_reason_name(unsigned reason)
         [VMX_WRMSR] = "WRMSR",
         [VMX_BAD_GUEST_STATE] = "invalid guest state",
         [VMX_MONITOR_TRAP] = "monitor trap flag",
+        [VMX_EPT_VIOLATION] = "EPT violation",
+        [VMX_EPT_MISCONFIGURATION] = "EPT misconfiguration",
+        [VMX_INVEPT] = "INVEPT",
+        [VMX_INVVPID] = "INVVPID",
         [VMX_WBINVD] = "WBINVD",
     };
 

@@ -110,6 +110,7 @@ enum vmcs_area {
     X(MSR_BITMAP, 0x2004, EXECUTION, "MSR bitmap")                             \
     X(EXECUTIVE_VMCS, 0x200C, EXECUTION, "executive-VMCS pointer")             \
     X(TSC_OFFSET, 0x2010, EXECUTION, "TSC offset")                             \
+    X(EPT_POINTER, 0x201A, EXECUTION, "EPT pointer")                           \
     X(VPID, 0x0000, EXECUTION, "VPID")                                         \
     X(CR0_MASK, 0x6000, EXECUTION, "CR0 guest/host mask")                      \
     X(CR4_MASK, 0x6002, EXECUTION, "CR4 guest/host mask")                      \
@@ -140,7 +141,8 @@ enum vmcs_area {
     X(EXIT_LENGTH, 0x440C, INFORMATION, "VM-exit instruction length")          \
     X(EXIT_INSTRUCTION, 0x440E, INFORMATION, "VM-exit instruction info")       \
     X(EXIT_QUALIFICATION, 0x6400, INFORMATION, "exit qualification")           \
-    X(GUEST_LINEAR, 0x640A, INFORMATION, "guest linear address")
+    X(GUEST_LINEAR, 0x640A, INFORMATION, "guest linear address")               \
+    X(GUEST_PHYSICAL, 0x2400, INFORMATION, "guest-physical address")
 
 /* Encodings: VMCS_GUEST_CR0. */
 #define VMCS_ENCODING(name, encoding, area, text) VMCS_##name = (encoding),

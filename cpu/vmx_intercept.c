@@ -283,6 +283,14 @@ static int by_group9(uint8_t modrm, uint8_t prefix)
                             : VMX_VMPTRLD;
 }
 
+/* 66 0F 38 80 and 81 with a memory operand. */
+static int by_three_bytes(const uint8_t *bytes, size_t n, uint8_t prefix)
+{
+    if (n < 2 || prefix != 0x66 || bytes[1] >= 0xC0)
+        return -1;
+    return bytes[0] == 0x80 ? VMX_INVEPT : bytes[0] == 0x81 ? VMX_INVVPID : -1;
+}
+
 static int vmx_opcode(const uint8_t *bytes, size_t n)
 {
     uint8_t prefix = 0;
@@ -300,6 +308,7 @@ static int vmx_opcode(const uint8_t *bytes, size_t n)
         return -1;
     switch (bytes[at + 1]) {
     case 0x01: return prefix ? -1 : by_group7(bytes[at + 2]);
+    case 0x38: return by_three_bytes(bytes + at + 2, n - at - 2, prefix);
     case 0x78: return prefix ? -1 : VMX_VMREAD;
     case 0x79: return prefix ? -1 : VMX_VMWRITE;
     case 0xC7: return by_group9(bytes[at + 2], prefix);

@@ -11,6 +11,7 @@
 
 #include "cpu/arch.h"
 #include "cpu/decode.h"
+#include "cpu/paging.h"
 #include "cpu/vmx_fields.h"
 
 struct machine;
@@ -22,8 +23,16 @@ struct vmx_controls {
     uint32_t cr0_mask, cr0_shadow, cr4_mask, cr4_shadow;
     uint32_t cr3_targets, cr3_target[4];
     uint64_t io_bitmap_a, io_bitmap_b, msr_bitmap, tsc_offset;
+    uint64_t eptp; /* 0: no nested paging */
     uint32_t exit;
     uint16_t vpid;
+};
+
+/* The latest access that the nested tables refused: what its exit tells. */
+struct ept_refusal {
+    bool misconfigured;
+    uint32_t qualification, linear;
+    uint64_t gpa;
 };
 
 struct vmx {
@@ -42,6 +51,7 @@ struct vmx {
     bool settling; /* that is being done */
     bool trap;     /* exit after one instruction (monitor trap flag) */
     bool injected; /* the event delivered last was the entry's */
+    struct ept_refusal ept;
     const char *complaint;
 };
 
@@ -49,6 +59,13 @@ struct vmx {
 uint32_t vmcs_get(const struct machine *m, enum vmcs_place place);
 uint64_t vmcs_get64(const struct machine *m, enum vmcs_place place);
 void vmcs_put(struct machine *m, enum vmcs_place place, uint32_t value);
+void vmcs_put64(struct machine *m, enum vmcs_place place, uint64_t value);
+
+/* Are a guest's physical addresses translated by nested tables now? */
+static inline bool vmx_nested(const struct vmx *v)
+{
+    return v->loaded && v->c.eptp;
+}
 
 /* vmx_state.c: the guest-state area and the processor. */
 uint32_t vmx_guest_field(const struct machine *m, enum vmcs_place place);
@@ -73,6 +90,7 @@ struct vmx_exit {
     uint32_t reason, qualification;
     uint32_t interruption, error; /* of the event that exits */
     uint32_t length, instruction, linear;
+    uint64_t physical;
     const struct arch_event *vectored; /* what was being delivered; NULL */
 };
 void vmx_exit(struct machine *m, const struct vmx_exit *x);
@@ -95,6 +113,22 @@ bool vmx_event_due(const struct machine *m);
 bool vmx_event_due_now(const struct machine *m);
 bool vmx_window_wanted(const struct machine *m);
 void vmx_monitor_trap(struct machine *m);
+
+/* vmx_ept.c */
+/* The machine's walk_access() and machine_walk() in two dimensions: w->address
+ * of the first is the machine address, and w->dirty false as long as a write
+ * must ask again. A fault with VEC_EPT stands for the exit that m->vmx.ept
+ * tells. */
+bool vmx_walk(struct machine *m, uint32_t linear, unsigned access,
+              struct paging_walk *w, struct fault *f);
+bool vmx_look(const struct machine *m, uint32_t linear, struct paging_walk *w,
+              ma_t *ma);
+/* A guest-physical address that no linear one stands for. */
+bool vmx_translate(struct machine *m, gpa_t gpa, ma_t *ma);
+/* The refused access was to this linear address, not only to its page. */
+void vmx_ept_at(struct machine *m, uint32_t linear);
+/* The exit that m->vmx.ept tells; event: what was being delivered, or NULL. */
+void vmx_ept_exit(struct machine *m, const struct arch_event *event);
 
 /* vmx_intercept.c: instructions. */
 void vmx_find_sites(struct machine *m);

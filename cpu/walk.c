@@ -32,11 +32,13 @@ static void entry_write(void *ctx, uint64_t at, unsigned bytes, uint64_t entry)
         machine_memory_written(m, MA(at), bytes);
 }
 
-/* An unrestricted guest's addresses are translated in every mode. */
+/* Without nested paging, an unrestricted guest's addresses are translated by
+ * CR3's tables in every mode. */
 void walk_configure(struct machine *m)
 {
     const uint64_t *cr = m->engine.live.cr;
-    bool always = m->vmx.loaded && (m->vmx.c.proc2 & PROC2_UNRESTRICTED);
+    bool always = m->vmx.loaded && !vmx_nested(&m->vmx) &&
+                  (m->vmx.c.proc2 & PROC2_UNRESTRICTED);
 
     paging_from_registers(&m->paging, cr[0] | (always ? CR0_PG : 0), cr[3],
                           cr[4], m->extra.efer, m->extra.pdpte);
@@ -45,6 +47,8 @@ void walk_configure(struct machine *m)
 bool walk_access(struct machine *m, uint32_t linear, unsigned access,
                  struct paging_walk *w, struct fault *f)
 {
+    if (vmx_nested(&m->vmx))
+        return vmx_walk(m, linear, access, w, f);
     paging_walk(&m->paging, linear, access, entry_read, &m->memory, w);
     m->trace->count.walk_references += w->references;
     if (!w->allowed) {
@@ -59,8 +63,12 @@ void machine_walk(const struct machine *m, uint32_t linear, struct hw_walk *w)
 {
     struct memory memory = m->memory;
 
-    paging_walk(&m->paging, linear, 0, entry_read, &memory, &w->walk);
     w->format = m->paging.format;
+    if (vmx_nested(&m->vmx)) {
+        w->present = vmx_look(m, linear, &w->walk, &w->ma);
+        return;
+    }
+    paging_walk(&m->paging, linear, 0, entry_read, &memory, &w->walk);
     w->present = w->walk.translated;
     w->ma = MA(w->walk.address);
 }

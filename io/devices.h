@@ -147,4 +147,7 @@ struct device *debugexit_create(struct bus *bus,
 struct device *testdev_create(struct bus *bus, struct irq_line line,
                               const struct pc_config *config);
 
+/* Walks of page tables that the processor cannot do (walker.c). */
+struct device *walker_create(struct bus *bus, const struct pc_config *config);
+
 #endif

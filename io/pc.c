@@ -254,7 +254,9 @@ static bool create_devices(struct pc *pc)
     if (!pc->uart || !pc->i8042 || !pc->vga)
         return false;
     const struct irq_line test = {test_line, pc, 0};
-    return !config->testdev || testdev_create(bus, test, config);
+    if (config->testdev && !testdev_create(bus, test, config))
+        return false;
+    return !config->walker || walker_create(bus, config);
 }
 
 /* Open every image before any drive is made, so that a bad one is told of

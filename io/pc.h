@@ -3,8 +3,8 @@
  *
  * PIC pair, PIT, 16550 UART, RTC/CMOS, i8042, VGA text and CRTC, IDE, local
  * APIC, IO APIC, debug-exit port, power and reset ports, and on request QEMU's
- * pc-testdev. The owner (bare machine or VM) sees one interrupt output and one
- * acknowledge, as a CPU does.
+ * pc-testdev and a page walker. The owner (bare machine or VM) sees one
+ * interrupt output and one acknowledge, as a CPU does.
  */
 #ifndef IO_PC_H
 #define IO_PC_H
@@ -23,9 +23,20 @@ struct pc_disk {
     bool read_only;
 };
 
+/* How a device reads an entry of page tables in the owner's memory, of 4 or 8
+ * bytes. False: there is no memory. References to nested tables on the way are
+ * added. */
+struct pc_memory {
+    bool (*read_entry)(void *ctx, uint64_t address, unsigned bytes,
+                       uint64_t *entry, unsigned *references);
+    void *ctx;
+};
+
 struct pc_config {
     uint64_t memory_bytes;       /* for CMOS */
     bool testdev;                /* QEMU's pc-testdev */
+    bool walker;                 /* the page walker (walker.c) */
+    struct pc_memory memory;     /* for it */
     const struct pc_disk *disks; /* up to 4 on IDE */
     size_t disk_count;
     void (*serial_output)(void *ctx, uint8_t byte); /* COM1 transmits */

@@ -248,6 +248,8 @@ void mmu_drop_gpa(struct mmu *m, gpa_t page)
 {
     uint32_t gfn = (uint32_t)(page.v >> PAGE_SHIFT);
 
+    if (m->ops->drop_gpa)
+        m->ops->drop_gpa(m, page);
     unsync_end(m, gfn);
     while (m->t.mapped[gfn]) {
         uint32_t id = m->t.mapped[gfn] - 1;

@@ -96,6 +96,8 @@ unsigned mmu_audit(struct mmu *m, char *line, size_t bytes)
 
     if (line && bytes)
         line[0] = '\0';
+    if (m->ops->audit_all)
+        return m->ops->audit_all(m, line, bytes);
     m->quiet = true;
     for (int slot = 0; slot < m->t.limit; slot++) {
         if (m->t.slot[slot].kind == TABLE_FREE)

@@ -95,8 +95,8 @@ static bool act(struct mmu *m, uint32_t linear, unsigned access,
     return false;
 }
 
-static void report(struct mmu *m, uint32_t linear, uint32_t error,
-                   const struct mmu_result *r, bool filled)
+void mmu_report_fault(struct mmu *m, uint32_t linear, uint32_t error,
+                      const struct mmu_result *r)
 {
     struct trace *t = m->c.trace;
     bool translated = r->walk.allowed;
@@ -106,9 +106,13 @@ static void report(struct mmu *m, uint32_t linear, uint32_t error,
     trace_fault(t, mmu_site(m), r->cls, linear,
                 translated ? (uint32_t)r->walk.address : 0, (uint32_t)r->ma.v,
                 error, guest_error, r->entry);
-    if (filled)
-        trace_fill(t, mmu_site(m), linear, (uint32_t)r->walk.address,
-                   (uint32_t)r->ma.v, r->entry, (uint32_t)r->entry_ma.v, error);
+}
+
+static void report_filled(struct mmu *m, uint32_t linear, uint32_t error,
+                          const struct mmu_result *r)
+{
+    trace_fill(m->c.trace, mmu_site(m), linear, (uint32_t)r->walk.address,
+               (uint32_t)r->ma.v, r->entry, (uint32_t)r->entry_ma.v, error);
 }
 
 void mmu_report_fill(struct mmu *m, uint32_t linear, int slot, unsigned index)
@@ -154,7 +158,9 @@ void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
         r->entry = fill.entry;
         r->entry_ma = table_entry_ma(&m->t, fill.slot, fill.index);
     }
-    report(m, linear, error, r, filled);
+    mmu_report_fault(m, linear, error, r);
+    if (filled)
+        report_filled(m, linear, error, r);
     if (filled && r->cls == FC_HIDDEN)
         mmu_prefetch(m, linear, &r->walk, &fill);
 }
@@ -193,6 +199,10 @@ void mmu_inspect(struct mmu *m, uint32_t linear, unsigned access,
     if (view->walk.translated) {
         view->pmap = pmap_lookup(m->c.pmap, walk_gpa(&view->walk), &view->ma);
         view->traced = mmu_guarded(m, walk_gfn(&view->walk));
+    }
+    if (m->ops->inspect) {
+        m->ops->inspect(m, linear, access, view);
+        return;
     }
     inspect_own(m, linear, access, view);
     find_entry(m, linear, &fill);

@@ -9,7 +9,8 @@ enum { GUEST_FRAMES = 1 << 20 };
 const struct mmu_optimization_name mmu_optimizations[] = {
     {"walk-cache", MMU_WALK_CACHE}, {"prefetch", MMU_PREFETCH},
     {"global", MMU_GLOBAL},         {"unsync", MMU_UNSYNC},
-    {"unshadow", MMU_UNSHADOW},     {0},
+    {"unshadow", MMU_UNSHADOW},     {"nested-large", MMU_NESTED_LARGE},
+    {"nested-ad", MMU_NESTED_AD},   {0},
 };
 
 struct mmu *mmu_create(const struct mmu_technique *technique,
@@ -36,6 +37,8 @@ struct mmu *mmu_create(const struct mmu_technique *technique,
     return m;
 
 err_tables:
+    if (ops->destroy)
+        ops->destroy(m);
     tables_free(&m->t);
 err_watches:
     free(m->watches);
@@ -48,6 +51,8 @@ void mmu_destroy(struct mmu *m)
 {
     if (!m)
         return;
+    if (m->ops->destroy)
+        m->ops->destroy(m);
     tables_free(&m->t);
     free(m->watches);
     free(m);

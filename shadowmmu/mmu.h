@@ -82,12 +82,14 @@ struct mmu;
 /* Optimizations: what a technique can do without, one bit each, so that one
  * can see what each buys. */
 enum mmu_optimization {
-    MMU_WALK_CACHE = 1, /* the VMM's own walks are remembered */
-    MMU_PREFETCH = 2,   /* a hidden fault fills the neighbours too */
-    MMU_GLOBAL = 4,     /* tlb: global pages survive a CR3 write */
-    MMU_UNSYNC = 8,     /* shadow: page tables may be out of sync */
-    MMU_UNSHADOW = 16,  /* shadow: what is no table any more is given up */
-    MMU_OPTIMIZATIONS = 31,
+    MMU_WALK_CACHE = 1,    /* the VMM's own walks are remembered */
+    MMU_PREFETCH = 2,      /* a hidden fault fills the neighbours too */
+    MMU_GLOBAL = 4,        /* tlb: global pages survive a CR3 write */
+    MMU_UNSYNC = 8,        /* shadow: page tables may be out of sync */
+    MMU_UNSHADOW = 16,     /* shadow: what is no table any more is given up */
+    MMU_NESTED_LARGE = 32, /* nested: pages of 2 MiB where memory allows */
+    MMU_NESTED_AD = 64,    /* nested: accessed and dirty bits are kept */
+    MMU_OPTIMIZATIONS = 127,
 };
 
 /* Their names for options and screens; the last has none. */
@@ -105,20 +107,23 @@ struct mmu_config {
     struct mmu_hardware hardware;
     struct trace *trace;
     uint64_t table_limit_bytes; /* memory for tables; 0: a sane default */
-    unsigned without;      /* enum mmu_optimization: the ones switched off */
-    mmu_watch_fn *watched; /* may be NULL */
+    unsigned without;       /* enum mmu_optimization: the ones switched off */
+    unsigned nested_levels; /* nested: 2, 3 or 4 */
+    mmu_watch_fn *watched;  /* may be NULL */
     void (*overlay_wanted)(void *ctx); /* the guest maps where the VMM sits */
     void *ctx;
 };
 
 struct mmu_technique {
-    const char *name;  /* "shadow": options, counters, screens */
-    const char *blurb; /* one line for --help and the compare screen */
+    const char *name;     /* "shadow": options, counters, screens */
+    const char *blurb;    /* one line for --help and the compare screen */
+    const char *only_cpu; /* the one --cpu it goes with; NULL: every VMM's */
     struct mmu *(*create)(const struct mmu_config *config);
 };
 
 extern const struct mmu_technique mmu_tlb_emulation; /* tlb/tlb.c */
 extern const struct mmu_technique mmu_shadow;        /* shadowmmu/shadow.c */
+extern const struct mmu_technique mmu_nested;        /* shadowmmu/nested.c */
 
 void mmu_destroy(struct mmu *m);
 const struct mmu_technique *mmu_technique(const struct mmu *m);

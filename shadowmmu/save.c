@@ -60,9 +60,12 @@ static struct saved_header make_header(const struct mmu *m)
 
 size_t mmu_save(const struct mmu *m, void *buffer, size_t bytes)
 {
-    struct saved_header h = make_header(m);
+    struct saved_header h;
     uint8_t *out = buffer;
 
+    if (m->ops->save)
+        return m->ops->save(m, buffer, bytes);
+    h = make_header(m);
     if (!buffer || bytes < saved_bytes(&h))
         return saved_bytes(&h);
     memcpy(out, &h, sizeof h);
@@ -166,6 +169,8 @@ bool mmu_restore(struct mmu *m, const void *buffer, size_t bytes)
     struct saved_header h;
     struct saved_slot s;
 
+    if (m->ops->restore)
+        return m->ops->restore(m, buffer, bytes);
     if (!header_valid(m, in, bytes, &h))
         return false;
     in += sizeof h;

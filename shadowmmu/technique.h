@@ -41,6 +41,18 @@ struct mmu_ops {
     void (*table_synced)(struct mmu *m, uint32_t gfn);
     /* NULL if an entry is as it must be, or what is wrong with it. */
     const char *(*audit)(struct mmu *m, int slot, unsigned index);
+
+    /* A technique without tables of the pool leaves out what is above but
+     * start and the guest's changes, and answers these instead; the others
+     * leave these out. */
+    void (*destroy)(struct mmu *m);
+    void (*drop_gpa)(struct mmu *m, gpa_t page);
+    /* The walk, the PMap's answer and traced are there. */
+    void (*inspect)(struct mmu *m, uint32_t linear, unsigned access,
+                    struct mmu_view *view);
+    unsigned (*audit_all)(struct mmu *m, char *line, size_t bytes);
+    size_t (*save)(const struct mmu *m, void *buffer, size_t bytes);
+    bool (*restore)(struct mmu *m, const void *buffer, size_t bytes);
 };
 
 /* A page that is writable for one instruction. */
@@ -70,6 +82,7 @@ struct mmu {
     const struct mmu_technique *technique;
     const struct mmu_ops *ops;
     struct mmu_config c;
+    void *own; /* the technique's */
     struct tables t;
     int root;
     uint32_t eip; /* of the instruction that the latest fault concerned */
@@ -199,6 +212,9 @@ bool mmu_prefetch_entry(struct mmu *m, int slot, unsigned index, gpa_t table,
                         uint32_t rights);
 
 /* classify.c */
+/* Count a fault and emit EV_FAULT. */
+void mmu_report_fault(struct mmu *m, uint32_t linear, uint32_t error,
+                      const struct mmu_result *r);
 /* EV_FILL for an entry that no fault asked for. */
 void mmu_report_fill(struct mmu *m, uint32_t linear, int slot, unsigned index);
 

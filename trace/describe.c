@@ -123,6 +123,8 @@ static const char *const reasons[EXIT_COUNT] = {
     [EXIT_MSR] = "msr",
     [EXIT_TASK_SWITCH] = "task_switch",
     [EXIT_TRIPLE_FAULT] = "triple_fault",
+    [EXIT_EPT_VIOLATION] = "ept_violation",
+    [EXIT_EPT_MISCONFIGURATION] = "ept_misconfiguration",
     [EXIT_VMX] = "vmx",
 };
 

@@ -73,6 +73,7 @@ static void add_memory(json_t *root, const struct counters *c)
     };
     const struct number walk[] = {
         {"references", c->walk_references},
+        {"nested_references", c->nested_references},
         {"vmm_references", c->vmm_references},
     };
     const struct number shadow[] = {

@@ -51,6 +51,8 @@ enum exit_reason {
     EXIT_MSR,
     EXIT_TASK_SWITCH,
     EXIT_TRIPLE_FAULT,
+    EXIT_EPT_VIOLATION, /* the page fault of nested tables */
+    EXIT_EPT_MISCONFIGURATION,
     EXIT_VMX, /* the guest's own VMX instructions; a refused entry */
     EXIT_COUNT,
 };
@@ -155,9 +157,10 @@ struct counters {
     uint64_t tlb_fills;       /* hardware TLB */
     uint64_t tlb_flushes;
     uint64_t tlb_page_flushes;
-    uint64_t walk_references; /* memory references of hardware walks */
-    uint64_t vmm_references;  /* of the VMM's walks of guest tables */
-    uint64_t mmu_flushes;     /* the VMM's tables emptied (tlb) */
+    uint64_t walk_references;   /* memory references of hardware walks */
+    uint64_t nested_references; /* those among them to nested tables */
+    uint64_t vmm_references;    /* of the VMM's walks of guest tables */
+    uint64_t mmu_flushes;       /* the VMM's tables emptied (tlb) */
     uint64_t mmu_fills;
     uint64_t mmu_prefetched; /* entries that no fault asked for */
     uint64_t mmu_invlpg;

@@ -103,6 +103,13 @@ static void refused(struct monitor *mon)
                vmx_complaint(mon->machine));
 }
 
+/* Nobody writes such an entry on purpose. */
+static void misconfigured(struct monitor *mon)
+{
+    exits_stop(mon, MONITOR_BROKEN, "a nested entry for %08x is wrong",
+               hvm_read(mon, VMCS_GUEST_PHYSICAL));
+}
+
 /* ---- instructions
  * -------------------------------------------------------------- */
 
@@ -206,6 +213,8 @@ static const struct exit_row rows[VMX_REASONS] = {
     [VMX_VMWRITE] = {undefined, EXIT_VMX, "SDM 3C, VMWRITE"},
     [VMX_VMXOFF] = {undefined, EXIT_VMX, "SDM 3C, VMXOFF"},
     [VMX_VMXON] = {undefined, EXIT_VMX, "SDM 3C, VMXON"},
+    [VMX_INVEPT] = {undefined, EXIT_VMX, "SDM 3C, INVEPT"},
+    [VMX_INVVPID] = {undefined, EXIT_VMX, "SDM 3C, INVVPID"},
     [VMX_CR_ACCESS] = {control_register, EXIT_CR_ACCESS,
                        "SDM 2, MOV to/from Control Registers"},
     [VMX_IO] = {port, EXIT_IO, "SDM 2, IN, OUT, INS, OUTS"},
@@ -214,6 +223,10 @@ static const struct exit_row rows[VMX_REASONS] = {
     [VMX_BAD_GUEST_STATE] = {refused, EXIT_VMX,
                              "SDM 3C, VM-Entry Failures During or After "
                              "Loading Guest State"},
+    [VMX_EPT_VIOLATION] = {hvm_ept_violation, EXIT_EPT_VIOLATION,
+                           "SDM 3C, EPT Violations"},
+    [VMX_EPT_MISCONFIGURATION] = {misconfigured, EXIT_EPT_MISCONFIGURATION,
+                                  "SDM 3C, EPT Misconfigurations"},
     [VMX_MONITOR_TRAP] = {monitor_trap, EXIT_STEP, "SDM 3C, Monitor Trap Flag"},
 };
 

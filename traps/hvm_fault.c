@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* traps/hvm_fault.c - page-fault exits, and instructions in the guest's place.
  *
- * The exception bitmap names #PF: the VMM's tables are the processor's.
+ * The exception bitmap names #PF: the VMM's tables are the processor's. With
+ * nested paging they are behind the guest's, and what is missing there is an
+ * EPT violation.
  *
  * Reference: SDM 3C, "Exception Bitmap"; SDM 3A, "Interrupt 14 - Page-Fault
  * Exception".
  */
+#include "cpu/ept.h"
 #include "traps/hvm_priv.h"
 
 /* ---- an instruction in the guest's place ------------------------------------
@@ -75,6 +78,25 @@ void hvm_close_step(struct monitor *mon)
     h->open = false;
 }
 
+/* What the memory side says of a fault. */
+static void act(struct monitor *mon, uint32_t linear, uint32_t error,
+                const struct mmu_result *result)
+{
+    if (mon->observer)
+        mon->observer(mon->observer_ctx, linear, error, result);
+    if (result->action != MMU_RESUME && result->action != MMU_WRITE)
+        hvm_close_step(mon);
+    switch (result->action) {
+    case MMU_RESUME: break;
+    case MMU_INJECT: inject_fault(mon, &result->fault); break;
+    case MMU_EMULATE: device_access(mon, linear); break;
+    case MMU_WRITE: traced_write(mon); break;
+    case MMU_NO_MEMORY:
+        exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");
+        break;
+    }
+}
+
 void hvm_page_fault(struct monitor *mon)
 {
     uint32_t linear = hvm_read(mon, VMCS_EXIT_QUALIFICATION);
@@ -82,17 +104,24 @@ void hvm_page_fault(struct monitor *mon)
     struct mmu_result result;
 
     mmu_fault(mon->mmu, linear, error, mon->v.eip, &result);
-    if (mon->observer)
-        mon->observer(mon->observer_ctx, linear, error, &result);
-    if (result.action != MMU_RESUME && result.action != MMU_WRITE)
-        hvm_close_step(mon);
-    switch (result.action) {
-    case MMU_RESUME: break;
-    case MMU_INJECT: inject_fault(mon, &result.fault); break;
-    case MMU_EMULATE: device_access(mon, linear); break;
-    case MMU_WRITE: traced_write(mon); break;
-    case MMU_NO_MEMORY:
-        exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");
-        break;
-    }
+    act(mon, linear, error, &result);
+}
+
+/* The error is told as that of the page fault it would have been. An access to
+ * an entry of the guest's tables that cannot be had (there is a device) ends
+ * like one to a device: the instruction is emulated, walk and all. */
+void hvm_ept_violation(struct monitor *mon)
+{
+    uint32_t q = hvm_read(mon, VMCS_EXIT_QUALIFICATION);
+    uint32_t linear = hvm_read(mon, VMCS_GUEST_LINEAR);
+    gpa_t gpa = GPA(hvm_read(mon, VMCS_GUEST_PHYSICAL) |
+                    (uint64_t)hvm_read(mon, VMCS_GUEST_PHYSICAL + 1) << 32);
+    unsigned rights = q >> EPT_VIOLATION_RIGHTS_SHIFT & EPT_RIGHTS;
+    uint32_t error =
+        (rights ? PF_PRESENT : 0) | (q & EPT_FOR_WRITE ? PF_WRITE : 0) |
+        (mon->v.cpl == 3 ? PF_USER : 0) | (q & EPT_FOR_FETCH ? PF_FETCH : 0);
+    struct mmu_result result;
+
+    nested_fault(mon->mmu, gpa, linear, error, mon->v.eip, &result);
+    act(mon, linear, error, &result);
 }

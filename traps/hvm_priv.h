@@ -4,17 +4,21 @@
  * The virtual processor is the VMCS's guest state, and what of it monitor.v
  * holds is fetched when a handler needs it: an exit that looks at three fields
  * reads three fields.
+ *
+ * With nested paging the guest owns its control registers and its tables, and
+ * no page fault exits.
  */
 #ifndef TRAPS_HVM_PRIV_H
 #define TRAPS_HVM_PRIV_H
 
 #include "cpu/vmx.h"
+#include "shadowmmu/nested.h"
 #include "traps/monitor_priv.h"
 
-/* Parts of monitor.v. CR3, CR4, and the bits of CR0 that the monitor owns are
- * always there: the guest cannot change them by itself. */
+/* Parts of monitor.v. Without nested paging, CR3, CR4 and the bits of CR0 that
+ * the monitor owns are always there: the guest cannot change them by itself. */
 enum hvm_part {
-    PART_SITE = 1,     /* EIP, EFLAGS, CPL, blocking */
+    PART_SITE = 1,     /* EIP, EFLAGS, CPL, blocking; nested: CR0, CR3, CR4 */
     PART_GPR = 2,      /* general registers */
     PART_SEGMENTS = 4, /* ES to GS */
     PART_SYSTEM = 8,   /* the rest */
@@ -29,7 +33,7 @@ struct hvm {
     bool in_exit;     /* between VM exit and VM entry: the VMCS can be used */
     unsigned valid;   /* parts of monitor.v that are fetched */
     unsigned written; /* parts to write back if monitor.dirty */
-    ma_t root;        /* in GUEST_CR3 */
+    ma_t root;        /* in GUEST_CR3; nested: in EPT_POINTER */
     uint32_t proc;    /* the processor-based controls */
     bool window;      /* wait for the guest to allow an interrupt */
     bool nmi_window;
@@ -46,6 +50,12 @@ struct hvm {
 static inline struct hvm *hvm_of(const struct monitor *mon)
 {
     return mon->own;
+}
+
+/* Are the processor's tables the guest's own, and ours the nested ones? */
+static inline bool hvm_nested(const struct monitor *mon)
+{
+    return mmu_technique(mon->mmu) == &mmu_nested;
 }
 
 /* VMREAD and VMWRITE of fields that exist; anything else is our bug. */
@@ -75,6 +85,7 @@ void hvm_pin(struct monitor *mon, bool pending);
 
 /* hvm_fault.c */
 void hvm_page_fault(struct monitor *mon);
+void hvm_ept_violation(struct monitor *mon);
 /* The page that was open for one instruction is closed again. */
 void hvm_close_step(struct monitor *mon);
 /* The instruction at CS:EIP; do it. parts: all that it can change. */

@@ -10,11 +10,11 @@
 
 enum { VPID_OF_GUEST = 1 };
 
-/* What always exits. MOV to and from CR3 and INVLPG: the guest's tables are
- * not the processor's. Ports are the virtual devices'. */
+/* What always exits. Ports are the virtual devices'. */
 #define PROC_ALWAYS                                                            \
-    (PROC_HLT | PROC_INVLPG | PROC_CR3_LOAD | PROC_CR3_STORE |                 \
-     PROC_TSC_OFFSET | PROC_IO | PROC_MSR_BITMAPS | PROC_SECONDARY)
+    (PROC_HLT | PROC_TSC_OFFSET | PROC_IO | PROC_MSR_BITMAPS | PROC_SECONDARY)
+/* And while the guest's tables are not the processor's. */
+#define PROC_OWN_TABLES (PROC_INVLPG | PROC_CR3_LOAD | PROC_CR3_STORE)
 
 static bool take_frames(struct monitor *mon, struct hvm *h)
 {
@@ -43,14 +43,18 @@ static void fill_msr_bitmap(const struct memory *memory, ma_t map)
 
 static void write_controls(struct monitor *mon, struct hvm *h)
 {
-    h->proc = (uint32_t)vmx_capability(MSR_VMX_TRUE_PROC) | PROC_ALWAYS;
+    bool nested = hvm_nested(mon);
+
+    h->proc = (uint32_t)vmx_capability(MSR_VMX_TRUE_PROC) | PROC_ALWAYS |
+              (nested ? 0 : PROC_OWN_TABLES);
     hvm_write(mon, VMCS_PIN_CONTROLS,
               (uint32_t)vmx_capability(MSR_VMX_TRUE_PIN) |
                   PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI);
     hvm_write(mon, VMCS_PROC_CONTROLS, h->proc);
-    hvm_write(mon, VMCS_PROC2_CONTROLS, PROC2_VPID | PROC2_UNRESTRICTED);
+    hvm_write(mon, VMCS_PROC2_CONTROLS,
+              PROC2_VPID | PROC2_UNRESTRICTED | (nested ? PROC2_EPT : 0));
     hvm_write(mon, VMCS_VPID, VPID_OF_GUEST);
-    hvm_write(mon, VMCS_EXCEPTION_BITMAP, 1u << VEC_PF);
+    hvm_write(mon, VMCS_EXCEPTION_BITMAP, nested ? 0 : 1u << VEC_PF);
     hvm_write(mon, VMCS_MSR_BITMAP, (uint32_t)h->msr_bitmap.v);
     hvm_write(mon, VMCS_EXIT_CONTROLS,
               (uint32_t)vmx_capability(MSR_VMX_TRUE_EXIT));

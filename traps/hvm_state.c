@@ -4,7 +4,8 @@
  * What differs between the guest's belief and the processor's state: paging is
  * always on (the VMM's tables), writes always obey the W bit, and some fixed
  * bits. These bits of CR0 and CR4 are the monitor's, and their read shadows
- * show what the guest believes. A real-mode guest runs in real mode, as an
+ * show what the guest believes. With nested paging they are the guest's, but
+ * for what VMX operation fixes. A real-mode guest runs in real mode, as an
  * unrestricted guest.
  *
  * Reference: SDM 3C, "Guest/Host Masks and Read Shadows for CR0 and CR4".
@@ -15,6 +16,10 @@
 #define CR0_GUEST (CR0_MP | CR0_EM | CR0_TS | CR0_AM)
 #define CR4_GUEST_REAL                                                         \
     (CR4_TSD | CR4_DE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
+
+/* Fixed to 1 in VMX operation, whatever the guest believes. */
+#define CR0_FIXED CR0_NE
+#define CR4_FIXED CR4_VMXE
 
 uint32_t hvm_read(struct monitor *mon, uint32_t encoding)
 {
@@ -48,12 +53,25 @@ static struct segment read_segment(struct monitor *mon, unsigned n)
     };
 }
 
+/* The guest may have changed them without an exit. */
+static void fetch_own_control_registers(struct monitor *mon)
+{
+    struct cpu_state *v = &mon->v;
+
+    v->cr0 =
+        (hvm_read(mon, VMCS_GUEST_CR0) & ~CR0_FIXED) | (v->cr0 & CR0_FIXED);
+    v->cr3 = hvm_read(mon, VMCS_GUEST_CR3);
+    v->cr4 = hvm_read(mon, VMCS_GUEST_CR4) & ~CR4_FIXED;
+}
+
 static void fetch_site(struct monitor *mon)
 {
     struct cpu_state *v = &mon->v;
     uint32_t ss = hvm_read(mon, VMCS_GUEST_SS_RIGHTS);
     uint32_t blocking = hvm_read(mon, VMCS_GUEST_INTERRUPTIBILITY);
 
+    if (hvm_nested(mon))
+        fetch_own_control_registers(mon);
     v->eip = hvm_read(mon, VMCS_GUEST_EIP);
     v->eflags = hvm_read(mon, VMCS_GUEST_EFLAGS);
     v->cpl = 0;
@@ -73,8 +91,9 @@ static void fetch_system(struct monitor *mon)
     v->gdtr.limit = (uint16_t)hvm_read(mon, VMCS_GUEST_GDTR_LIMIT);
     v->idtr.base = hvm_read(mon, VMCS_GUEST_IDTR_BASE);
     v->idtr.limit = (uint16_t)hvm_read(mon, VMCS_GUEST_IDTR_LIMIT);
-    v->cr0 =
-        (v->cr0 & ~CR0_GUEST) | (hvm_read(mon, VMCS_GUEST_CR0) & CR0_GUEST);
+    if (!hvm_nested(mon))
+        v->cr0 =
+            (v->cr0 & ~CR0_GUEST) | (hvm_read(mon, VMCS_GUEST_CR0) & CR0_GUEST);
     v->sysenter_cs = hvm_read(mon, VMCS_GUEST_SYSENTER_CS);
     v->sysenter_esp = hvm_read(mon, VMCS_GUEST_SYSENTER_ESP);
     v->sysenter_eip = hvm_read(mon, VMCS_GUEST_SYSENTER_EIP);
@@ -111,9 +130,14 @@ static void look(struct monitor *mon)
 
     machine_get_state(mon->machine, &real);
     *v = real;
-    v->cr0 = (kept.cr0 & ~CR0_GUEST) | (real.cr0 & CR0_GUEST);
-    v->cr3 = kept.cr3;
-    v->cr4 = kept.cr4;
+    if (hvm_nested(mon)) {
+        v->cr0 = (real.cr0 & ~CR0_FIXED) | (kept.cr0 & CR0_FIXED);
+        v->cr4 = real.cr4 & ~CR4_FIXED;
+    } else {
+        v->cr0 = (kept.cr0 & ~CR0_GUEST) | (real.cr0 & CR0_GUEST);
+        v->cr3 = kept.cr3;
+        v->cr4 = kept.cr4;
+    }
     v->tsc_offset = kept.tsc_offset;
     v->apicbase = kept.apicbase;
     v->pat = kept.pat;
@@ -165,6 +189,19 @@ static struct segment task_register(const struct cpu_state *v)
     return tr;
 }
 
+static void write_own_control_registers(struct monitor *mon)
+{
+    const struct cpu_state *v = &mon->v;
+
+    hvm_write(mon, VMCS_GUEST_CR0, v->cr0 | CR0_FIXED | CR0_ET);
+    hvm_write(mon, VMCS_CR0_MASK, CR0_FIXED);
+    hvm_write(mon, VMCS_CR0_SHADOW, v->cr0);
+    hvm_write(mon, VMCS_GUEST_CR3, v->cr3);
+    hvm_write(mon, VMCS_GUEST_CR4, v->cr4 | CR4_FIXED);
+    hvm_write(mon, VMCS_CR4_MASK, CR4_FIXED);
+    hvm_write(mon, VMCS_CR4_SHADOW, v->cr4);
+}
+
 static void write_control_registers(struct monitor *mon)
 {
     const struct cpu_state *v = &mon->v;
@@ -190,7 +227,10 @@ static void write_system(struct monitor *mon)
     hvm_write(mon, VMCS_GUEST_GDTR_LIMIT, v->gdtr.limit);
     hvm_write(mon, VMCS_GUEST_IDTR_BASE, v->idtr.base);
     hvm_write(mon, VMCS_GUEST_IDTR_LIMIT, v->idtr.limit);
-    write_control_registers(mon);
+    if (hvm_nested(mon))
+        write_own_control_registers(mon);
+    else
+        write_control_registers(mon);
     hvm_write(mon, VMCS_GUEST_SYSENTER_CS, v->sysenter_cs);
     hvm_write(mon, VMCS_GUEST_SYSENTER_ESP, v->sysenter_esp);
     hvm_write(mon, VMCS_GUEST_SYSENTER_EIP, v->sysenter_eip);
@@ -202,6 +242,20 @@ static void write_system(struct monitor *mon)
     vmx_set_cr2(mon->machine, v->cr2);
     for (unsigned i = 0; i < 7; i++)
         vmx_set_dr(mon->machine, i, v->dr[i]);
+}
+
+/* The VMM's tables: the processor's, or the nested ones. */
+static void write_root(struct monitor *mon)
+{
+    struct hvm *h = hvm_of(mon);
+
+    if (hvm_nested(mon)) {
+        hvm_write(mon, VMCS_EPT_POINTER, (uint32_t)nested_pointer(mon->mmu));
+        hvm_write(mon, VMCS_EPT_POINTER + 1, 0);
+    } else {
+        hvm_write(mon, VMCS_GUEST_CR3, (uint32_t)mon->root.v);
+    }
+    h->root = mon->root;
 }
 
 /* Only what was fetched can have changed. */
@@ -223,10 +277,8 @@ void hvm_install(struct monitor *mon)
             write_segment(mon, i, &mon->v.seg[i]);
     if (parts & PART_SYSTEM)
         write_system(mon);
-    if (mon->root.v != h->root.v) {
-        hvm_write(mon, VMCS_GUEST_CR3, (uint32_t)mon->root.v);
-        h->root = mon->root;
-    }
+    if (mon->root.v != h->root.v)
+        write_root(mon);
     h->written = 0;
     mon->dirty = false;
 }

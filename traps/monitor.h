@@ -43,9 +43,10 @@ struct monitor_config {
     const struct technique *technique;
     const struct mmu_technique *mmu;
     uint64_t table_limit_bytes;
-    unsigned mmu_without; /* enum mmu_optimization */
-    bool iopl1;           /* what if: real IOPL 1, the guest owns the real IF */
-    bool audit;           /* report every silent instruction (trap only) */
+    unsigned mmu_without;   /* enum mmu_optimization */
+    unsigned nested_levels; /* 2, 3 or 4 */
+    bool iopl1; /* what if: real IOPL 1, the guest owns the real IF */
+    bool audit; /* report every silent instruction (trap only) */
     void (*tick)(void *ctx); /* run timers, set the machine's deadline */
     void (*stop)(void *ctx, enum monitor_stop why);
     void *ctx;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vmm/vm.c - a guest and its machine: create, run, stop. */
+#include "cpu/ept.h"
+#include "shadowmmu/nested.h"
 #include "vmm/vm_priv.h"
 
 #include <stdarg.h>
@@ -259,12 +261,27 @@ static bool load_write(void *ctx, uint64_t gpa, const void *data,
     return vm_write_physical(ctx, gpa, data, bytes);
 }
 
+/* What a device reads of the guest's page tables. */
+static bool read_entry(void *ctx, uint64_t address, unsigned bytes,
+                       uint64_t *entry, unsigned *references)
+{
+    struct vm *vm = ctx;
+
+    if (vm->monitor)
+        *references +=
+            nested_references(monitor_mmu(vm->monitor), GPA(address));
+    *entry = 0;
+    return vm_read_physical(vm, GPA(address), entry, bytes);
+}
+
 static bool create_platform(struct vm *vm, char **error)
 {
     const struct vm_config *c = &vm->config;
     struct pc_config platform = {
         .memory_bytes = c->memory_bytes,
         .testdev = c->testdev,
+        .walker = c->walker,
+        .memory = {read_entry, vm},
         .disks = c->disks,
         .disk_count = c->disk_count,
         .serial_output = serial_output,
@@ -360,6 +377,8 @@ static bool create_monitor(struct vm *vm, char **error)
         .mmu = vm->config.mmu,
         .table_limit_bytes = vm->config.table_limit_bytes,
         .mmu_without = vm->config.mmu_without,
+        .nested_levels = vm->config.nested_levels ? vm->config.nested_levels
+                                                  : EPT_LEVELS_MOST,
         .iopl1 = vm->config.iopl1,
         .audit = vm->config.audit,
         .tick = monitor_ticks,

@@ -49,7 +49,8 @@ struct vm_config {
     bool audit; /* an EV_SILENT for every silent instruction (trap only) */
     uint64_t memory_bytes;
     uint64_t table_limit_bytes; /* VMM table memory; 0: default */
-    unsigned mmu_without; /* enum mmu_optimization: the ones switched off */
+    unsigned mmu_without;   /* enum mmu_optimization: the ones switched off */
+    unsigned nested_levels; /* of nested tables: 2 to 4; 0: 4 */
     /* The translator (bt): what is switched off (bits of 1 << enum bt_option),
      * and its limits; 0: the usual ones. */
     unsigned bt_without;
@@ -61,7 +62,7 @@ struct vm_config {
     size_t initrd_count;
     const struct pc_disk *disks;
     size_t disk_count;
-    bool testdev;
+    bool testdev, walker;
     bool plain_clock; /* see struct machine_config */
     /* COM1. output gets each byte. input returns a byte, or -1 for none now;
      * it is asked only at deterministic points (the guest's receiver is empty

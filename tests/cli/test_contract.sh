@@ -80,7 +80,9 @@ want 2 "'frobnicate' is not a command" frobnicate
 want 2 "unknown option '--frobnicate'" --frobnicate
 want 2 "--frobnicate" run --frobnicate
 want 2 "bare, trap, bt-static" run --cpu frobnicate
-want 2 "not built yet" run --mmu nested
+want 2 "goes with --cpu hvm only" run --mmu nested
+want 2 "goes with --mmu nested only" run --nested-levels 2
+want 2 "from 2 to 4" run --cpu hvm --mmu nested --nested-levels 5
 want 2 "with tlb or shadow" run --cpu bare --mmu shadow
 want 2 "--cpu bt only" run --cpu trap --bt-without chain
 want 2 "--cpu trap only" run --cpu bt-static --what-if iopl1

@@ -116,8 +116,8 @@ Test(cli_options, repeatable_options_keep_their_order)
 Test(cli_options, what_is_not_built_yet_says_so_and_what_is)
 {
     refused("--cpu svm", "--cpu svm: unknown; there are bare, trap, bt-static");
-    refused("--mmu nested", "--mmu nested is not built yet; tlb, shadow are");
-    refused("--mmu direct", "not built yet");
+    refused("--mmu direct",
+            "--mmu direct is not built yet; tlb, shadow, nested are");
     refused("--disk d,bus=virtio", "bus=virtio is not built yet");
     refused("--gdb 1234", "not built yet");
     refused("--trace t.json", "not built yet; .jsonl and .csv are");
