@@ -12,7 +12,8 @@ const char *compare_stop_name(const struct outcome *r)
         [VM_RUNNING] = "limit",         [VM_DEBUG_EXIT] = "exit port",
         [VM_POWER_OFF] = "power-off",   [VM_RESET] = "reset",
         [VM_TRIPLE_FAULT] = "3x fault", [VM_DEAD] = "dead halt",
-        [VM_UNSUPPORTED] = "cannot",    [VM_INTERNAL] = "our error",
+        [VM_NO_MEMORY] = "no memory",   [VM_UNSUPPORTED] = "cannot",
+        [VM_INTERNAL] = "our error",
     };
     return r->limited ? "limit" : names[r->stop];
 }

@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cpu/ept.h"
+#include "cli/options_memory.h"
 #include "traps/bt.h"
 
 #include <errno.h>
@@ -136,7 +137,7 @@ static const struct argp_option guest_options[] = {
      0},
     {"table-memory", KEY_TABLE_MEMORY, "KIB", 0,
      "A limit for the page tables of the VMM", 0},
-    {NULL, 0, NULL, 0, "When to stop (exit status 124):", 4},
+    {NULL, 0, NULL, 0, "When to stop (exit status 124):", 5},
     {"max-time", KEY_MAX_TIME, "SECONDS", 0, "Host time", 0},
     {"max-cycles", KEY_MAX_CYCLES, "N", 0, "Virtual time, in cycles of 1 ns",
      0},
@@ -277,7 +278,7 @@ static error_t parse_technique(int key, char *arg, struct argp_state *state)
 /* ---- Output -------------------------------------------------------------- */
 
 static const struct argp_option output_options[] = {
-    {NULL, 0, NULL, 0, "Input and output:", 3},
+    {NULL, 0, NULL, 0, "Input and output:", 4},
     {"serial", KEY_SERIAL, "stdio|null|file:PATH", 0, "Where COM1 goes (stdio)",
      0},
     {"stats", KEY_STATS, "FILE", 0,
@@ -406,8 +407,9 @@ bool options_parse(struct run_options *o, const struct options_command *command,
         technique_options, parse_technique, NULL, NULL, NULL, NULL, NULL};
     static const struct argp output = {output_options, parse_output, NULL, NULL,
                                        NULL,           NULL,         NULL};
-    struct argp_child children[4] = {{&guest, 0, NULL, 0}};
-    unsigned n = 1;
+    struct argp_child children[5] = {{&guest, 0, NULL, 0},
+                                     {&options_memory, 0, NULL, 0}};
+    unsigned n = 2;
     if (command->takes & TAKES_TECHNIQUE)
         children[n++] = (struct argp_child){&technique, 0, NULL, 0};
     if (command->takes & TAKES_OUTPUT)
@@ -420,7 +422,7 @@ bool options_parse(struct run_options *o, const struct options_command *command,
     struct parsing parsing = {o, command, n};
     if (argp_parse(&whole, argc, argv, 0, NULL, &parsing) != 0)
         return false;
-    return options_check_pair(o);
+    return options_check_pair(o) && options_check_memory(o);
 }
 
 void options_free(struct run_options *o)

@@ -42,6 +42,11 @@ struct run_options {
     size_t disk_count;
     bool testdev, walker;
 
+    /* Its memory in the machine; 0, NULL: as struct vm_config has it. */
+    uint64_t machine_bytes, swap_bytes;
+    const char *swap_path;
+    unsigned share;
+
     /* The run. */
     double max_seconds; /* 0: no limit */
     uint64_t max_cycles;

@@ -20,11 +20,10 @@ static bool translate(struct mmu *m, struct piece *p, unsigned access,
         *f = (struct fault){VEC_PF, true, p->walk.error, p->linear};
         return false;
     }
-    p->kind = pmap_lookup(m->c.pmap, walk_gpa(&p->walk), &p->ma);
-    if (p->kind == PMAP_PAGED_OUT &&
-        pmap_page_in(m->c.pmap, walk_gpa(&p->walk)))
-        p->kind = pmap_lookup(m->c.pmap, walk_gpa(&p->walk), &p->ma);
-    if (p->kind == PMAP_RAM || (p->kind == PMAP_ROM && !(access & ACC_WRITE)))
+    p->kind = pmap_hold(m->c.pmap, walk_gpa(&p->walk),
+                        (access & ACC_WRITE) != 0, &p->ma);
+    if (p->kind == PMAP_RAM ||
+        (pmap_readable(p->kind) && !(access & ACC_WRITE)))
         return true;
     *device = true;
     return false;
@@ -48,6 +47,8 @@ static unsigned translate_all(struct mmu *m, uint32_t linear, unsigned size,
             return 0;
     for (unsigned i = 0; i < count; i++) {
         walk_commit(m, access, &piece[i].walk);
+        /* An accessed bit may lie in a page that was shared. */
+        pmap_lookup(m->c.pmap, walk_gpa(&piece[i].walk), &piece[i].ma);
         walk_cache_add(m, piece[i].linear, &piece[i].walk, piece[i].kind,
                        piece[i].ma);
     }
@@ -160,7 +161,7 @@ static void remember(struct mmu *m, uint32_t linear,
     ma_t ma;
     enum pmap_kind kind = pmap_lookup(m->c.pmap, walk_gpa(w), &ma);
 
-    if (kind == PMAP_RAM || kind == PMAP_ROM)
+    if (pmap_readable(kind))
         walk_cache_add(m, linear, w, kind, ma);
 }
 

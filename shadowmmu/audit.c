@@ -38,7 +38,11 @@ static const char *audit_leaf(const struct mmu *m, int slot, unsigned index,
     enum pmap_kind kind =
         pmap_lookup(m->c.pmap, GPA((uint64_t)gfn << PAGE_SHIFT), &ma);
 
-    if (kind != PMAP_RAM && kind != PMAP_ROM)
+    if (!pmap_gives(m->c.pmap, MA(entry & PTE_FRAME), false))
+        return "a machine frame that the PMap does not give this VM";
+    if (!pmap_gives(m->c.pmap, MA(entry & PTE_FRAME), (entry & PTE_W) != 0))
+        return "a shared machine frame is writable";
+    if (!pmap_readable(kind))
         return "no memory is behind the guest frame";
     if ((entry & PTE_FRAME) != ma.v)
         return "another machine frame than the PMap's";
@@ -60,6 +64,25 @@ static const char *audit_link(const struct mmu *m, int slot, unsigned index,
     if ((entry & PTE_FRAME) != m->t.slot[child].ma)
         return "points to another frame than the table's";
     return NULL;
+}
+
+/* The table's own frame: the VMM's, and not the guest's to reach. */
+static void audit_table(struct audit *a, int slot)
+{
+    const struct mmu *m = a->m;
+    ma_t frame = MA(m->t.slot[slot].ma);
+
+    if (frames_owner(m->c.frames, frame) != FRAME_VMM ||
+        frames_references(m->c.frames, frame) != 1)
+        complain(a, slot, 0, "the table's machine frame is not the VMM's");
+}
+
+static void audit_pmap(struct audit *a)
+{
+    const char *what = pmap_audit(a->m->c.pmap);
+
+    if (what && a->wrong++ == 0 && a->line)
+        snprintf(a->line, a->bytes, "PMap: %s", what);
 }
 
 static void audit_entry(struct audit *a, int slot, unsigned index)
@@ -102,9 +125,11 @@ unsigned mmu_audit(struct mmu *m, char *line, size_t bytes)
     for (int slot = 0; slot < m->t.limit; slot++) {
         if (m->t.slot[slot].kind == TABLE_FREE)
             continue;
+        audit_table(&a, slot);
         for (unsigned index = 0; index < TABLE_ENTRIES; index++)
             audit_entry(&a, slot, index);
     }
+    audit_pmap(&a);
     m->quiet = quiet;
     return a.wrong;
 }

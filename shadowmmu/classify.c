@@ -29,8 +29,8 @@ enum fault_class mmu_classify(const struct mmu *m, unsigned access,
         return FC_TRUE;
     if (kind == PMAP_NONE || (kind == PMAP_ROM && write))
         return FC_MMIO; /* the bus drops a write to ROM, not the VMM */
-    if (kind == PMAP_PAGED_OUT)
-        return FC_PAGED_OUT;
+    if (kind == PMAP_PAGED_OUT || (kind == PMAP_SHARED && write))
+        return FC_PAGED_OUT; /* no frame, or none to be written */
     if (write && mmu_guarded(m, walk_gfn(before)))
         return FC_TRACE;
     if (entry_allows(entry, access))
@@ -55,9 +55,10 @@ static void find_entry(const struct mmu *m, uint32_t linear, struct fill *fill)
 
 /* Carry out what the class asks for. True: an entry was filled. */
 static bool act(struct mmu *m, uint32_t linear, unsigned access,
-                enum pmap_kind kind, struct mmu_result *r, struct fill *fill)
+                struct mmu_result *r, struct fill *fill)
 {
     uint32_t gfn = walk_gfn(&r->walk);
+    enum pmap_kind kind;
 
     r->action = MMU_RESUME;
     switch (r->cls) {
@@ -69,13 +70,6 @@ static bool act(struct mmu *m, uint32_t linear, unsigned access,
     case FC_SPURIOUS:
         m->c.hardware.flush_page(m->c.hardware.ctx, linear);
         return false;
-    case FC_PAGED_OUT:
-        if (!pmap_page_in(m->c.pmap, walk_gpa(&r->walk))) {
-            r->action = MMU_NO_MEMORY;
-            return false;
-        }
-        kind = pmap_lookup(m->c.pmap, walk_gpa(&r->walk), &r->ma);
-        break;
     case FC_TRACE:
         if (tables_traced(&m->t, gfn)) {
             m->c.trace->count.mmu_pte_write++;
@@ -89,7 +83,10 @@ static bool act(struct mmu *m, uint32_t linear, unsigned access,
         return false;
     default: break;
     }
-    if (mmu_fill(m, linear, access, &r->walk, kind, r->ma, false, fill))
+    kind = pmap_hold(m->c.pmap, walk_gpa(&r->walk), (access & ACC_WRITE) != 0,
+                     &r->ma);
+    if (pmap_readable(kind) &&
+        mmu_fill(m, linear, access, &r->walk, kind, r->ma, false, fill))
         return true;
     r->action = MMU_NO_MEMORY;
     return false;
@@ -151,7 +148,7 @@ void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
     r->cls = mmu_classify(m, access, &r->walk, kind, fill.entry);
     if (r->cls != FC_TRUE)
         walk_commit(m, access, &r->walk);
-    filled = act(m, linear, access, kind, r, &fill);
+    filled = act(m, linear, access, r, &fill);
     if (m->starved)
         r->action = MMU_NO_MEMORY;
     if (fill.slot != SLOT_NONE) {

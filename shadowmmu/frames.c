@@ -10,13 +10,19 @@
 #include <assert.h>
 #include <stdlib.h>
 
+struct frame {
+    uint32_t references; /* 0: free */
+    uint32_t owner;
+};
+
 struct frames {
     const struct memory *memory;
     uint32_t first; /* machine frame number */
     uint32_t count;
-    uint32_t free;   /* how many are on the stack */
-    uint32_t *stack; /* indexes from first */
-    uint8_t *taken;  /* by index; catches a frame given twice */
+    uint32_t owners;     /* numbers given out */
+    uint32_t free;       /* how many are on the stack */
+    uint32_t *stack;     /* indexes from first */
+    struct frame *frame; /* by index */
 };
 
 static uint32_t common_divisor(uint32_t a, uint32_t b)
@@ -52,10 +58,11 @@ struct frames *frames_create(const struct memory *memory, ma_t first,
     f->memory = memory;
     f->first = (uint32_t)((first.v + PAGE_MASK) >> PAGE_SHIFT);
     f->count = (uint32_t)((first.v + bytes) >> PAGE_SHIFT) - f->first;
+    f->owners = FRAME_FIRST_VM;
     f->free = f->count;
     f->stack = calloc(f->count + 1u, sizeof *f->stack);
-    f->taken = calloc(f->count + 1u, 1);
-    if (!f->stack || !f->taken) {
+    f->frame = calloc(f->count + 1u, sizeof *f->frame);
+    if (!f->stack || !f->frame) {
         frames_destroy(f);
         return NULL;
     }
@@ -70,30 +77,59 @@ void frames_destroy(struct frames *f)
     if (!f)
         return;
     free(f->stack);
-    free(f->taken);
+    free(f->frame);
     free(f);
 }
 
-bool frames_take(struct frames *f, ma_t *frame)
+unsigned frames_new_owner(struct frames *f)
+{
+    return f->owners++;
+}
+
+bool frames_take_for(struct frames *f, unsigned owner, ma_t *frame)
 {
     uint32_t index;
 
+    assert(owner != FRAME_FREE);
     if (!f->free)
         return false;
     index = f->stack[--f->free];
-    f->taken[index] = 1;
+    f->frame[index] = (struct frame){1, owner};
     *frame = MA((uint64_t)(f->first + index) << PAGE_SHIFT);
     memset(memory_at(f->memory, *frame), 0, PAGE_BYTES);
     return true;
 }
 
-void frames_give(struct frames *f, ma_t frame)
+bool frames_take(struct frames *f, ma_t *frame)
+{
+    return frames_take_for(f, FRAME_VMM, frame);
+}
+
+static struct frame *taken(const struct frames *f, ma_t frame)
 {
     uint32_t index = (uint32_t)(frame.v >> PAGE_SHIFT) - f->first;
 
-    assert(index < f->count && f->taken[index]);
-    f->taken[index] = 0;
-    f->stack[f->free++] = index;
+    return index < f->count && f->frame[index].references ? &f->frame[index]
+                                                          : NULL;
+}
+
+void frames_share(struct frames *f, ma_t frame)
+{
+    struct frame *t = taken(f, frame);
+
+    assert(t);
+    t->references++;
+}
+
+void frames_give(struct frames *f, ma_t frame)
+{
+    struct frame *t = taken(f, frame);
+
+    assert(t);
+    if (--t->references)
+        return;
+    t->owner = FRAME_FREE;
+    f->stack[f->free++] = (uint32_t)(t - f->frame);
 }
 
 uint64_t frames_free(const struct frames *f)
@@ -101,37 +137,56 @@ uint64_t frames_free(const struct frames *f)
     return f->free;
 }
 
-/* Saved: count, free, the stack (all of it: what is above free is not read,
- * but the size is then constant), and the taken bytes. */
+unsigned frames_owner(const struct frames *f, ma_t frame)
+{
+    const struct frame *t = taken(f, frame);
+
+    return t ? t->owner : FRAME_FREE;
+}
+
+unsigned frames_references(const struct frames *f, ma_t frame)
+{
+    const struct frame *t = taken(f, frame);
+
+    return t ? t->references : 0;
+}
+
+struct saved_frames {
+    uint32_t count, free, owners;
+};
+
+/* Saved: the numbers, the stack (all of it: what is above free is not read,
+ * but the size is then constant), and the frames. */
 size_t frames_save(const struct frames *f, void *buffer, size_t bytes)
 {
+    struct saved_frames h = {f->count, f->free, f->owners};
     size_t stack_bytes = (size_t)f->count * sizeof *f->stack;
-    size_t want = 2 * sizeof(uint32_t) + stack_bytes + f->count;
+    size_t frame_bytes = (size_t)f->count * sizeof *f->frame;
     uint8_t *out = buffer;
 
-    if (!buffer || bytes < want)
-        return want;
-    memcpy(out, &f->count, sizeof f->count);
-    memcpy(out + sizeof f->count, &f->free, sizeof f->free);
-    memcpy(out + 2 * sizeof f->count, f->stack, stack_bytes);
-    memcpy(out + 2 * sizeof f->count + stack_bytes, f->taken, f->count);
-    return want;
+    if (!buffer || bytes < sizeof h + stack_bytes + frame_bytes)
+        return sizeof h + stack_bytes + frame_bytes;
+    memcpy(out, &h, sizeof h);
+    memcpy(out + sizeof h, f->stack, stack_bytes);
+    memcpy(out + sizeof h + stack_bytes, f->frame, frame_bytes);
+    return sizeof h + stack_bytes + frame_bytes;
 }
 
 bool frames_restore(struct frames *f, const void *buffer, size_t bytes)
 {
     size_t stack_bytes = (size_t)f->count * sizeof *f->stack;
+    struct saved_frames h;
     const uint8_t *in = buffer;
-    uint32_t count, unused;
 
     if (bytes < frames_save(f, NULL, 0))
         return false;
-    memcpy(&count, in, sizeof count);
-    memcpy(&unused, in + sizeof count, sizeof unused);
-    if (count != f->count || unused > count)
+    memcpy(&h, in, sizeof h);
+    if (h.count != f->count || h.free > h.count)
         return false;
-    f->free = unused;
-    memcpy(f->stack, in + 2 * sizeof count, stack_bytes);
-    memcpy(f->taken, in + 2 * sizeof count + stack_bytes, count);
+    f->free = h.free;
+    f->owners = h.owners;
+    memcpy(f->stack, in + sizeof h, stack_bytes);
+    memcpy(f->frame, in + sizeof h + stack_bytes,
+           (size_t)f->count * sizeof *f->frame);
     return true;
 }

@@ -4,11 +4,17 @@
  * Hands out 4 KiB frames of machine memory in a fixed scattered order, so that
  * a guest's memory is never contiguous in the machine (and a missing
  * translation shows at once), yet every run is the same.
+ *
+ * Each frame has one owner: nobody, the VMM itself (its tables), or a VM. A
+ * frame with several references is shared; who holds one of them must not let
+ * anybody write there.
  */
 #ifndef SHADOWMMU_FRAMES_H
 #define SHADOWMMU_FRAMES_H
 
 #include "cpu/memory.h"
+
+enum { FRAME_FREE, FRAME_VMM, FRAME_FIRST_VM };
 
 struct frames;
 
@@ -18,10 +24,22 @@ struct frames *frames_create(const struct memory *memory, ma_t first,
                              uint64_t bytes);
 void frames_destroy(struct frames *f);
 
-/* One zeroed frame; false when none is left. */
+/* A number for one more VM that will own frames. */
+unsigned frames_new_owner(struct frames *f);
+
+/* One zeroed frame with one reference, for the VMM or for an owner; false when
+ * none is left. */
 bool frames_take(struct frames *f, ma_t *frame);
+bool frames_take_for(struct frames *f, unsigned owner, ma_t *frame);
+/* One more reference to a frame that is taken, and one less; with the last one
+ * it is free. */
+void frames_share(struct frames *f, ma_t frame);
 void frames_give(struct frames *f, ma_t frame);
+
 uint64_t frames_free(const struct frames *f);
+/* FRAME_FREE also for what is none of these frames. */
+unsigned frames_owner(const struct frames *f, ma_t frame);
+unsigned frames_references(const struct frames *f, ma_t frame);
 
 /* Save and restore (NULL buffer: the bytes needed). */
 size_t frames_save(const struct frames *f, void *buffer, size_t bytes);

@@ -34,6 +34,7 @@ struct mmu *mmu_create(const struct mmu_technique *technique,
         goto err_watches;
     if (!ops->start(m))
         goto err_tables;
+    reclaim_start(m);
     return m;
 
 err_tables:

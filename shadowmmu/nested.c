@@ -31,7 +31,8 @@ static enum fault_class classify(enum pmap_kind kind, unsigned needed,
 {
     if (kind == PMAP_NONE || (kind == PMAP_ROM && (needed & EPT_FOR_WRITE)))
         return FC_MMIO;
-    if (kind == PMAP_PAGED_OUT)
+    if (kind == PMAP_PAGED_OUT ||
+        (kind == PMAP_SHARED && (needed & EPT_FOR_WRITE)))
         return FC_PAGED_OUT;
     return ept_allows(w, needed) ? FC_SPURIOUS : FC_HIDDEN;
 }
@@ -44,23 +45,21 @@ static unsigned needed_for(uint32_t error)
 }
 
 /* True: an entry was filled. */
-static bool act(struct mmu *m, gpa_t gpa, enum pmap_kind kind,
-                struct mmu_result *r)
+static bool act(struct mmu *m, gpa_t gpa, bool write, struct mmu_result *r)
 {
+    enum pmap_kind kind;
+
     r->action = MMU_RESUME;
-    switch (r->cls) {
-    case FC_MMIO: r->action = MMU_EMULATE; return false;
-    case FC_SPURIOUS: m->c.hardware.flush_all(m->c.hardware.ctx); return false;
-    case FC_PAGED_OUT:
-        if (!pmap_page_in(m->c.pmap, gpa)) {
-            r->action = MMU_NO_MEMORY;
-            return false;
-        }
-        kind = pmap_lookup(m->c.pmap, gpa, &r->ma);
-        break;
-    default: break;
+    if (r->cls == FC_MMIO) {
+        r->action = MMU_EMULATE;
+        return false;
     }
-    if (nested_map(m, gpa, kind, r->ma))
+    if (r->cls == FC_SPURIOUS) {
+        m->c.hardware.flush_all(m->c.hardware.ctx);
+        return false;
+    }
+    kind = pmap_hold(m->c.pmap, gpa, write, &r->ma);
+    if (pmap_readable(kind) && nested_map(m, gpa, kind, r->ma))
         return true;
     r->action = MMU_NO_MEMORY;
     return false;
@@ -79,7 +78,7 @@ void nested_fault(struct mmu *m, gpa_t gpa, uint32_t linear, uint32_t error,
     kind = pmap_lookup(m->c.pmap, gpa, &r->ma);
     nested_walk(m, gpa, &w);
     r->cls = classify(kind, needed_for(error), &w);
-    filled = act(m, gpa, kind, r);
+    filled = act(m, gpa, (error & PF_WRITE) != 0, r);
     if (filled)
         nested_walk(m, gpa, &w);
     r->entry = (uint32_t)w.entry[w.level];
@@ -97,15 +96,16 @@ unsigned nested_references(struct mmu *m, gpa_t gpa)
 {
     struct ept_walk w;
     ma_t ma;
-    enum pmap_kind kind;
 
     if (m->technique != &mmu_nested)
         return 0;
-    kind = pmap_lookup(m->c.pmap, gpa, &ma);
     nested_walk(m, gpa, &w);
-    if (!w.present && (kind == PMAP_RAM || kind == PMAP_ROM) &&
-        nested_map(m, gpa, kind, ma))
-        nested_walk(m, gpa, &w);
+    if (!w.present) {
+        enum pmap_kind kind = pmap_hold(m->c.pmap, gpa, false, &ma);
+
+        if (pmap_readable(kind) && nested_map(m, gpa, kind, ma))
+            nested_walk(m, gpa, &w);
+    }
     return w.references;
 }
 
@@ -174,7 +174,9 @@ static const struct mmu_ops nested_ops = {
     .cr3_written = cr3_written,
     .mode_changed = mode_changed,
     .invlpg = invlpg,
+    .used = nested_used,
     .drop_gpa = nested_unmap,
+    .protect = nested_protect,
     .inspect = inspect,
     .audit_all = nested_audit,
     .save = nested_save,

@@ -32,6 +32,8 @@ bool nested_map(struct mmu *m, gpa_t gpa, enum pmap_kind kind, ma_t ma);
  * entry. */
 void nested_map_near(struct mmu *m, gpa_t gpa);
 void nested_unmap(struct mmu *m, gpa_t gpa);
+void nested_protect(struct mmu *m, gpa_t gpa);
+bool nested_used(struct mmu *m, gpa_t gpa);
 void nested_walk(const struct mmu *m, gpa_t gpa, struct ept_walk *w);
 unsigned nested_audit(struct mmu *m, char *line, size_t bytes);
 size_t nested_save(const struct mmu *m, void *buffer, size_t bytes);

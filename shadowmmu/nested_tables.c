@@ -201,8 +201,8 @@ void nested_map_near(struct mmu *m, gpa_t gpa)
         gpa_t page = GPA(gfn << PAGE_SHIFT);
         enum pmap_kind kind = pmap_lookup(m->c.pmap, page, &ma);
 
-        if ((kind != PMAP_RAM && kind != PMAP_ROM) ||
-            !descend(m, page, LEVEL_PT, &at) || memory_read64(m->c.memory, at))
+        if (!pmap_readable(kind) || !descend(m, page, LEVEL_PT, &at) ||
+            memory_read64(m->c.memory, at))
             continue;
         memory_write64(m->c.memory, at, page_entry(kind, ma));
         m->c.trace->count.mmu_prefetched++;
@@ -221,6 +221,33 @@ void nested_unmap(struct mmu *m, gpa_t gpa)
     flush(m);
 }
 
+/* A large page is given up rather than split. */
+void nested_protect(struct mmu *m, gpa_t gpa)
+{
+    struct ept_walk w;
+
+    nested_walk(m, gpa, &w);
+    if (!w.present || !(w.entry[w.level] & EPT_WRITE))
+        return;
+    memory_write64(m->c.memory, w.at[w.level],
+                   w.level == LEVEL_PT ? w.entry[w.level] & ~(uint64_t)EPT_WRITE
+                                       : 0);
+    flush(m);
+}
+
+bool nested_used(struct mmu *m, gpa_t gpa)
+{
+    struct ept_walk w;
+
+    nested_walk(m, gpa, &w);
+    if (!w.present || !(w.entry[w.level] & EPT_ACCESSED))
+        return false;
+    memory_write64(m->c.memory, w.at[w.level],
+                   w.entry[w.level] & ~(uint64_t)EPT_ACCESSED);
+    flush(m);
+    return true;
+}
+
 /* ---- audit ------------------------------------------------------------------
  */
 
@@ -236,7 +263,12 @@ static const char *page_wrong(const struct mmu *m, gpa_t gpa, uint64_t entry)
     ma_t ma;
     enum pmap_kind kind = pmap_lookup(m->c.pmap, gpa, &ma);
 
-    if (kind != PMAP_RAM && kind != PMAP_ROM)
+    if (!pmap_gives(m->c.pmap, MA(entry & PAGING_ADDRESS), false))
+        return "a machine frame that the PMap does not give this VM";
+    if (!pmap_gives(m->c.pmap, MA(entry & PAGING_ADDRESS),
+                    (entry & EPT_WRITE) != 0))
+        return "a shared machine frame is writable";
+    if (!pmap_readable(kind))
         return "no memory is behind the guest frame";
     if ((entry & PAGING_ADDRESS) != ma.v)
         return "another machine frame than the PMap's";

@@ -1,27 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* shadowmmu/pmap.c - PMap as one flat array.
  *
- * One word for each of the 2^20 guest frames: the machine frame's address and,
- * in the low bits, the kind. 4 MiB of host address space, of which the host
- * only backs what is used. The inverse is an array by machine frame.
+ * One word for each of the 2^20 guest frames (shadowmmu/pmap_priv.h), 4 MiB of
+ * host address space, of which the host only backs what is used. The inverse
+ * is an array by machine frame; guest frames that share one are a list.
  */
-#include "shadowmmu/pmap.h"
+#include "shadowmmu/pmap_priv.h"
 
+#include <assert.h>
 #include <stdlib.h>
-
-#include "cpu/x86.h"
-
-enum { GUEST_FRAMES = 1 << 20, KIND_MASK = 3 };
-
-struct pmap {
-    const struct memory *memory;
-    struct frames *frames;
-    uint32_t *entry;   /* by guest frame: machine address | kind */
-    uint32_t *inverse; /* by machine frame: guest frame + 1, 0: none */
-    uint64_t machine_frames;
-    uint64_t ram_frames;
-    uint64_t generation;
-};
 
 struct pmap *pmap_create(const struct memory *memory, struct frames *frames)
 {
@@ -31,82 +18,188 @@ struct pmap *pmap_create(const struct memory *memory, struct frames *frames)
         return NULL;
     p->memory = memory;
     p->frames = frames;
+    p->owner = frames_new_owner(frames);
     p->machine_frames = memory->bytes >> PAGE_SHIFT;
     p->entry = calloc(GUEST_FRAMES, sizeof *p->entry);
+    p->sharer = calloc(GUEST_FRAMES, sizeof *p->sharer);
     p->inverse = calloc(p->machine_frames + 1, sizeof *p->inverse);
-    if (!p->entry || !p->inverse) {
-        free(p->entry);
-        free(p->inverse);
-        free(p);
-        return NULL;
-    }
-    return p;
-}
-
-static bool has_frame(uint32_t entry)
-{
-    return (entry & KIND_MASK) == PMAP_RAM || (entry & KIND_MASK) == PMAP_ROM;
+    if (p->entry && p->sharer && p->inverse)
+        return p;
+    pmap_destroy(p);
+    return NULL;
 }
 
 void pmap_destroy(struct pmap *p)
 {
     if (!p)
         return;
-    for (uint32_t gfn = 0; gfn < GUEST_FRAMES; gfn++)
-        if (has_frame(p->entry[gfn]))
-            frames_give(p->frames, MA(p->entry[gfn] & PTE_FRAME));
+    for (uint32_t gfn = 0; p->entry && gfn < p->top; gfn++)
+        if (pmap_readable(entry_kind(p->entry[gfn])))
+            pmap_detach(p, gfn);
+    swap_close(p->swap);
+    free(p->scan.hash);
+    free(p->scan.bucket);
     free(p->entry);
+    free(p->sharer);
     free(p->inverse);
     free(p);
 }
 
-static bool back(struct pmap *p, uint32_t gfn, enum pmap_kind kind)
+void pmap_set_client(struct pmap *p, const struct pmap_client *client)
 {
-    ma_t frame;
-
-    if (!frames_take(p->frames, &frame))
-        return false;
-    p->generation++;
-    p->entry[gfn] = (uint32_t)frame.v | (uint32_t)kind;
-    p->inverse[frame.v >> PAGE_SHIFT] = gfn + 1;
-    return true;
+    p->client = *client;
 }
 
+void pmap_set_trace(struct pmap *p, struct trace *trace)
+{
+    p->trace = trace;
+    pmap_show(p);
+}
+
+void pmap_set_failed(struct pmap *p, void (*failed)(void *ctx), void *ctx)
+{
+    p->failed = failed;
+    p->failed_ctx = ctx;
+}
+
+const char *pmap_trouble(const struct pmap *p)
+{
+    return p->trouble;
+}
+
+void pmap_overcommit(struct pmap *p, uint64_t frames, struct swap *swap)
+{
+    assert(frames >= PMAP_FRAMES_LEAST && !p->swap);
+    p->limit = frames;
+    p->swap = swap;
+}
+
+/* ---- one entry ----------------------------------------------------------- */
+
+void pmap_show(struct pmap *p)
+{
+    struct counters *c = p->trace ? &p->trace->count : NULL;
+
+    if (!c)
+        return;
+    c->pmap_ram = p->n.ram;
+    c->pmap_resident = p->n.resident;
+    if (c->pmap_resident_peak < p->n.resident)
+        c->pmap_resident_peak = p->n.resident;
+    c->pmap_swapped = p->n.swapped;
+    c->pmap_ballooned = p->n.ballooned;
+    c->pmap_sharing = p->n.sharing;
+    c->pmap_shared = p->n.shared;
+}
+
+void pmap_tell(struct pmap *p, const char *cause, uint32_t gfn, ma_t frame,
+               uint32_t slot)
+{
+    pmap_show(p);
+    if (p->client.tell)
+        p->client.tell(p->client.ctx, cause, gfn_gpa(gfn), frame, slot);
+}
+
+void pmap_moved(struct pmap *p, uint32_t gfn)
+{
+    if (p->client.moved)
+        p->client.moved(p->client.ctx, gfn_gpa(gfn));
+}
+
+void pmap_attach(struct pmap *p, uint32_t gfn, ma_t frame, enum pmap_kind kind)
+{
+    uint32_t *head = &p->inverse[frame.v >> PAGE_SHIFT];
+
+    p->generation++;
+    p->entry[gfn] = (uint32_t)frame.v | (uint32_t)kind | ENTRY_USED;
+    if (!*head)
+        p->n.resident++;
+    if (kind == PMAP_SHARED) {
+        p->n.sharing++;
+        p->n.shared += *head && !p->sharer[*head - 1];
+    }
+    p->sharer[gfn] = *head;
+    *head = gfn + 1;
+}
+
+/* Of a shared frame that has one guest frame left: it is that one's alone. */
+static void left_alone(struct pmap *p, uint32_t gfn)
+{
+    p->entry[gfn] = (p->entry[gfn] & ~(uint32_t)KIND_MASK) | PMAP_RAM;
+    p->n.sharing--;
+    p->n.shared--;
+}
+
+void pmap_detach(struct pmap *p, uint32_t gfn)
+{
+    ma_t frame = entry_frame(p->entry[gfn]);
+    uint32_t *head = &p->inverse[frame.v >> PAGE_SHIFT], *at = head;
+
+    p->generation++;
+    while (*at != gfn + 1)
+        at = &p->sharer[*at - 1];
+    *at = p->sharer[gfn];
+    p->sharer[gfn] = 0;
+    p->n.sharing -= entry_kind(p->entry[gfn]) == PMAP_SHARED;
+    p->entry[gfn] = PMAP_NONE;
+    if (!*head)
+        p->n.resident--;
+    else if (!p->sharer[*head - 1])
+        left_alone(p, *head - 1);
+    frames_give(p->frames, frame);
+}
+
+/* The guest frame is nothing any more. */
 static void release(struct pmap *p, uint32_t gfn)
 {
     uint32_t entry = p->entry[gfn];
 
-    if (has_frame(entry)) {
-        p->inverse[entry >> PAGE_SHIFT] = 0;
-        frames_give(p->frames, MA(entry & PTE_FRAME));
-    }
-    if ((entry & KIND_MASK) == PMAP_RAM ||
-        (entry & KIND_MASK) == PMAP_PAGED_OUT)
-        p->ram_frames--;
+    if (pmap_writable(entry_kind(entry)))
+        p->n.ram--;
+    if (pmap_readable(entry_kind(entry)))
+        pmap_detach(p, gfn);
+    else if (entry_kind(entry) == PMAP_PAGED_OUT)
+        pmap_drop_slot(p, gfn);
     p->generation++;
     p->entry[gfn] = PMAP_NONE;
+}
+
+static bool add_frame(struct pmap *p, uint32_t gfn, enum pmap_kind kind)
+{
+    ma_t frame;
+
+    release(p, gfn);
+    if (p->top <= gfn)
+        p->top = gfn + 1;
+    p->n.ram += pmap_writable(kind);
+    p->entry[gfn] = PMAP_PAGED_OUT;
+    if (!pmap_readable(kind)) {
+        p->entry[gfn] = (uint32_t)kind;
+    } else if (pmap_take(p, &frame)) {
+        pmap_attach(p, gfn, frame, kind);
+    } else {
+        p->entry[gfn] = PMAP_NONE;
+        p->n.ram -= pmap_writable(kind);
+        return false;
+    }
+    return true;
 }
 
 bool pmap_add(struct pmap *p, gpa_t first, uint64_t bytes, enum pmap_kind kind)
 {
     uint64_t end = first.v + bytes;
+    bool all = true;
 
+    assert(kind != PMAP_SHARED);
     for (uint64_t gpa = first.v & PTE_FRAME;
-         gpa < end && gpa >> PAGE_SHIFT < GUEST_FRAMES; gpa += PAGE_BYTES) {
-        uint32_t gfn = (uint32_t)(gpa >> PAGE_SHIFT);
-
-        release(p, gfn);
-        if (kind == PMAP_RAM || kind == PMAP_ROM) {
-            if (!back(p, gfn, kind))
-                return false;
-        } else {
-            p->entry[gfn] = (uint32_t)kind;
-        }
-        if (kind == PMAP_RAM || kind == PMAP_PAGED_OUT)
-            p->ram_frames++;
-    }
-    return true;
+         all && gpa < end && gpa >> PAGE_SHIFT < GUEST_FRAMES;
+         gpa += PAGE_BYTES)
+        all = add_frame(p, (uint32_t)(gpa >> PAGE_SHIFT), kind);
+    pmap_show(p);
+    return all;
 }
+
+/* ---- looking ------------------------------------------------------------- */
 
 enum pmap_kind pmap_lookup(const struct pmap *p, gpa_t gpa, ma_t *ma)
 {
@@ -115,52 +208,24 @@ enum pmap_kind pmap_lookup(const struct pmap *p, gpa_t gpa, ma_t *ma)
     if (gpa.v >> PAGE_SHIFT >= GUEST_FRAMES)
         return PMAP_NONE;
     entry = p->entry[gpa.v >> PAGE_SHIFT];
-    if (has_frame(entry))
-        *ma = MA((entry & PTE_FRAME) | (gpa.v & PAGE_MASK));
-    return (enum pmap_kind)(entry & KIND_MASK);
+    if (pmap_readable(entry_kind(entry)))
+        *ma = MA(entry_frame(entry).v | (gpa.v & PAGE_MASK));
+    return entry_kind(entry);
 }
 
-bool pmap_page_in(struct pmap *p, gpa_t gpa)
+enum pmap_kind pmap_hold(struct pmap *p, gpa_t gpa, bool write, ma_t *ma)
 {
-    return back(p, (uint32_t)(gpa.v >> PAGE_SHIFT), PMAP_RAM);
-}
+    enum pmap_kind kind = pmap_lookup(p, gpa, ma);
+    uint32_t gfn = (uint32_t)(gpa.v >> PAGE_SHIFT);
 
-/* Walk [gpa, gpa + bytes) frame by frame, copying one way. */
-static bool copy(struct pmap *p, gpa_t gpa, void *host, uint64_t bytes,
-                 bool to_guest)
-{
-    uint8_t *at = host;
-
-    while (bytes) {
-        uint64_t chunk = PAGE_BYTES - (gpa.v & PAGE_MASK);
-        ma_t ma = MA(0);
-        enum pmap_kind kind = pmap_lookup(p, gpa, &ma);
-
-        if (chunk > bytes)
-            chunk = bytes;
-        if (kind == PMAP_PAGED_OUT && pmap_page_in(p, gpa))
-            kind = pmap_lookup(p, gpa, &ma);
-        if (kind != PMAP_RAM && kind != PMAP_ROM)
-            return false;
-        if (to_guest)
-            memcpy(memory_at(p->memory, ma), at, chunk);
-        else
-            memcpy(at, memory_at(p->memory, ma), chunk);
-        at += chunk;
-        gpa.v += chunk;
-        bytes -= chunk;
-    }
-    return true;
-}
-
-bool pmap_read(struct pmap *p, gpa_t gpa, void *out, uint64_t bytes)
-{
-    return copy(p, gpa, out, bytes, false);
-}
-
-bool pmap_write(struct pmap *p, gpa_t gpa, const void *data, uint64_t bytes)
-{
-    return copy(p, gpa, (void *)(uintptr_t)data, bytes, true);
+    if (kind == PMAP_NONE)
+        return kind;
+    pmap_note_use(p, gfn);
+    if (kind == PMAP_PAGED_OUT && !pmap_page_in(p, gfn))
+        return kind;
+    if (kind == PMAP_SHARED && write && !pmap_make_own(p, gfn))
+        return kind;
+    return pmap_lookup(p, gpa, ma);
 }
 
 bool pmap_inverse(const struct pmap *p, ma_t ma, gpa_t *gpa)
@@ -181,65 +246,77 @@ const uint64_t *pmap_generation(const struct pmap *p)
 
 uint64_t pmap_ram_bytes(const struct pmap *p)
 {
-    return p->ram_frames << PAGE_SHIFT;
+    return p->n.ram << PAGE_SHIFT;
 }
 
-/* Saved: the number of frames that are something, and a pair for each: guest
- * frame, entry. */
-size_t pmap_save(const struct pmap *p, void *buffer, size_t bytes)
+uint64_t pmap_resident(const struct pmap *p)
 {
-    uint32_t used = 0;
-    size_t want;
-    uint8_t *out = buffer;
+    return p->n.resident;
+}
 
-    for (uint32_t gfn = 0; gfn < GUEST_FRAMES; gfn++)
-        used += p->entry[gfn] != PMAP_NONE;
-    want = sizeof used + (size_t)used * 2 * sizeof used;
-    if (!buffer || bytes < want)
-        return want;
-    memcpy(out, &used, sizeof used);
-    out += sizeof used;
-    for (uint32_t gfn = 0; gfn < GUEST_FRAMES; gfn++) {
-        if (p->entry[gfn] == PMAP_NONE)
-            continue;
-        memcpy(out, &gfn, sizeof gfn);
-        memcpy(out + sizeof gfn, &p->entry[gfn], sizeof gfn);
-        out += 2 * sizeof gfn;
+/* ---- copying ------------------------------------------------------------- */
+
+static uint64_t part_of(gpa_t gpa, uint64_t bytes)
+{
+    uint64_t room = PAGE_BYTES - (gpa.v & PAGE_MASK);
+
+    return bytes < room ? bytes : room;
+}
+
+/* From a page that has no machine frame; false: the swap cannot be read. */
+static bool read_paged_out(const struct pmap *p, gpa_t gpa, void *out,
+                           uint64_t bytes)
+{
+    uint32_t slot = entry_slot(p->entry[gpa.v >> PAGE_SHIFT]);
+    uint8_t page[PAGE_BYTES];
+
+    if (!slot) {
+        memset(out, 0, bytes);
+        return true;
     }
-    return want;
+    if (!swap_load(p->swap, slot, page)) {
+        pmap_fail((struct pmap *)(uintptr_t)p, swap_error(p->swap));
+        return false;
+    }
+    memcpy(out, page + (gpa.v & PAGE_MASK), bytes);
+    return true;
 }
 
-/* Check everything, then change. The frames themselves are not given back or
- * taken: the allocator is restored from the same snapshot. */
-bool pmap_restore(struct pmap *p, const void *buffer, size_t bytes)
+bool pmap_read(const struct pmap *p, gpa_t gpa, void *out, uint64_t bytes)
 {
-    const uint8_t *in = buffer;
-    uint32_t used;
-    uint32_t pair[2];
+    uint8_t *at = out;
 
-    if (bytes < sizeof used)
-        return false;
-    memcpy(&used, in, sizeof used);
-    in += sizeof used;
-    if (used > GUEST_FRAMES || bytes < sizeof used + used * sizeof pair)
-        return false;
-    for (uint32_t i = 0; i < used; i++) {
-        memcpy(pair, in + i * sizeof pair, sizeof pair);
-        if (pair[0] >= GUEST_FRAMES ||
-            pair[1] >> PAGE_SHIFT >= p->machine_frames)
+    while (bytes) {
+        uint64_t part = part_of(gpa, bytes);
+        ma_t ma = MA(0);
+        enum pmap_kind kind = pmap_lookup(p, gpa, &ma);
+
+        if (pmap_readable(kind))
+            memcpy(at, memory_at(p->memory, ma), part);
+        else if (kind != PMAP_PAGED_OUT || !read_paged_out(p, gpa, at, part))
             return false;
+        at += part;
+        gpa.v += part;
+        bytes -= part;
     }
-    p->generation++;
-    memset(p->entry, 0, GUEST_FRAMES * sizeof *p->entry);
-    memset(p->inverse, 0, p->machine_frames * sizeof *p->inverse);
-    p->ram_frames = 0;
-    for (uint32_t i = 0; i < used; i++) {
-        memcpy(pair, in + i * sizeof pair, sizeof pair);
-        p->entry[pair[0]] = pair[1];
-        if (has_frame(pair[1]))
-            p->inverse[pair[1] >> PAGE_SHIFT] = pair[0] + 1;
-        if ((pair[1] & KIND_MASK) != PMAP_ROM)
-            p->ram_frames++;
+    return true;
+}
+
+bool pmap_write(struct pmap *p, gpa_t gpa, const void *data, uint64_t bytes)
+{
+    const uint8_t *from = data;
+
+    while (bytes) {
+        uint64_t part = part_of(gpa, bytes);
+        ma_t ma = MA(0);
+        enum pmap_kind kind = pmap_hold(p, gpa, true, &ma);
+
+        if (kind != PMAP_RAM && kind != PMAP_ROM)
+            return false;
+        memcpy(memory_at(p->memory, ma), from, part);
+        from += part;
+        gpa.v += part;
+        bytes -= part;
     }
     return true;
 }

@@ -37,7 +37,7 @@ static bool put(struct mmu *m, int slot, unsigned index,
     ma_t ma;
     enum pmap_kind kind = pmap_lookup(m->c.pmap, walk_gpa(w), &ma);
 
-    if (kind != PMAP_RAM && kind != PMAP_ROM)
+    if (!pmap_readable(kind))
         return false;
     mmu_entry_put(m, slot, index, 0, w, kind, ma, false);
     m->c.trace->count.mmu_prefetched++;
@@ -69,7 +69,7 @@ static void prefetch_window(struct mmu *m, uint32_t linear,
     ma_t ma;
     enum pmap_kind kind = pmap_lookup(m->c.pmap, GPA(table.v + first * 4), &ma);
 
-    if (kind != PMAP_RAM && kind != PMAP_ROM)
+    if (!pmap_readable(kind))
         return;
     memcpy(word, memory_at(m->c.memory, ma), sizeof word);
     for (unsigned i = 0; i < PREFETCH_WINDOW; i++) {

@@ -46,7 +46,11 @@ struct mmu_ops {
      * start and the guest's changes, and answers these instead; the others
      * leave these out. */
     void (*destroy)(struct mmu *m);
+    /* Has the processor used a guest page since the last question; remove it;
+     * take the right to write it. */
+    bool (*used)(struct mmu *m, gpa_t page);
     void (*drop_gpa)(struct mmu *m, gpa_t page);
+    void (*protect)(struct mmu *m, gpa_t page);
     /* The walk, the PMap's answer and traced are there. */
     void (*inspect)(struct mmu *m, uint32_t linear, unsigned access,
                     struct mmu_view *view);
@@ -210,6 +214,10 @@ void mmu_prefetch(struct mmu *m, uint32_t linear, const struct paging_walk *w,
  * accessed bit is set; rights: W and U of the directory entry above. */
 bool mmu_prefetch_entry(struct mmu *m, int slot, unsigned index, gpa_t table,
                         uint32_t rights);
+
+/* reclaim.c */
+/* Hear of the PMap's changes from now on. */
+void reclaim_start(struct mmu *m);
 
 /* classify.c */
 /* Count a fault and emit EV_FAULT. */

@@ -9,22 +9,19 @@
 
 uint64_t walk_read(struct mmu *m, gpa_t gpa, unsigned bytes)
 {
-    uint64_t entry = 0;
+    uint64_t entry = bytes == sizeof entry ? UINT64_MAX : UINT32_MAX;
+    enum pmap_kind kind;
     ma_t ma;
-    enum pmap_kind kind = pmap_lookup(m->c.pmap, gpa, &ma);
 
-    if (kind == PMAP_PAGED_OUT) {
-        if (m->quiet)
-            return 0;
-        if (pmap_page_in(m->c.pmap, gpa))
-            kind = pmap_lookup(m->c.pmap, gpa, &ma);
-        else
-            m->starved = true;
+    if (m->quiet) {
+        pmap_read(m->c.pmap, gpa, &entry, bytes);
+        return entry;
     }
-    if (!m->quiet)
-        m->c.trace->count.vmm_references++;
-    if (kind != PMAP_RAM && kind != PMAP_ROM)
-        return bytes == sizeof entry ? UINT64_MAX : UINT32_MAX;
+    m->c.trace->count.vmm_references++;
+    kind = pmap_hold(m->c.pmap, gpa, false, &ma);
+    m->starved |= kind == PMAP_PAGED_OUT;
+    if (!pmap_readable(kind))
+        return entry;
     if (bytes != sizeof entry)
         return memory_read32(m->c.memory, ma);
     return memory_read64(m->c.memory, ma);
@@ -44,7 +41,7 @@ static void write_entry(void *ctx, uint64_t at, unsigned bytes, uint64_t entry)
     ma_t ma;
 
     (void)bytes;
-    if (pmap_lookup(m->c.pmap, GPA(at), &ma) != PMAP_RAM)
+    if (pmap_hold(m->c.pmap, GPA(at), true, &ma) != PMAP_RAM)
         return;
     memory_write32(m->c.memory, ma, word);
     mmu_wrote(m, ma, sizeof word);

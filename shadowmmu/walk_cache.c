@@ -62,7 +62,7 @@ static const uint8_t *word_at(const struct mmu *m, gpa_t gpa)
     ma_t ma;
     enum pmap_kind kind = pmap_lookup(m->c.pmap, gpa, &ma);
 
-    if (kind != PMAP_RAM && kind != PMAP_ROM)
+    if (!pmap_readable(kind))
         return NULL;
     return memory_at(m->c.memory, ma);
 }

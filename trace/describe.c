@@ -90,6 +90,10 @@ static const struct event_description descriptions[EV_COUNT] = {
                       "name",
                       {DEC("number"), HEX("arg1"), HEX("arg2"), HEX("arg3"),
                        HEX("result"), DEC("batched")}},
+    [EV_FRAME] = {"frame",
+                  'N',
+                  "cause",
+                  {HEX("gpa"), HEX("ma"), DEC("slot"), DEC("resident")}},
     [EV_STOP] = {"stop", 'Q', "reason", {DEC("status"), HEX("address")}},
 };
 

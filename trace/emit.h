@@ -190,6 +190,13 @@ static inline void trace_hypercall(struct trace *t, struct event_site at,
                 arg[1], arg[2], (uint32_t)result, batched);
 }
 
+static inline void trace_frame(struct trace *t, struct event_site at,
+                               const char *cause, uint32_t gpa, uint32_t ma,
+                               uint32_t slot, uint32_t resident)
+{
+    trace_emit6(t, EV_FRAME, at, 0, cause, gpa, ma, slot, resident, 0, 0);
+}
+
 static inline void trace_stop(struct trace *t, struct event_site at,
                               const char *reason, uint32_t status,
                               uint32_t address)

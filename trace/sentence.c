@@ -61,7 +61,7 @@ static const char *class_reason(unsigned cls)
         [FC_DIRTY] = "the VMM withheld a right to see the first use",
         [FC_TRACE] = "the VMM watches this page",
         [FC_MMIO] = "no memory is behind it, a device answers",
-        [FC_PAGED_OUT] = "the PMap had no machine frame",
+        [FC_PAGED_OUT] = "the PMap had no machine frame for it",
         [FC_SPURIOUS] = "nothing stands in the way any more",
     };
 
@@ -191,6 +191,19 @@ static int hypercall_sentence(const struct event *e, char *b, size_t n)
         e->arg[1], e->arg[2], e->arg[3], (int32_t)e->arg[4]);
 }
 
+static int frame_sentence(const struct event *e, char *b, size_t n)
+{
+    char slot[32] = "";
+
+    if (e->arg[2])
+        snprintf(slot, sizeof slot, ", swap slot %" PRIu32, e->arg[2]);
+    return snprintf(b, n,
+                    "guest frame %08" PRIX32 " %s (machine frame %08" PRIX32
+                    "%s); the VM has %" PRIu32 " machine frames now",
+                    e->arg[0], text_or(e, "changed"), e->arg[1], slot,
+                    e->arg[3]);
+}
+
 static int stop_sentence(const struct event *e, char *b, size_t n)
 {
     return snprintf(b, n, "stopped with status %" PRIu32 ": %s", e->arg[0],
@@ -206,7 +219,8 @@ static sentence_fn *const sentences[EV_COUNT] = {
     [EV_MMIO] = mmio_sentence,           [EV_UNCLAIMED] = unclaimed_sentence,
     [EV_HALT] = halt_sentence,           [EV_MODE] = mode_sentence,
     [EV_TRANSLATE] = translate_sentence, [EV_RELOCATE] = relocate_sentence,
-    [EV_HYPERCALL] = hypercall_sentence, [EV_STOP] = stop_sentence,
+    [EV_HYPERCALL] = hypercall_sentence, [EV_FRAME] = frame_sentence,
+    [EV_STOP] = stop_sentence,
 };
 
 int event_sentence(const struct event *e, char *buffer, size_t bytes)

@@ -85,6 +85,24 @@ static void add_memory(json_t *root, const struct counters *c)
         {"unsync", c->mmu_unsync},           {"flooded", c->mmu_flooded},
     };
 
+    const struct number memory[] = {
+        {"ram_bytes", c->pmap_ram * 4096},
+        {"resident", c->pmap_resident},
+        {"resident_peak", c->pmap_resident_peak},
+        {"swapped", c->pmap_swapped},
+        {"zero_fills", c->pmap_zero_fills},
+        {"swap_ins", c->pmap_swap_ins},
+        {"swap_outs", c->pmap_swap_outs},
+        {"zero_outs", c->pmap_zero_outs},
+        {"balloon", c->pmap_ballooned},
+        {"sharing", c->pmap_sharing},
+        {"shared", c->pmap_shared},
+        {"merges", c->pmap_merges},
+        {"cow_breaks", c->pmap_cow_breaks},
+        {"scanned", c->pmap_scanned},
+    };
+
+    GROUP(root, "memory", memory);
     GROUP(root, "tlb", tlb);
     GROUP(root, "walk", walk);
     GROUP(root, "shadow", shadow);

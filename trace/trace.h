@@ -83,6 +83,9 @@ enum exit_reason {
  *   RELOCATE   from to cr3                           text: cause
  *   HYPERCALL  number arg1 arg2 arg3 result batched  text: name
  *              (batched 1: an entry of a multicall)
+ *   FRAME      gpa ma slot resident                  text: cause
+ *              (slot: of the host's swap, 0: none; resident: the machine
+ *              frames that the VM has now)
  *   STOP       status address                        text: reason
  */
 enum event_kind {
@@ -103,6 +106,7 @@ enum event_kind {
     EV_TRANSLATE, /* guest code translated: a unit */
     EV_RELOCATE,  /* the VMM moved out of the guest's way */
     EV_HYPERCALL, /* a request of a paravirtual guest, done */
+    EV_FRAME,     /* a guest frame gets or loses its machine frame */
     EV_STOP,      /* the end of a run and why */
     EV_COUNT,
 };
@@ -175,6 +179,17 @@ struct counters {
     uint64_t multicall_entries;
     uint64_t mmu_updates; /* entries of mmu_update */
     uint64_t upcalls;     /* events told to a paravirtual guest */
+    /* The PMap: first what is now, in frames. */
+    uint64_t pmap_ram;      /* of the guest's */
+    uint64_t pmap_resident; /* of the machine's that the VM has */
+    uint64_t pmap_resident_peak;
+    uint64_t pmap_swapped;   /* in the host's swap */
+    uint64_t pmap_ballooned; /* given back by the guest */
+    uint64_t pmap_sharing;   /* guest frames that share */
+    uint64_t pmap_shared;    /* the machine frames that they share */
+    uint64_t pmap_zero_fills, pmap_swap_ins, pmap_swap_outs;
+    uint64_t pmap_zero_outs; /* taken away without I/O: full of zeros */
+    uint64_t pmap_merges, pmap_cow_breaks, pmap_scanned;
     uint64_t io_reads, io_writes, mmio_accesses, unclaimed;
     uint64_t code_pages, code_rewritten, intercepts; /* the machine's own */
     /* The translator (bt). Units are made one by one, instructions and bytes

@@ -122,12 +122,9 @@ static void place(struct monitor *mon, uint32_t index,
 static bool in_memory(struct monitor *mon, const struct paging_walk *walk)
 {
     ma_t ma;
-    enum pmap_kind kind = pmap_lookup(mon->config.pmap, walk_gpa(walk), &ma);
 
-    if (kind == PMAP_PAGED_OUT &&
-        pmap_page_in(mon->config.pmap, walk_gpa(walk)))
-        kind = pmap_lookup(mon->config.pmap, walk_gpa(walk), &ma);
-    return kind == PMAP_RAM || kind == PMAP_ROM;
+    return pmap_readable(
+        pmap_hold(mon->config.pmap, walk_gpa(walk), false, &ma));
 }
 
 uint32_t bt_page_fetch(struct monitor *mon, uint32_t linear, bool real,
@@ -162,7 +159,7 @@ uint8_t *bt_page_bytes(struct monitor *mon, uint32_t page)
     ma_t ma;
     gpa_t gpa = GPA((uint64_t)bt_of(mon)->pages[page].gfn << PAGE_SHIFT);
 
-    pmap_lookup(mon->config.pmap, gpa, &ma);
+    pmap_hold(mon->config.pmap, gpa, false, &ma);
     return memory_at(machine_memory(mon->machine), ma);
 }
 
@@ -219,15 +216,11 @@ static bool unchanged(struct monitor *mon, gpa_t gpa, uint64_t was)
 {
     const uint64_t meaning =
         ~(uint64_t)PAGE_MASK | PTE_P | PTE_U | PTE_G | PTE_PS | PTE_A;
-    const struct memory *memory = machine_memory(mon->machine);
-    uint64_t now;
-    ma_t ma;
+    uint64_t now = 0;
 
-    if (pmap_lookup(mon->config.pmap, gpa, &ma) != PMAP_RAM)
-        return false;
-    now = mon->v.cr4 & CR4_PAE ? memory_read64(memory, ma)
-                               : memory_read32(memory, ma);
-    return ((now ^ was) & meaning) == 0;
+    return pmap_read(mon->config.pmap, gpa, &now,
+                     mon->v.cr4 & CR4_PAE ? sizeof now : sizeof(uint32_t)) &&
+           ((now ^ was) & meaning) == 0;
 }
 
 /* Where the directory has the entry of a page. False: there is no directory. */

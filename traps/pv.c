@@ -43,6 +43,7 @@ static void enter(struct monitor *mon)
     pv_flat_segments(mon);
     if (pv_read(mon, mon->v.gpr[GPR_ESI], &start, sizeof start))
         pv->s.shared_gpa = start.shared_info_gpa;
+    pmap_pin(mon->config.pmap, GPA(pv->s.shared_gpa));
     pv_refresh_flag(mon);
 }
 

@@ -20,7 +20,7 @@ bool pv_is_memory(const struct monitor *mon, uint32_t gpa)
 {
     ma_t ma;
 
-    return pmap_lookup(mon->config.pmap, GPA(gpa), &ma) == PMAP_RAM;
+    return pmap_writable(pmap_lookup(mon->config.pmap, GPA(gpa), &ma));
 }
 
 /* The guest-physical address behind a linear one, for bytes inside a page. */
@@ -65,7 +65,7 @@ bool pv_write_gpa(struct monitor *mon, uint32_t gpa, const void *data,
 {
     ma_t ma;
 
-    if (pmap_lookup(mon->config.pmap, GPA(gpa), &ma) != PMAP_RAM)
+    if (pmap_hold(mon->config.pmap, GPA(gpa), true, &ma) != PMAP_RAM)
         return false;
     memcpy(memory_at(machine_memory(mon->machine), ma), data, bytes);
     machine_memory_written(mon->machine, ma, bytes);

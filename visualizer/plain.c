@@ -139,7 +139,7 @@ static void tell_translation(const struct inspection *in, FILE *out)
         fprintf(out, "The guest-physical address is %08llX.\n",
                 (unsigned long long)v->walk.address);
     if (in->mmu && strcmp(in->mmu, "-") != 0) {
-        if (v->pmap == PMAP_RAM || v->pmap == PMAP_ROM)
+        if (pmap_readable(v->pmap))
             fprintf(out, "The machine address is %08llX.\n",
                     (unsigned long long)v->ma.v);
         tell_entries(out, "The VMM's", v->own_format, &v->own);

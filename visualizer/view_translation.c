@@ -81,6 +81,7 @@ static const char *pmap_text(enum pmap_kind kind)
         [PMAP_RAM] = "RAM",
         [PMAP_ROM] = "ROM",
         [PMAP_PAGED_OUT] = "paged out",
+        [PMAP_SHARED] = "RAM, shared",
     };
     return (unsigned)kind < 4 ? text[kind] : "?";
 }
@@ -107,7 +108,7 @@ static void draw_guest_result(struct canvas *c, struct rect r, int row,
                   "PMap frame %05llX -> %s%s",
                   (unsigned long long)(v->walk.address >> PAGE_SHIFT),
                   pmap_text(v->pmap), v->traced ? ", traced" : "");
-    if (v->pmap == PMAP_RAM || v->pmap == PMAP_ROM)
+    if (pmap_readable(v->pmap))
         canvas_printf(c, r.row + row + 2, column, width, STYLE_TEXT,
                       "MA   %08llX", (unsigned long long)v->ma.v);
 }
@@ -219,6 +220,8 @@ static struct answer pmap_answer(const struct inspection *in)
         return (struct answer){"yes, ROM", 0};
     if (v->pmap == PMAP_NONE)
         return (struct answer){"NO -> M mmio: the access is emulated", 'M'};
+    if (v->pmap == PMAP_SHARED && (in->access & ACC_WRITE))
+        return (struct answer){"shared -> P paged_out: the VMM copies it", 'P'};
     if (v->pmap == PMAP_PAGED_OUT)
         return (struct answer){"NO -> P paged_out: the VMM finds a frame", 'P'};
     return a;

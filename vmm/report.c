@@ -97,6 +97,26 @@ static void report_lost(struct vm *vm)
                place(vm, a->if_off_eip, first, sizeof first));
 }
 
+static void report_no_memory(struct vm *vm)
+{
+    const struct counters *c = &vm->trace.count;
+    struct cpu_state s;
+    char where[96];
+
+    vm_guest_state(vm, &s);
+    vm_say(vm, "out of machine memory at %s, cycle %llu: %s",
+           place(vm, s.eip, where, sizeof where),
+           (unsigned long long)vm_cycles(vm), pmap_trouble(vm->pmap));
+    vm_say(vm,
+           "  the guest has %llu KiB: %llu KiB in the machine, %llu KiB in "
+           "the swap, %llu KiB in the balloon; more --machine-memory or "
+           "--swap-limit helps",
+           (unsigned long long)c->pmap_ram * 4,
+           (unsigned long long)c->pmap_resident * 4,
+           (unsigned long long)c->pmap_swapped * 4,
+           (unsigned long long)c->pmap_ballooned * 4);
+}
+
 static void report_dead(struct vm *vm)
 {
     struct cpu_state s;
@@ -113,6 +133,7 @@ void vm_write_report(struct vm *vm)
     switch (vm->stop) {
     case VM_TRIPLE_FAULT: report_triple_fault(vm); break;
     case VM_DEAD: report_dead(vm); break;
+    case VM_NO_MEMORY: report_no_memory(vm); break;
     case VM_UNSUPPORTED: vm_say(vm, "%s", monitor_message(vm->monitor)); break;
     case VM_INTERNAL:
         vm_say(vm, "internal error: %s",

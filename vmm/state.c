@@ -167,7 +167,7 @@ struct vm_saved {
     void *part[PARTS];
     size_t bytes[PARTS];
     struct counters count;
-    uint64_t seq, next_input;
+    uint64_t seq, next_input, next_scan;
     bool waiting_input;
     enum vm_stop stop;
     int status;
@@ -230,6 +230,7 @@ struct vm_saved *vm_save(struct vm *vm)
     saved->seq = vm->trace.seq;
     saved->next_input = vm->next_input;
     saved->waiting_input = vm->waiting_input;
+    saved->next_scan = vm->next_scan;
     saved->stop = vm->stop;
     saved->status = vm->status;
     return saved;
@@ -245,6 +246,7 @@ bool vm_restore(struct vm *vm, const struct vm_saved *saved)
     vm->trace.seq = saved->seq;
     vm->next_input = saved->next_input;
     vm->waiting_input = saved->waiting_input;
+    vm->next_scan = saved->next_scan;
     vm->stop = saved->stop;
     vm->status = saved->status;
     free(vm->report);

@@ -18,8 +18,7 @@ enum {
     STATUS_USAGE = 2,
     STATUS_TRIPLE_FAULT = 4,
     STATUS_INTERNAL = 70,
-    INPUT_GAP = 50000,    /* cycles between two bytes of serial input */
-    VMM_EXTRA = 32 << 20, /* machine memory for the VMM's own tables */
+    INPUT_GAP = 50000, /* cycles between two bytes of serial input */
     MEMORY_MIN = 1 << 20,
 };
 #define MEMORY_MAX (3ull << 30)
@@ -73,6 +72,8 @@ static void set_deadline(struct vm *vm)
 
     if (vm->waiting_input && vm->next_input < at)
         at = vm->next_input;
+    if (vm->next_scan < at)
+        at = vm->next_scan;
     if (vm->limit && vm->limit->cycles && vm->limit->cycles < at)
         at = vm->limit->cycles;
     machine_set_deadline(vm->machine, at);
@@ -166,6 +167,7 @@ void vm_tick(struct vm *vm)
 {
     bus_run_timers(pc_bus(vm->pc));
     serial_input(vm);
+    vm_scan_memory(vm);
     if (vm->limit && vm->limit->cycles &&
         machine_now(vm->machine) >= vm->limit->cycles)
         machine_stop(vm->machine);
@@ -317,9 +319,7 @@ static bool create_machine(struct vm *vm, char **error)
     };
 
     if (vm->config.cpu != CPU_BARE) {
-        config.memory_bytes +=
-            VMM_EXTRA +
-            ((vm->config.table_limit_bytes + PAGE_MASK) & ~(uint64_t)PAGE_MASK);
+        config.memory_bytes = vm_machine_bytes(&vm->config);
         vm->monitor = monitor_new(&config.client, error);
         if (!vm->monitor)
             return false;
@@ -351,22 +351,11 @@ static void monitor_stops(void *ctx, enum monitor_stop why)
     }
 }
 
-/* Memory and the monitor, for every technique but bare. */
+/* For every technique but bare. */
 static bool create_monitor(struct vm *vm, char **error)
 {
-    const struct memory *memory = machine_memory(vm->machine);
     struct monitor_config config;
 
-    /* Frame 0 stays out: a wild zero must not look like a frame. */
-    vm->frames =
-        frames_create(memory, MA(PAGE_BYTES), memory->bytes - PAGE_BYTES);
-    vm->pmap = vm->frames ? pmap_create(memory, vm->frames) : NULL;
-    if (!vm->pmap ||
-        !pmap_add(vm->pmap, GPA(0), vm->config.memory_bytes, PMAP_RAM)) {
-        if (asprintf(error, "no memory for the guest") < 0)
-            *error = NULL;
-        return false;
-    }
     config = (struct monitor_config){
         .machine = vm->machine,
         .trace = &vm->trace,
@@ -453,6 +442,20 @@ static bool check_kind(const struct vm *vm, char **error)
     return false;
 }
 
+/* For want of machine memory, maybe: then that is what to say. */
+static bool loading_failed(const struct vm *vm, char **error)
+{
+    char *trouble = NULL;
+
+    if (vm->stop == VM_NO_MEMORY &&
+        asprintf(&trouble, "the guest cannot be loaded: %s",
+                 pmap_trouble(vm->pmap)) >= 0) {
+        free(*error);
+        *error = trouble;
+    }
+    return false;
+}
+
 static bool load(struct vm *vm, char **error)
 {
     struct load_memory memory = {load_write, vm, vm->config.memory_bytes};
@@ -468,7 +471,7 @@ static bool load(struct vm *vm, char **error)
         return false;
     }
     if (!load_guest(&request, &memory, &vm->image, error))
-        return false;
+        return loading_failed(vm, error);
     vm->symbols = symbols_load(vm->config.kernel);
     if (vm->monitor) {
         if (vm->config.cpu == CPU_BT_STATIC)
@@ -489,6 +492,7 @@ struct vm *vm_create(const struct vm_config *config, char **error, int *status)
     if (!vm)
         return NULL;
     vm->config = *config;
+    vm->next_scan = DEVICE_NEVER;
     trace_init(&vm->trace, NULL);
     if (config->memory_bytes < MEMORY_MIN ||
         config->memory_bytes > MEMORY_MAX ||
@@ -499,6 +503,8 @@ struct vm *vm_create(const struct vm_config *config, char **error, int *status)
         goto fail;
     }
     if (!create_machine(vm, error))
+        goto fail;
+    if (vm->monitor && !vm_create_memory(vm, error, status))
         goto fail;
     *status = STATUS_USAGE; /* from here on: files that cannot be used */
     if (!create_platform(vm, error))
@@ -520,8 +526,7 @@ void vm_destroy(struct vm *vm)
     if (!vm)
         return;
     monitor_destroy(vm->monitor);
-    pmap_destroy(vm->pmap);
-    frames_destroy(vm->frames);
+    vm_destroy_memory(vm);
     pc_destroy(vm->pc);
     symbols_free(vm->symbols);
     machine_destroy(vm->machine);
@@ -552,6 +557,8 @@ static void idle(struct vm *vm)
         vm_finish(vm, VM_DEAD, STATUS_TRIPLE_FAULT);
         return;
     }
+    if (vm->next_scan < at)
+        at = vm->next_scan;
     if (vm->config.idle && at > now)
         vm->config.idle(vm->config.ctx, at - now);
     machine_skip_to(vm->machine, at);

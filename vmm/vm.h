@@ -35,6 +35,9 @@ int cpu_technique_find(const char *name);
 /* The monitor's part; NULL: bare. */
 const struct technique *cpu_technique_monitor(enum cpu_technique t);
 
+/* The least machine memory that every guest can make progress with. */
+enum { VM_MACHINE_BYTES_LEAST = PMAP_FRAMES_LEAST * PAGE_BYTES };
+
 /* A file in the host's memory. */
 struct blob {
     const void *data;
@@ -51,6 +54,13 @@ struct vm_config {
     uint64_t table_limit_bytes; /* VMM table memory; 0: default */
     unsigned mmu_without;   /* enum mmu_optimization: the ones switched off */
     unsigned nested_levels; /* of nested tables: 2 to 4; 0: 4 */
+    /* Not on bare. Machine memory that the guest's may take (0: as much as it
+     * has), and the host's swap for the rest: a file (NULL: an unnamed one) and
+     * its size (0: room for all of the guest's memory). */
+    uint64_t machine_bytes;
+    const char *swap_path;
+    uint64_t swap_bytes;
+    unsigned share; /* frames looked at in a ms to be shared; 0: none */
     /* The translator (bt): what is switched off (bits of 1 << enum bt_option),
      * and its limits; 0: the usual ones. */
     unsigned bt_without;
@@ -82,6 +92,8 @@ enum vm_stop {
     VM_RESET,
     VM_TRIPLE_FAULT,
     VM_DEAD,        /* halted with interrupts off: nothing can wake it */
+    VM_NO_MEMORY,   /* what the guest needs does not fit into its machine
+                       memory and its swap */
     VM_UNSUPPORTED, /* the guest needs what this technique cannot do */
     VM_INTERNAL,    /* our own bug; report says which */
 };

@@ -29,6 +29,7 @@ struct vm {
     const struct vm_limit *limit;
     uint64_t next_input; /* COM1 takes no byte before this cycle */
     bool waiting_input;
+    uint64_t next_scan; /* for equal frames; DEVICE_NEVER: not at all */
 };
 
 /* The guest's physical memory, whoever backs it. */
@@ -42,6 +43,15 @@ void vm_say(struct vm *vm, const char *format, ...)
 
 /* Host side of the clock: timers due, serial input, the next deadline. */
 void vm_tick(struct vm *vm);
+
+/* memory.c: the guest's memory on the machine. False and *error, with a status,
+ * when it cannot be had. */
+bool vm_create_memory(struct vm *vm, char **error, int *status);
+void vm_destroy_memory(struct vm *vm);
+/* What the machine needs for the guest. */
+uint64_t vm_machine_bytes(const struct vm_config *config);
+/* Look for equal frames, if it is time to. */
+void vm_scan_memory(struct vm *vm);
 
 /* report.c: what to tell about the end of a run. */
 void vm_write_report(struct vm *vm);

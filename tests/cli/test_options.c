@@ -100,6 +100,28 @@ Test(cli_options, the_translators_switches_reach_their_place)
     refused("--bt-cache 1M", "from 64 to 3328");
 }
 
+Test(cli_options, the_guests_memory_in_the_machine)
+{
+    cr_assert(parse(""));
+    cr_assert(!o.machine_bytes && !o.swap_bytes && !o.swap_path && !o.share);
+    cr_assert(parse("--machine-memory 4 --swap f --swap-limit 512K --share"));
+    cr_assert_eq(o.machine_bytes, 4 << 20);
+    cr_assert_eq(o.swap_bytes, 512 << 10);
+    cr_assert_str_eq(o.swap_path, "f");
+    cr_assert_eq(o.share, 64);
+    cr_assert(parse("--machine-memory 258K --share=7"));
+    cr_assert_eq(o.machine_bytes, 256 << 10, "whole pages");
+    cr_assert_eq(o.share, 7);
+    refused("--machine-memory 255K", "from 256 to");
+    refused("--machine-memory 0", "from 1 to 3072");
+    refused("--machine-memory K", "is wanted");
+    refused("--cpu bare --machine-memory 4", "does not go with --cpu bare");
+    refused("--share --cpu bare", "--share does not go with --cpu bare");
+    refused("--swap f", "go with --machine-memory");
+    refused("--swap-limit 4", "go with --machine-memory");
+    refused("--share=0", "from 1 to");
+}
+
 Test(cli_options, repeatable_options_keep_their_order)
 {
     cr_assert(parse("--initrd a --initrd b --disk d1 --disk d2,bus=ide "

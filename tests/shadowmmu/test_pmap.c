@@ -151,10 +151,11 @@ Test(pmap, says_when_the_machine_is_full)
 {
     struct frames *f = frames_create(&memory, MA(0), 4 * PAGE_BYTES);
     struct pmap *p = pmap_create(&memory, f);
+    ma_t ma;
 
     cr_assert_not(pmap_add(p, GPA(0), 5 * PAGE_BYTES, PMAP_RAM));
     pmap_add(p, GPA(0x10000), PAGE_BYTES, PMAP_PAGED_OUT);
-    cr_assert_not(pmap_page_in(p, GPA(0x10000)));
+    cr_assert_eq(pmap_hold(p, GPA(0x10000), false, &ma), PMAP_PAGED_OUT);
     pmap_destroy(p);
     frames_destroy(f);
 }

@@ -321,6 +321,7 @@ static inline void program_run(const struct mmu_technique *t, uint64_t seed,
     program_start(w);
     for (unsigned i = 0; i < steps; i++) {
         program_step(&p);
+        pmap_scan(w->pmap, world_scarce.share ? 32 : 0);
         if (program_repair(w))
             program_flush(&p);
         assert_audit(w);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "shadowmmu/mmu.h"
+#include "shadowmmu/swap.h"
 
 enum {
     MACHINE_BYTES = 16 << 20,
@@ -39,6 +40,14 @@ struct fake_tlb_entry {
     bool valid;
     uint32_t page, ma, rights;
 };
+
+/* For worlds made from now on: machine frames that the guest may have (0: as
+ * many as it has), and whether equal pages share one. */
+struct world_scarcity {
+    uint64_t frames;
+    bool share;
+};
+static struct world_scarcity world_scarce;
 
 struct world {
     struct memory memory;
@@ -141,6 +150,8 @@ static inline bool fake_walk(struct world *w, uint32_t linear, unsigned access,
     *error = fake_error(access, true);
     if (!rights_allow(pde & pte, access))
         return false;
+    if (!(pte & PTE_A))
+        memory_write32(&w->memory, at, pte | PTE_A);
     *ma = (pte & PTE_FRAME) | (linear & PAGE_MASK);
     if (world_random(w, 4)) {
         *e = (struct fake_tlb_entry){true, linear >> 12, pte & PTE_FRAME,
@@ -328,6 +339,20 @@ static inline void assert_audit(struct world *w)
     cr_assert_eq(mmu_audit(w->mmu, line, sizeof line), 0, "%s", line);
 }
 
+/* A shared machine frame stands for several guest frames: for the right one
+ * too? */
+static inline void world_name_shared(const struct world *w,
+                                     struct outcome_of *got,
+                                     struct outcome_of want, uint32_t ma)
+{
+    ma_t frame = MA(0);
+
+    if (got->what == OUTCOME_OK && want.what == OUTCOME_OK &&
+        pmap_lookup(w->pmap, GPA(want.gpa), &frame) == PMAP_SHARED &&
+        frame.v == ma)
+        got->gpa = want.gpa;
+}
+
 /* One instruction's access of an aligned word, on both machines. */
 static inline struct outcome_of world_access(struct world *w, uint32_t linear,
                                              unsigned access, uint32_t value)
@@ -339,6 +364,7 @@ static inline struct outcome_of world_access(struct world *w, uint32_t linear,
     w->eip += 4;
     got = world_translate(w, linear, access, &ma, &step);
     want = reference_access(w, linear, access, true);
+    world_name_shared(w, &got, want, ma);
     assert_same(w, got, want, linear, access);
     if (got.what == OUTCOME_OK && (access & ACC_WRITE)) {
         memory_write32(&w->memory, MA(ma), value);
@@ -386,6 +412,20 @@ static inline void world_watched(void *ctx, gpa_t gpa, uint32_t bytes)
     w->watched_bytes = bytes;
 }
 
+static inline void world_overcommit(struct world *w)
+{
+    char *error = NULL;
+    struct swap *swap;
+
+    if (world_scarce.share)
+        cr_assert(pmap_scan_start(w->pmap));
+    if (!world_scarce.frames)
+        return;
+    swap = swap_open(NULL, GUEST_BYTES / PAGE_BYTES, &error);
+    cr_assert_not_null(swap, "%s", error ? error : "");
+    pmap_overcommit(w->pmap, world_scarce.frames, swap);
+}
+
 /* without: the optimizations switched off. */
 static inline struct world *world_create(const struct mmu_technique *t,
                                          uint64_t limit, uint64_t seed,
@@ -401,7 +441,9 @@ static inline struct world *world_create(const struct mmu_technique *t,
     w->frames = frames_create(&w->memory, MA(RESERVED_BYTES),
                               MACHINE_BYTES - RESERVED_BYTES);
     w->pmap = pmap_create(&w->memory, w->frames);
-    cr_assert(pmap_add(w->pmap, GPA(0), RAM_BYTES, PMAP_RAM));
+    world_overcommit(w);
+    cr_assert(pmap_add(w->pmap, GPA(0), RAM_BYTES,
+                       world_scarce.frames ? PMAP_PAGED_OUT : PMAP_RAM));
     cr_assert(pmap_add(w->pmap, GPA(ROM_AT), ROM_BYTES, PMAP_ROM));
     cr_assert(pmap_add(w->pmap, GPA(OUT_AT), OUT_BYTES, PMAP_PAGED_OUT));
     trace_init(&w->trace, NULL);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* vmm/memory.c - the guest's memory on the machine.
+ *
+ * Without limits every guest frame gets its machine frame at the start. With
+ * --machine-memory a frame gets one when it is used, and the rest of what the
+ * guest believes to have is in the host's swap.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "shadowmmu/swap.h"
+#include "vmm/vm_priv.h"
+
+enum {
+    STATUS_USAGE = 2,
+    VMM_EXTRA = 32 << 20,  /* machine memory for the VMM's own tables */
+    SCAN_PERIOD = 1000000, /* cycles: a millisecond */
+};
+
+static uint64_t guest_share(const struct vm_config *c)
+{
+    return c->machine_bytes && c->machine_bytes < c->memory_bytes
+               ? c->machine_bytes
+               : c->memory_bytes;
+}
+
+uint64_t vm_machine_bytes(const struct vm_config *config)
+{
+    uint64_t tables = config->table_limit_bytes + PAGE_MASK;
+
+    return guest_share(config) + VMM_EXTRA + (tables & ~(uint64_t)PAGE_MASK);
+}
+
+/* The PMap needs a frame and has none. */
+static void failed(void *ctx)
+{
+    vm_finish(ctx, VM_NO_MEMORY, STATUS_USAGE);
+}
+
+static bool start_overcommit(struct vm *vm, char **error)
+{
+    const struct vm_config *c = &vm->config;
+    uint64_t bytes = c->swap_bytes ? c->swap_bytes : c->memory_bytes;
+    struct swap *swap;
+
+    if (c->machine_bytes < VM_MACHINE_BYTES_LEAST) {
+        if (asprintf(error, "machine memory must be %d KiB or more",
+                     VM_MACHINE_BYTES_LEAST >> 10) < 0)
+            *error = NULL;
+        return false;
+    }
+    swap = swap_open(c->swap_path, (uint32_t)(bytes >> PAGE_SHIFT), error);
+    if (!swap)
+        return false;
+    pmap_overcommit(vm->pmap, guest_share(c) >> PAGE_SHIFT, swap);
+    return true;
+}
+
+bool vm_create_memory(struct vm *vm, char **error, int *status)
+{
+    const struct memory *memory = machine_memory(vm->machine);
+    const struct vm_config *c = &vm->config;
+
+    /* Frame 0 stays out: a wild zero must not look like a frame. */
+    vm->frames =
+        frames_create(memory, MA(PAGE_BYTES), memory->bytes - PAGE_BYTES);
+    vm->pmap = vm->frames ? pmap_create(memory, vm->frames) : NULL;
+    if (vm->pmap && c->machine_bytes && !start_overcommit(vm, error)) {
+        *status = STATUS_USAGE;
+        return false;
+    }
+    if (!vm->pmap || (c->share && !pmap_scan_start(vm->pmap)) ||
+        !pmap_add(vm->pmap, GPA(0), c->memory_bytes,
+                  c->machine_bytes ? PMAP_PAGED_OUT : PMAP_RAM)) {
+        if (asprintf(error, "no memory for the guest") < 0)
+            *error = NULL;
+        return false;
+    }
+    pmap_set_failed(vm->pmap, failed, vm);
+    if (c->share)
+        vm->next_scan = SCAN_PERIOD;
+    return true;
+}
+
+void vm_destroy_memory(struct vm *vm)
+{
+    pmap_destroy(vm->pmap);
+    frames_destroy(vm->frames);
+}
+
+void vm_scan_memory(struct vm *vm)
+{
+    if (machine_now(vm->machine) < vm->next_scan)
+        return;
+    pmap_scan(vm->pmap, vm->config.share);
+    vm->next_scan += SCAN_PERIOD;
+}
