@@ -2,8 +2,8 @@
 #include "cli/options.h"
 
 #include "cli/cli.h"
-#include "cpu/ept.h"
 #include "cli/options_memory.h"
+#include "cpu/ept.h"
 #include "traps/bt.h"
 
 #include <errno.h>
