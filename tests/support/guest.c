@@ -20,26 +20,15 @@ const struct way ways[WAYS] = {
     [WAY_PV_SHADOW] = {CPU_PV, &mmu_shadow, "pv, shadow"},
     [WAY_HVM_TLB] = {CPU_HVM, &mmu_tlb_emulation, "hvm, tlb"},
     [WAY_HVM_SHADOW] = {CPU_HVM, &mmu_shadow, "hvm, shadow"},
+    [WAY_HVM_NESTED] = {CPU_HVM, &mmu_nested, "hvm, nested"},
 };
 
-bool registered_way(unsigned number, struct way *way)
+bool guest_way(unsigned number, struct way *way)
 {
-    static const struct mmu_technique *const mmus[] = {&mmu_tlb_emulation,
-                                                       &mmu_shadow};
-    static const char *const mmu_names[] = {"tlb", "shadow"};
-    static char name[40];
-
-    for (int cpu = CPU_BARE + 1; cpu < CPU_TECHNIQUES; cpu++) {
-        const char *technique = cpu_technique_name((enum cpu_technique)cpu);
-
-        if (strcmp(technique, "pv") == 0)
+    for (unsigned i = 0; i < WAYS; i++) {
+        if (ways[i].cpu == CPU_BARE || ways[i].cpu == CPU_PV || number--)
             continue;
-        if (number >= 2) {
-            number -= 2;
-            continue;
-        }
-        snprintf(name, sizeof name, "%s, %s", technique, mmu_names[number]);
-        *way = (struct way){(enum cpu_technique)cpu, mmus[number], name};
+        *way = ways[i];
         return true;
     }
     return false;

@@ -29,14 +29,13 @@ enum {
     WAY_PV_SHADOW,
     WAY_HVM_TLB,
     WAY_HVM_SHADOW,
+    WAY_HVM_NESTED,
     WAYS
 };
 extern const struct way ways[WAYS];
 
-/* Every registered CPU technique that runs unmodified guests, with each memory
- * technique it works with, by number; false: no more. Its name is good until
- * the next call. */
-bool registered_way(unsigned number, struct way *way);
+/* The ways that run unmodified guests in a VM, by number; false: no more. */
+bool guest_way(unsigned number, struct way *way);
 
 /* A hash of what was seen from some moment on. */
 struct seen {

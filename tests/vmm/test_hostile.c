@@ -217,9 +217,9 @@ static void everywhere(struct image *im, const struct program *p,
 
     run_program(im, p, variant, &ways[WAY_BARE], &bare);
     check(p, variant, &ways[WAY_BARE], &bare, &bare);
-    while (registered_way(count, &way))
+    while (guest_way(count, &way))
         count++;
-    for (unsigned i = 0; registered_way(i, &way); i++) {
+    for (unsigned i = 0; guest_way(i, &way); i++) {
         if (!all && p->variants >= MANY_VARIANTS && i != variant % count)
             continue;
         run_program(im, p, variant, &way, &other);

@@ -340,7 +340,7 @@ static void compare_all(const struct batch *all)
     enum cpu_technique chosen = CPU_BARE;
     struct way way;
 
-    for (unsigned i = 0; registered_way(i, &way); i++) {
+    for (unsigned i = 0; guest_way(i, &way); i++) {
         if (!wanted(&way))
             continue;
         if (way.cpu != chosen) {

@@ -72,8 +72,9 @@ boot bt-shadow --cpu bt --mmu shadow
 boot bt-tlb --cpu bt --mmu tlb
 boot hvm-shadow --cpu hvm --mmu shadow
 boot hvm-tlb --cpu hvm --mmu tlb
+boot hvm-nested --cpu hvm --mmu nested
 
-for name in shadow tlb bt-shadow bt-tlb hvm-shadow hvm-tlb; do
+for name in shadow tlb bt-shadow bt-tlb hvm-shadow hvm-tlb hvm-nested; do
     if ! diff -u "$work/bare.shell" "$work/$name.shell"; then
         echo "$name: the console differs from the bare machine's"
         exit 1

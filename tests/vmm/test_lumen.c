@@ -86,9 +86,9 @@ Test(lumen, under_dynamic_translation)
 
 Test(lumen, with_hardware_support)
 {
-    compare("lumen", "test", WAY_HVM_TLB, WAY_HVM_SHADOW, NULL);
-    compare("lumen", "test pse pge", WAY_HVM_TLB, WAY_HVM_SHADOW, NULL);
-    compare("lumen", "test", WAY_HVM_TLB, WAY_HVM_SHADOW, limit_least);
+    compare("lumen", "test", WAY_HVM_TLB, WAY_HVM_NESTED, NULL);
+    compare("lumen", "test pse pge", WAY_HVM_TLB, WAY_HVM_NESTED, NULL);
+    compare("lumen", "test", WAY_HVM_TLB, WAY_HVM_NESTED, limit_least);
 }
 
 Test(lumen, trap_port_under_every_technique)
@@ -184,7 +184,7 @@ Test(lumen, hardware_support_keeps_the_clock)
         guest_open(&bare, &ways[WAY_BARE], kernel, programs[p],
                    MEMORY_MIB * MIB, NULL);
         guest_run(&bare, CYCLES);
-        for (unsigned i = WAY_HVM_TLB; i <= WAY_HVM_SHADOW; i++) {
+        for (unsigned i = WAY_HVM_TLB; i <= WAY_HVM_NESTED; i++) {
             guest_open(&g, &ways[i], kernel, programs[p], MEMORY_MIB * MIB,
                        NULL);
             guest_run(&g, CYCLES);

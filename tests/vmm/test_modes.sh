@@ -33,4 +33,7 @@ for mmu in tlb shadow; do
     done
     diff -u "$work/bare.cycles" "$work/hvm-$mmu.cycles"
 done
+run hvm-nested --cpu hvm --mmu nested
+diff -u "$work/bare.out" "$work/hvm-nested.out"
+diff -u "$work/bare.cycles" "$work/hvm-nested.cycles"
 echo "through all modes on bare, trap, bt and hvm"

@@ -26,6 +26,7 @@ static const struct run {
     {WAY_PV_SHADOW, "lumen-pv"},
     {WAY_HVM_TLB, "lumen"},
     {WAY_HVM_SHADOW, "lumen"},
+    {WAY_HVM_NESTED, "lumen"},
 };
 enum { RUNS = sizeof runs / sizeof *runs };
 
