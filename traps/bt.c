@@ -449,11 +449,8 @@ void bt_configure(struct monitor *mon, const struct bt_config *config)
 
 static void enter(struct monitor *mon)
 {
-    for (unsigned i = 0; i < 64; i++) {
-        uint8_t low = (uint8_t)(4 * i);
-
-        bt_set_word(mon, BT_PAGE_STATE, STATE_RPL / 4 + low / 4, 0x00010100);
-    }
+    for (unsigned i = 0; i < 64; i++)
+        bt_set_word(mon, BT_PAGE_STATE, STATE_RPL + i, 0x00010100);
     bt_cache_flush(mon);
 }
 
