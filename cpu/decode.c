@@ -143,6 +143,8 @@ static enum insn_id refine_one_byte(const ZydisDecodedInstruction *z,
     case 0x8E: return INSN_MOV_TO_SEG;
     case 0x9A: return INSN_CALL_FAR;
     case 0xEA: return INSN_JMP_FAR;
+    case 0xE0:
+    case 0xE1: return INSN_LOOPCC;
     case 0xCA:
     case 0xCB: return INSN_RET_FAR;
     case 0xFF:
@@ -231,9 +233,11 @@ static enum insn_flow flow_of(const ZydisDecodedInstruction *z, enum insn_id id)
     default: break;
     }
     if (z->mnemonic == ZYDIS_MNEMONIC_UD0 ||
-        z->mnemonic == ZYDIS_MNEMONIC_UD1 || z->mnemonic == ZYDIS_MNEMONIC_UD2)
+        z->mnemonic == ZYDIS_MNEMONIC_UD1 ||
+        z->mnemonic == ZYDIS_MNEMONIC_UD2 ||
+        z->mnemonic == ZYDIS_MNEMONIC_XBEGIN) /* this model has no RTM */
         return FLOW_UNDEFINED;
-    return relative ? FLOW_BRANCH : FLOW_NEXT; /* Jcc, LOOP, JECXZ, XBEGIN */
+    return relative ? FLOW_BRANCH : FLOW_NEXT; /* Jcc, LOOP, JECXZ */
 }
 
 static uint8_t override_of(const ZydisDecodedInstruction *z)
@@ -341,6 +345,8 @@ static void fill_insn(const ZydisDecodedInstruction *z, struct insn *out)
         (z->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE)) != 0;
     out->repne = (z->attributes & ZYDIS_ATTRIB_HAS_REPNE) != 0;
     out->lock = (z->attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0;
+    out->memory =
+        (z->attributes & ZYDIS_ATTRIB_HAS_MODRM) != 0 && z->raw.modrm.mod != 3;
     out->is_branch = out->flow != FLOW_NEXT && out->flow != FLOW_STOP &&
                      out->flow != FLOW_UNDEFINED;
     out->ends_block = out->flow != FLOW_NEXT;

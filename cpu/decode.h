@@ -140,6 +140,7 @@ enum insn_class {
     X(POP, "pop", NONE)                                                        \
     X(SETCC, "setcc", NONE)                                                    \
     X(CMOVCC, "cmovcc", NONE)                                                  \
+    X(LOOPCC, "loopcc", NONE)                                                  \
     X(ROL, "rol", NONE)                                                        \
     X(ROR, "ror", NONE)                                                        \
     X(RCL, "rcl", NONE)                                                        \
@@ -216,8 +217,9 @@ struct insn {
     uint8_t operand_size; /* effective: 1 2 4 */
     uint8_t address_size; /* effective: 2 4 */
     uint8_t segment;      /* override prefix: enum seg_reg or REG_NONE */
-    uint8_t condition;    /* Jcc SETcc CMOVcc: low four opcode bits */
+    uint8_t condition;    /* Jcc SETcc CMOVcc LOOPcc: low four opcode bits */
     bool rep, repne, lock;
+    bool memory;     /* its ModRM names memory */
     bool is_branch;  /* changes EIP other than to the next */
     bool ends_block; /* nothing after it belongs to its basic block */
     uint8_t operands;

@@ -123,6 +123,7 @@ static const struct row table[INSN_COUNT] = {
     [INSN_POP] = {emu_pop_op, 0, "SDM 2, POP"},
     [INSN_SETCC] = {emu_setcc, 0, "SDM 2, SETcc"},
     [INSN_CMOVCC] = {emu_cmovcc, 0, "SDM 2, CMOVcc"},
+    [INSN_LOOPCC] = {emu_loopcc, 0, "SDM 2, LOOP/LOOPcc"},
     [INSN_ROL] = {emu_shift, 0, "SDM 2, RCL/RCR/ROL/ROR"},
     [INSN_ROR] = {emu_shift, 0, "SDM 2, RCL/RCR/ROL/ROR"},
     [INSN_RCL] = {emu_shift, 0, "SDM 2, RCL/RCR/ROL/ROR"},

@@ -130,6 +130,22 @@ void emu_cmovcc(struct emu_run *r)
         emu_store(r, 0, value);
 }
 
+void emu_loopcc(struct emu_run *r)
+{
+    bool equal = (r->s.eflags & EFL_ZF) != 0;
+    uint32_t mask = emu_mask(r->in->address_size);
+    uint32_t *ecx = &r->s.gpr[GPR_ECX];
+    uint32_t count = (*ecx - 1) & mask;
+
+    *ecx = (*ecx & ~mask) | count;
+    if (count == 0 || equal != (r->in->condition & 1))
+        return;
+    r->s.eip = decode_target(r->in, r->s.eip);
+    r->jumped = true;
+    if (!arch_segment_holds(&r->s.seg[SEG_CS], r->s.eip, 1))
+        emu_raise(r, VEC_GP, 0);
+}
+
 /* ---- Arithmetic --------------------------------------------------------- */
 
 void emu_arith(struct emu_run *r)

@@ -94,6 +94,6 @@ emu_handler emu_in, emu_out, emu_string;
 emu_handler emu_mov, emu_movzx, emu_movsx, emu_xchg, emu_arith, emu_test;
 emu_handler emu_inc_dec, emu_not, emu_neg, emu_bit_test, emu_xadd, emu_cmpxchg;
 emu_handler emu_cmpxchg8b, emu_push_op, emu_pop_op, emu_setcc, emu_cmovcc;
-emu_handler emu_shift;
+emu_handler emu_shift, emu_loopcc;
 
 #endif

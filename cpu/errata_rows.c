@@ -87,6 +87,18 @@ static bool no_instruction_pointer(struct probe *p)
     return fip == 0;
 }
 
+/* The code has set AF alone of the arithmetic flags. */
+static bool flags_are_lost(struct probe *p)
+{
+    return (engine_eflags(&p->engine) & EFL_ARITH) != EFL_AF;
+}
+
+/* RET 8000 below it. */
+static bool releases_less(struct probe *p)
+{
+    return reg(p, GPR_ESP) != STACK_AT + 0x8000;
+}
+
 static bool over_the_limit(struct probe *p)
 {
     p->engine.live.seg[SEG_DS].limit = DATA_AT - 1;
@@ -141,6 +153,28 @@ const struct errata_test errata_tests[] = {
      .departs = second_is_double,
      .bytes = 1,
      .code = {0xF4}},
+    {.if_present = ERRATUM_PRESENT_CURED,
+     .name = "SETcc, RCL, RCR in memory, at a page fault",
+     .behaviour = "the flags are lost; unchanged",
+     .cure = "replaced",
+     .departs = flags_are_lost,
+     .bytes = 15,
+     .code = {0xB8, 0x0F, 0x00, 0x00, 0x00, 0x83, 0xC0, 0x01, 0x0F, 0x9A, 0x05,
+              0x00, 0x30, 0x12, 0x00}},
+    {.if_present = ERRATUM_PRESENT_CURED,
+     .name = "LOOPE and LOOPNE, the last time round",
+     .behaviour = "the flags are lost; unchanged",
+     .cure = "replaced",
+     .departs = flags_are_lost,
+     .bytes = 12,
+     .code = {0x41, 0xB8, 0x0F, 0x00, 0x00, 0x00, 0x83, 0xC0, 0x01, 0xE1, 0xF5,
+              0xF4}},
+    {.if_present = ERRATUM_PRESENT_OPEN,
+     .name = "RET n, 32 KiB and more",
+     .behaviour = "takes n for a negative number; releases n bytes",
+     .departs = releases_less,
+     .bytes = 8,
+     .code = {0x68, 0x08, 0x10, 0x00, 0x00, 0xC2, 0x00, 0x80}},
     {.if_present = ERRATUM_PRESENT_CURED,
      .name = "CR2",
      .behaviour = "a fill is told the page only; the whole address",
@@ -273,6 +307,12 @@ const struct errata_test errata_tests[] = {
      .departs = not_undefined,
      .bytes = 4,
      .code = {0xC5, 0xF8, 0x77, 0xF4}},
+    {.if_present = ERRATUM_PRESENT_OPEN,
+     .name = "XBEGIN",
+     .behaviour = "is accepted; #UD on this model",
+     .departs = not_undefined,
+     .bytes = 7,
+     .code = {0xC7, 0xF8, 0x00, 0x00, 0x00, 0x00, 0xF4}},
     {.if_present = ERRATUM_PRESENT_OPEN,
      .name = "segment limits",
      .behaviour = "are not checked; #GP",

@@ -10,6 +10,16 @@
 #include "cpu/machine_priv.h"
 #include "cpu/msr.h"
 
+bool machine_loses_flags(const struct insn *insn)
+{
+    switch (insn->id) {
+    case INSN_SETCC:
+    case INSN_RCL:
+    case INSN_RCR: return insn->memory;
+    default: return insn->id == INSN_LOOPCC;
+    }
+}
+
 bool intercept_wanted(const struct machine *m, const struct insn *insn,
                       bool strict)
 {
@@ -37,7 +47,7 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
     case INSN_IRET: /* enters virtual-8086 mode from CPL 3 */
         return strict || vmx_is_site(&m->vmx, insn);
     default:
-        if (vmx_is_site(&m->vmx, insn))
+        if (vmx_is_site(&m->vmx, insn) || machine_loses_flags(insn))
             return true;
         return strict && (m->watch >> insn->cls & 1) != 0 && live_cpl(m) < 3;
     }

@@ -118,6 +118,11 @@ enum machine_stop machine_run(struct machine *m);
  * first only where machine_run would have looked. */
 enum machine_stop machine_step(struct machine *m);
 
+/* Does the engine lose the flags at this instruction: SETcc, RCL and RCR in
+ * memory, where they fault; LOOPE and LOOPNE, where the count runs out? The
+ * machine executes those itself, but not in the monitor's own code. */
+bool machine_loses_flags(const struct insn *insn);
+
 /* From an exit handler: run the current instruction alone, then call
  * client.stepped, before anything else. */
 void machine_request_step(struct machine *m);

@@ -431,11 +431,12 @@ static bool adapted(struct bt *bt, uint32_t at)
     return bt_has(bt, BT_ADAPT) && t->eip == at && t->callout;
 }
 
-/* Copied, unless it keeps tripping a trace. */
+/* Copied, unless it keeps tripping a trace or the processor cannot be let. */
 static void copy(struct bt_emit *e, const struct insn *insn,
                  const uint8_t *bytes, uint32_t at, unsigned start)
 {
-    if (adapted(bt_of(e->mon), at) && emulate_knows(insn->id)) {
+    if ((adapted(bt_of(e->mon), at) && emulate_knows(insn->id)) ||
+        machine_loses_flags(insn)) {
         callout(e, CALLOUT_EMULATE, insn, bytes, at, start);
         return;
     }
@@ -466,7 +467,11 @@ bool bt_emit_insn(struct bt_emit *e, const struct insn *insn,
     switch (insn->flow) {
     case FLOW_JUMP:
     case FLOW_CALL:
-    case FLOW_BRANCH: return direct(e, insn, bytes, at, start);
+    case FLOW_BRANCH:
+        if (!machine_loses_flags(insn))
+            return direct(e, insn, bytes, at, start);
+        callout(e, CALLOUT_EMULATE, insn, bytes, at, start);
+        return false;
     case FLOW_INDIRECT:
     case FLOW_CALL_INDIRECT:
     case FLOW_RETURN:

@@ -271,6 +271,35 @@ Test(emulate_data, setcc_and_its_negation)
     cr_assert_eq(get32(HERE), 0x5500);
 }
 
+Test(emulate_data, loopcc_counts_and_asks_zf)
+{
+    static const struct {
+        uint32_t ecx;
+        bool zf, loope, loops;
+    } cases[] = {{2, true, true, true},   {2, false, true, false},
+                 {2, false, false, true}, {2, true, false, false},
+                 {1, true, true, false},  {0, true, true, true}};
+
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        emu_fixture();
+        cpu.gpr[GPR_ECX] = cases[i].ecx;
+        cpu.eflags |= cases[i].zf ? EFL_ZF : EFL_CF;
+        EXPECT_DONE(0xE0 + cases[i].loope, 0x10);
+        cr_expect_eq(cpu.eip, CODE + 2 + (cases[i].loops ? 0x10u : 0),
+                     "case %u: %x", i, cpu.eip);
+        cr_expect_eq(cpu.gpr[GPR_ECX], cases[i].ecx - 1);
+        cr_expect_eq(arith_flags(), cases[i].zf ? EFL_ZF : EFL_CF);
+    }
+}
+
+Test(emulate_data, loopcc_of_16_bit_addresses_counts_cx)
+{
+    cpu.gpr[GPR_ECX] = 0x30001;
+    EXPECT_DONE(0x67, 0xE0, 0x10);
+    cr_assert_eq(cpu.gpr[GPR_ECX], 0x30000);
+    cr_assert_eq(cpu.eip, CODE + 3);
+}
+
 Test(emulate_data, cmov_reads_even_when_false)
 {
     absent[HERE / 4096] = true;

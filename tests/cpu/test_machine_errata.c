@@ -137,6 +137,49 @@ Test(machine_errata, breakpoints_in_dr7_do_not_run_in_the_engine)
     }
 }
 
+/* AF alone, in a block with what comes behind it. */
+#define SET_AF 0xB8, 0x0F, 0x00, 0x00, 0x00, 0x83, 0xC0, 0x01
+
+Test(machine_errata, a_fault_finds_the_flags_as_they_are)
+{
+    static const uint8_t code[][3] = {
+        {0x0F, 0x9A, 0x05}, /* setp ELSEWHERE */
+        {0xD1, 0x15},       /* rcll */
+        {0xD0, 0x1D},       /* rcrb */
+    };
+
+    for (unsigned i = 0; i < sizeof code / sizeof *code; i++) {
+        uint32_t frame;
+
+        machine_fixture();
+        enable_paging();
+        put32(PAGE_TABLE + (ELSEWHERE >> 12) * 4, 0);
+        CODE_AT(CODE, SET_AF);
+        put_code(CODE + 8, code[i], sizeof code[i]);
+        put32(CODE + 8 + (i ? 2 : 3), ELSEWHERE);
+        run_both();
+        frame = ran.gpr[GPR_ESP];
+        cr_assert_eq(ran_vector, VEC_PF, "case %u", i);
+        cr_expect_eq(machine_read32(frame + 4), CODE + 8);
+        cr_expect_eq(machine_read32(frame + 12) & EFL_ARITH, EFL_AF,
+                     "case %u: %x", i, machine_read32(frame + 12));
+        machine_destroy(machine);
+    }
+}
+
+Test(machine_errata, a_loop_that_runs_out_keeps_the_flags)
+{
+    for (uint8_t op = 0xE0; op <= 0xE1; op++) {
+        machine_fixture();
+        cpu.gpr[GPR_ECX] = 1;
+        CODE_AT(CODE, SET_AF, op, 0xF6, OP_HLT);
+        run_both();
+        cr_expect_eq(ran.eip, CODE + 11);
+        cr_expect_eq(ran.eflags & EFL_ARITH, EFL_AF, "%x", ran.eflags);
+        machine_destroy(machine);
+    }
+}
+
 Test(machine_errata, wild_bytes_do_not_stop_the_process)
 {
     uint32_t seed = 12345;
