@@ -18,7 +18,10 @@ enum {
     GATE_TASK = 0x8500,
     GATE_DPL3 = 0x6000,
 };
-#define CYCLES UINT64_C(2000000000)
+
+/* Virtual time: to start, and for each case. */
+#define CYCLES_START UINT64_C(1000000)
+#define CYCLES_CASE  UINT64_C(50000)
 
 /* The image: an ELF with three or four segments, and a symbol for each
  * sequence, so that a static translation knows them as code. */
@@ -280,7 +283,7 @@ uint32_t probe_run(const struct way *way, const struct probe_table *table,
     build(im, table);
     guest_open(&g, way, (struct blob){im->bytes, im->size, "probe"}, NULL,
                PROBE_MEMORY_MIB * MIB, NULL);
-    *stop = guest_run(&g, CYCLES);
+    *stop = guest_run(&g, CYCLES_START + table->case_count * CYCLES_CASE);
     cr_assert(vm_read_physical(g.vm, GPA(PROBE_CONTROL + CTL_INDEX), &done,
                                sizeof done));
     if (done > table->case_count)

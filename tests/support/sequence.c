@@ -63,9 +63,9 @@ static size_t random_bytes(uint8_t bytes[16])
     return n;
 }
 
-/* SETcc, RCL and RCR in memory, which at a fault leave flags that are none; RET
- * n, which takes n for a signed number. These are errata of the engine, and
- * show in what it executes itself alone. */
+/* RET n, which takes n for a signed number, and XBEGIN: errata of the engine
+ * (`umbra errata`), which show in what it executes itself alone. ENTER with
+ * levels: a hidden fault repeats it, and it may have changed what it reads. */
 static bool engine_differs(const struct insn *in, const uint8_t *bytes)
 {
     unsigned i = 0;
@@ -74,28 +74,24 @@ static bool engine_differs(const struct insn *in, const uint8_t *bytes)
                                          "\x26\x64\x65",
                                          bytes[i], 11))
         i++;
-    if (bytes[i] == 0x0F && (bytes[i + 1] & 0xF0) == 0x90)
-        return bytes[i + 2] < 0xC0;
-    if ((bytes[i] & 0xFE) == 0xC0 || (bytes[i] & 0xFC) == 0xD0)
-        return bytes[i + 1] < 0xC0 && (bytes[i + 1] & 0x30) == 0x10;
+    if (bytes[i] == 0xC7 && bytes[i + 1] == 0xF8) /* XBEGIN */
+        return true;
+    if (bytes[i] == 0xC8) /* ENTER */
+        return (bytes[i + 3] & 31) != 0;
     return (bytes[i] == 0xC2 || bytes[i] == 0xCA) && bytes[i + 2] >= 0x80;
 }
 
-/* What would stop the guest or read the clock, which runs at another pace; and
- * LOOPE and LOOPNE, after which the engine's flags are wrong. */
+/* What would stop the guest or read the clock, which runs at another pace. */
 static bool refused(const struct insn *in, const uint8_t *bytes, bool user)
 {
-    for (unsigned i = 0; in->flow == FLOW_BRANCH && i < in->length; i++)
-        if (bytes[i] == 0xE0 || bytes[i] == 0xE1)
-            return true;
     if (engine_differs(in, bytes))
         return true;
     switch (in->id) {
     case INSN_RDTSC:
     case INSN_RDPMC: return true;
-    case INSN_OTHER: /* ENTER with levels: a hidden fault repeats it, and it
-                        may have changed what it reads */
-        return in->operands == 2 && in->op[0].kind == OPERAND_IMM;
+    case INSN_MOV_FROM_CR: /* stores to the directory, which it points to, show
+                              sooner or later */
+        return in->op[1].reg == 3 && !user;
     case INSN_IRET: /* the engine's never clears VIF and VIP again */
     case INSN_LGDT:
     case INSN_LIDT:
@@ -117,6 +113,23 @@ static bool refused(const struct insn *in, const uint8_t *bytes, bool user)
     case INSN_OUTS: return !user;
     default: return false;
     }
+}
+
+/* Undefined flags are what the engine makes of them, and that depends on where
+ * its block began: SBB EAX, EAX shows CF alone. */
+static size_t define_flags(uint8_t *out, const struct insn *in)
+{
+    static const uint8_t sbb[] = {0x19, 0xC0};
+
+    switch (in->id) {
+    case INSN_BT:
+    case INSN_BTS:
+    case INSN_BTR:
+    case INSN_BTC: break;
+    default: return 0;
+    }
+    memcpy(out, sbb, sizeof sbb);
+    return sizeof sbb;
 }
 
 static unsigned hole(const struct insn *in, const uint8_t *bytes)
@@ -394,6 +407,7 @@ unsigned sequence_make(uint8_t out[PROBE_ENTRY_BYTES], uint32_t entry,
         holes |= hole(&in, bytes);
         memcpy(out + n, bytes, in.length);
         n += in.length;
+        n += define_flags(out + n, &in);
         count--;
     }
     out[n] = 0xCD;

@@ -25,7 +25,7 @@
 #include "cpu/decode.h"
 #include "tests/support/sequence.h"
 
-enum { CASES = 3000, REPORTS_MOST = 8 };
+enum { CASES = 3000, REPORTS_MOST = 8, NEVER_ENDED = -1 };
 
 struct batch {
     uint32_t count, code_count;
@@ -35,7 +35,8 @@ struct batch {
     uint8_t (*code)[PROBE_ENTRY_BYTES];
     uint8_t *holes;
     struct probe_result *bare, *other;
-    enum vm_stop *bare_stop, *other_stop; /* VM_RUNNING: it has a result */
+    int *bare_stop, *other_stop; /* enum vm_stop, NEVER_ENDED; VM_RUNNING: it
+                                    has a result */
 };
 
 static void *room(uint32_t count, size_t bytes)
@@ -81,7 +82,7 @@ static void release(struct batch *b)
 
 /* Run all of them; one that stops the guest costs a new guest for the rest. */
 static void run(const struct way *way, const struct batch *b,
-                struct probe_result *results, enum vm_stop *stops)
+                struct probe_result *results, int *stops)
 {
     uint32_t next = 0;
 
@@ -95,7 +96,7 @@ static void run(const struct way *way, const struct batch *b,
         for (; next < done; next++)
             stops[next] = VM_RUNNING;
         if (next < b->count)
-            stops[next++] = stop;
+            stops[next++] = stop == VM_RUNNING ? NEVER_ENDED : (int)stop;
     }
 }
 
@@ -197,7 +198,7 @@ static bool differs_cut(const struct way *way, const struct batch *all,
     uint8_t code[1][PROBE_ENTRY_BYTES];
     struct probe_case c = all->cases[i];
     struct probe_result bare, other;
-    enum vm_stop bare_stop, other_stop;
+    int bare_stop, other_stop;
 
     memcpy(code[0], all->code[sequence_of(all, i)], sizeof code[0]);
     if (bytes + 2 <= PROBE_ENTRY_BYTES)
@@ -260,6 +261,35 @@ static unsigned compare_one(const struct way *way, const struct batch *b,
 /* Where a monitor is while paging is off, and stays if it can. */
 enum { MONITOR_PDE = 0xBFC00000u >> 22 };
 
+/* Where the instructions end that are some. */
+static uint32_t undefined_at(const struct batch *b, uint32_t i)
+{
+    const uint8_t *code = b->code[sequence_of(b, i)];
+    struct insn in;
+    uint32_t at = 0;
+
+    while (at < PROBE_ENTRY_BYTES &&
+           decode(code + at, PROBE_ENTRY_BYTES - at, true, &in))
+        at += in.length;
+    return b->cases[i].eip + at;
+}
+
+/* Does a register point to the code? Static translation shows in what is read
+ * there. */
+static bool points_to_code(const struct probe_result *r)
+{
+    for (unsigned i = 0; i < 8; i++)
+        if (r->gpr[i] - PROBE_CODE < PROBE_CASES_MAX * PROBE_ENTRY_BYTES)
+            return true;
+    return false;
+}
+
+/* The kernel can read the monitor where its own tables have nothing. */
+static bool reads_monitor(const struct probe_result *r)
+{
+    return r->vector == VEC_PF && r->cr2 >> 22 == MONITOR_PDE;
+}
+
 /* What cannot be compared: code that left the image (it may be anything, and
  * was not translated ahead), an undefined encoding that the engine accepts, and
  * the technique's hole. */
@@ -272,29 +302,46 @@ static bool left_out(const struct batch *b, uint32_t i, enum cpu_technique cpu)
     if (ended && r->eip - b->cases[i].eip >= PROBE_ENTRY_BYTES &&
         r->vector != VEC_PF)
         return true;
-    if ((holes & UNDEFINED) && !(ended && r->vector == VEC_UD))
+    if ((holes & UNDEFINED) &&
+        !(ended && r->vector == VEC_UD && r->eip == undefined_at(b, i)))
         return true;
-    if (!b->user && (holes & SHOWS_FCS) && cpu != CPU_HVM)
+    if (cpu != CPU_HVM && !b->user &&
+        ((holes & SHOWS_FCS) || (ended && reads_monitor(r))))
         return true;
     switch (cpu) {
     case CPU_TRAP: return (holes & (b->user ? IN_HOLE_3 : IN_HOLE_0)) != 0;
-    case CPU_BT_STATIC: return (holes & COMPUTED) != 0;
-    case CPU_BT: /* programs run directly; the kernel can read the monitor */
-        return b->user ? (holes & IN_HOLE_3) != 0
-                       : ended && r->vector == VEC_PF &&
-                             r->cr2 >> 22 == MONITOR_PDE;
+    case CPU_BT_STATIC:
+        return (holes & COMPUTED) != 0 || (ended && points_to_code(r));
+    case CPU_BT: /* programs run directly */
+        return b->user && (holes & IN_HOLE_3) != 0;
     default: return false;
     }
 }
 
+/* Does the instruction that a result ended at name CS, which is read-only? */
+static bool names_cs(const struct batch *b, uint32_t i,
+                     const struct probe_result *r)
+{
+    const uint8_t *code = b->code[sequence_of(b, i)];
+    uint32_t at = r->eip - b->cases[i].eip;
+    struct insn in;
+
+    return at < PROBE_ENTRY_BYTES &&
+           decode(code + at, PROBE_ENTRY_BYTES - at, true, &in) &&
+           in.segment == SEG_CS;
+}
+
 /* The engine checks no limit, no null selector and no write right of a segment;
- * emulation does, and so faults where the bare machine goes on. */
+ * emulation does, and so faults where the bare machine goes on. (A double fault
+ * if there is no stack for it.) */
 static bool stricter(const struct batch *b, uint32_t i)
 {
     const struct probe_result *r = &b->other[i];
 
-    return b->holes[i] && b->other_stop[i] == VM_RUNNING && r->error == 0 &&
-           (r->vector == VEC_GP || r->vector == VEC_SS);
+    return b->other_stop[i] == VM_RUNNING && r->error == 0 &&
+           (r->vector == VEC_GP || r->vector == VEC_SS ||
+            r->vector == VEC_DF) &&
+           (b->holes[i] || names_cs(b, i, r));
 }
 
 /* Only what can be compared, so that nothing else leaves traces behind. */
