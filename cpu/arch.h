@@ -28,8 +28,10 @@
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM |   \
      CR0_NW | CR0_CD | CR0_PG)
 #define ARCH_CR4_BITS                                                          \
-    (CR4_TSD | CR4_DE | CR4_PSE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |   \
-     CR4_OSXMMEXCPT)
+    (CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE |      \
+     CR4_OSFXSR | CR4_OSXMMEXCPT)
+/* The same of IA32_EFER: a write of any other is #GP(0). */
+#define ARCH_EFER_BITS EFER_NXE
 
 /* An event to deliver through the interrupt table. */
 enum arch_source {
@@ -139,6 +141,17 @@ bool arch_check_cr0(const struct cpu_state *s, uint32_t *value,
                     struct fault *f);
 bool arch_check_cr4(const struct cpu_state *s, uint32_t *value,
                     struct fault *f);
+
+/* PAE paging is on: load the PDPTE registers from where CR3 says. False with
+ * #GP(0) in f, and nothing loaded, when one is present and has reserved bits.
+ * SDM 3A, "PDPTE Registers". */
+bool arch_load_pdptes(struct cpu_state *s, const struct mem_ops *mem,
+                      struct fault *f);
+
+/* The bits of CR0 and CR4 whose change, with PAE paging on after it, loads the
+ * registers anew. */
+#define ARCH_CR0_LOADS_PDPTES (CR0_PG | CR0_CD | CR0_NW)
+#define ARCH_CR4_LOADS_PDPTES (CR4_PAE | CR4_PGE | CR4_PSE)
 
 /* A descriptor's eight bytes as a segment register's hidden part. */
 struct segment arch_segment(uint16_t selector, uint32_t low, uint32_t high);

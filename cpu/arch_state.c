@@ -4,7 +4,10 @@
  * Reference: SDM 2, POPF; SDM 3A, "Control Registers", "Processor State After
  * Reset"; SDM 1, "I/O Permission Bit Map".
  */
+#include <string.h>
+
 #include "cpu/arch_run.h"
+#include "cpu/paging.h"
 
 uint32_t flags_merge(uint32_t old, uint32_t value, uint32_t mask)
 {
@@ -55,6 +58,24 @@ bool arch_check_cr4(const struct cpu_state *s, uint32_t *value, struct fault *f)
         *f = arch_fault(VEC_GP, 0);
         return false;
     }
+    return true;
+}
+
+bool arch_load_pdptes(struct cpu_state *s, const struct mem_ops *mem,
+                      struct fault *f)
+{
+    uint32_t at = (uint32_t)paging_pdpt(s->cr3);
+    uint64_t loaded[PDPTES] = {0};
+
+    for (unsigned i = 0; i < PDPTES && mem->read_physical; i++) {
+        if (!mem->read_physical(mem->ctx, at + i * 8, &loaded[i], f))
+            return false;
+        if (!paging_pdpte_valid(loaded[i])) {
+            *f = arch_fault(VEC_GP, 0);
+            return false;
+        }
+    }
+    memcpy(s->pdpte, loaded, sizeof s->pdpte);
     return true;
 }
 

@@ -170,11 +170,23 @@ static void load_registers(struct arch_run *r, const struct task *t)
     r->s.eflags = flags_merge(0, t->eflags, mask);
     r->s.cr0 |= CR0_TS;
     r->s.dr[7] &= ~0x155u; /* local breakpoints belong to the old task */
-    if (t->is32 && (r->s.cr0 & CR0_PG)) {
-        r->s.cr3 = t->cr3;
-        if (r->mem->switch_cr3)
-            r->mem->switch_cr3(r->mem->ctx, t->cr3);
-    }
+}
+
+/* PDPTE registers that cannot be loaded are the new task's #GP (the manual
+ * gives no exception of the task switch for them), by the old ones. */
+static void load_address_space(struct arch_run *r, const struct task *t)
+{
+    bool changes = t->cr3 != r->s.cr3, loaded;
+
+    if (!t->is32 || !(r->s.cr0 & CR0_PG))
+        return;
+    r->s.cr3 = t->cr3;
+    loaded = !changes || !state_pae(&r->s) ||
+             arch_load_pdptes(&r->s, r->mem, &r->fault);
+    if (r->mem->switch_cr3)
+        r->mem->switch_cr3(r->mem->ctx, r->s.cr3, r->s.pdpte);
+    if (!loaded)
+        longjmp(r->escape, 1);
 }
 
 static _Noreturn void refuse_switch(struct arch_run *r, uint16_t selector,
@@ -217,6 +229,7 @@ void run_task_switch(struct arch_run *r, struct descriptor *tss,
     r->s.tr = arch_segment(tss->selector, tss->low, tss->high);
     r->committed = true;
     load_registers(r, &task);
+    load_address_space(r, &task);
     load_task_segments(r, &task);
     r->debug_trap = task.trap;
     if (task.trap)

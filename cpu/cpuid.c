@@ -12,7 +12,8 @@
 
 enum {
     LEAF_MAX = 1,
-    EXTENDED_MAX = 4,
+    EXTENDED_MAX = 8,
+    ADDRESS_BITS = 32,      /* physical and linear: cpu/paging.h */
     SIGNATURE = 0x00000630, /* family 6, model 3, stepping 0 */
 };
 
@@ -22,6 +23,7 @@ enum {
 #define FEATURE_PSE  (1u << 3)
 #define FEATURE_TSC  (1u << 4)
 #define FEATURE_MSR  (1u << 5)
+#define FEATURE_PAE  (1u << 6)
 #define FEATURE_CX8  (1u << 8)
 #define FEATURE_APIC (1u << 9)
 #define FEATURE_SEP  (1u << 11)
@@ -29,6 +31,8 @@ enum {
 #define FEATURE_CMOV (1u << 15)
 #define FEATURE_MMX  (1u << 23)
 #define FEATURE_FXSR (1u << 24)
+/* Leaf 80000001h, EDX; the others are as above. */
+#define FEATURE_NX (1u << 20)
 
 static void text_to(uint32_t out[4], const char text[16])
 {
@@ -51,19 +55,22 @@ void machine_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
     case 1:
         out[0] = SIGNATURE;
         out[3] = FEATURE_FPU | FEATURE_DE | FEATURE_PSE | FEATURE_TSC |
-                 FEATURE_MSR | FEATURE_CX8 | FEATURE_APIC | FEATURE_SEP |
-                 FEATURE_PGE | FEATURE_CMOV | FEATURE_MMX | FEATURE_FXSR;
+                 FEATURE_MSR | FEATURE_PAE | FEATURE_CX8 | FEATURE_APIC |
+                 FEATURE_SEP | FEATURE_PGE | FEATURE_CMOV | FEATURE_MMX |
+                 FEATURE_FXSR;
         break;
     case 0x80000000: out[0] = 0x80000000 + EXTENDED_MAX; break;
     case 0x80000001:
         out[0] = SIGNATURE;
         out[3] = FEATURE_FPU | FEATURE_DE | FEATURE_PSE | FEATURE_TSC |
-                 FEATURE_MSR | FEATURE_CX8 | FEATURE_APIC | FEATURE_PGE |
-                 FEATURE_CMOV | FEATURE_MMX | FEATURE_FXSR;
+                 FEATURE_MSR | FEATURE_PAE | FEATURE_CX8 | FEATURE_APIC |
+                 FEATURE_PGE | FEATURE_CMOV | FEATURE_NX | FEATURE_MMX |
+                 FEATURE_FXSR;
         break;
     case 0x80000002:
     case 0x80000003:
     case 0x80000004: text_to(out, brand + 16 * (leaf - 0x80000002)); break;
+    case 0x80000008: out[0] = ADDRESS_BITS << 8 | ADDRESS_BITS; break;
     default: break;
     }
 }

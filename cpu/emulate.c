@@ -199,6 +199,7 @@ static void commit(const struct emu_run *r, struct cpu_state *s)
     const struct emu_ops *ops = r->ops;
     const uint32_t was[] = {s->cr0, 0, 0, s->cr3, s->cr4};
     const uint32_t is[] = {r->s.cr0, 0, 0, r->s.cr3, r->s.cr4};
+    bool efer = s->efer != r->s.efer;
 
     *s = r->s;
 
@@ -206,6 +207,8 @@ static void commit(const struct emu_run *r, struct cpu_state *s)
     for (int n = 0; ops->cr_written && n < 5; n++)
         if (r->cr == n || was[n] != is[n])
             ops->cr_written(ops->ctx, (unsigned)n, was[n], is[n]);
+    if (efer && ops->efer_changed)
+        ops->efer_changed(ops->ctx);
     if (r->dr >= 0 && ops->dr_written)
         ops->dr_written(ops->ctx, (unsigned)r->dr, s->dr[r->dr]);
     if (r->tables && ops->tables_changed)

@@ -32,6 +32,7 @@ struct emu_ops {
     /* News. They come when the state already holds the instruction's result;
      * a faulting instruction sends none. */
     void (*cr_written)(void *ctx, unsigned n, uint32_t old, uint32_t value);
+    void (*efer_changed)(void *ctx);
     void (*dr_written)(void *ctx, unsigned n, uint32_t value);
     void (*invlpg)(void *ctx, uint32_t linear);
     void (*tables_changed)(void *ctx); /* GDTR IDTR LDTR TR, or a task switch */

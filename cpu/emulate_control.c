@@ -10,8 +10,19 @@
 
 /* ---- Control registers -------------------------------------------------- */
 
+/* Control registers that say how to translate are in place: with PAE paging on
+ * that includes the PDPTE registers. */
+static void load_pdptes(struct emu_run *r)
+{
+    struct fault f;
+
+    if (state_pae(&r->s) && !arch_load_pdptes(&r->s, r->mem, &f))
+        emu_raise_fault(r, &f);
+}
+
 static void write_cr0(struct emu_run *r, uint32_t value)
 {
+    uint32_t old = r->s.cr0;
     struct fault f;
 
     if (!arch_check_cr0(&r->s, &value, &f))
@@ -20,16 +31,21 @@ static void write_cr0(struct emu_run *r, uint32_t value)
     r->s.cr0 = value;
     if (!(value & CR0_PE))
         r->s.cpl = 0;
+    if ((r->s.cr0 ^ old) & ARCH_CR0_LOADS_PDPTES)
+        load_pdptes(r);
 }
 
 static void write_cr4(struct emu_run *r, uint32_t value)
 {
+    uint32_t old = r->s.cr4;
     struct fault f;
 
     if (!arch_check_cr4(&r->s, &value, &f))
         emu_raise_fault(r, &f);
     r->cr = 4;
     r->s.cr4 = value;
+    if ((value ^ old) & ARCH_CR4_LOADS_PDPTES)
+        load_pdptes(r);
 }
 
 void emu_mov_to_cr(struct emu_run *r)
@@ -42,6 +58,7 @@ void emu_mov_to_cr(struct emu_run *r)
     case 3:
         r->cr = 3;
         r->s.cr3 = value;
+        load_pdptes(r);
         break;
     case 4: write_cr4(r, value); break;
     default: emu_raise_plain(r, VEC_UD);

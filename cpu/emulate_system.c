@@ -139,6 +139,7 @@ void emu_rdmsr(struct emu_run *r)
     case MSR_SYSENTER_EIP: value = r->s.sysenter_eip; break;
     case MSR_MISC_ENABLE: value = r->s.misc_enable; break;
     case MSR_PAT: value = r->s.pat; break;
+    case MSR_EFER: value = r->s.efer; break;
     default:
         if (!r->ops->rdmsr || !r->ops->rdmsr(r->ops->ctx, index, &value))
             emu_raise(r, VEC_GP, 0);
@@ -173,6 +174,11 @@ void emu_wrmsr(struct emu_run *r)
         if (!valid_pat(value))
             emu_raise(r, VEC_GP, 0);
         r->s.pat = value;
+        break;
+    case MSR_EFER:
+        if (value & ~(uint64_t)ARCH_EFER_BITS)
+            emu_raise(r, VEC_GP, 0);
+        r->s.efer = value;
         break;
     default:
         if (!r->ops->wrmsr || !r->ops->wrmsr(r->ops->ctx, index, value))

@@ -243,10 +243,28 @@ static void *linear_span(void *ctx, uint32_t linear, unsigned bytes, bool write,
     return at;
 }
 
-static void linear_switch(void *ctx, uint32_t cr3)
+/* Outside memory all ones, as entries of tables. */
+static bool physical_entry(void *ctx, uint32_t address, uint64_t *value,
+                           struct fault *f)
+{
+    struct machine *m = ctx;
+    ma_t ma = MA(address);
+
+    *value = UINT64_MAX;
+    if (vmx_nested(&m->vmx) && !vmx_translate(m, GPA(address), &ma)) {
+        *f = (struct fault){.vector = VEC_EPT};
+        return false;
+    }
+    if (memory_has(&m->memory, ma, sizeof *value))
+        memcpy(value, memory_at(&m->memory, ma), sizeof *value);
+    return true;
+}
+
+static void linear_switch(void *ctx, uint32_t cr3, const uint64_t *pdpte)
 {
     struct machine *m = ctx;
 
+    memcpy(m->extra.pdpte, pdpte, sizeof m->extra.pdpte);
     uc_reg_write(m->engine.uc, UC_X86_REG_CR3, &cr3);
     walk_configure(m);
 }
@@ -256,6 +274,7 @@ struct mem_ops machine_mem_ops(struct machine *m)
     return (struct mem_ops){.read = linear_read,
                             .write = linear_write,
                             .span = linear_span,
+                            .read_physical = physical_entry,
                             .switch_cr3 = linear_switch,
                             .ctx = m};
 }

@@ -184,11 +184,23 @@ static void look_if_allowed(struct machine *m, const struct cpu_state *s)
 
 void machine_set_state(struct machine *m, const struct cpu_state *s)
 {
+    bool rights = m->extra.efer != s->efer; /* what entries mean */
+
     m->extra = *s;
     engine_store(&m->engine, s);
+    if (rights)
+        uc_ctl_flush_tlb(m->engine.uc);
     walk_configure(m);
     m->engine.live.tr->base = LINEAR_NO_TASK;
     look_if_allowed(m, s);
+}
+
+bool machine_load_pdptes(struct machine *m, struct cpu_state *s)
+{
+    struct mem_ops mem = machine_mem_ops(m);
+    struct fault f;
+
+    return !state_pae(s) || arch_load_pdptes(s, &mem, &f);
 }
 
 void machine_get_running(const struct machine *m, struct cpu_state *s)

@@ -141,10 +141,16 @@ const char *machine_broken(const struct machine *m);
 /* The events a triple fault ran through. */
 const struct arch_chain *machine_triple_fault(const struct machine *m);
 
-/* The processor's state. Setting it empties the TLB only when CR0, CR3 or CR4
- * change. Not from port, MMIO or watch callbacks. */
+/* The processor's state. Setting it empties the TLB only when CR0, CR3, CR4 or
+ * EFER change. Not from port, MMIO or watch callbacks. */
 void machine_get_state(const struct machine *m, struct cpu_state *s);
 void machine_set_state(struct machine *m, const struct cpu_state *s);
+
+/* A state that is about to be set holds other CR0, CR3 or CR4: with PAE paging
+ * on, load its PDPTE registers from machine memory, as MOV to those registers
+ * would. (The registers are copies: who changes the four words in memory must
+ * load them again.) False: reserved bits; nothing was loaded. */
+bool machine_load_pdptes(struct machine *m, struct cpu_state *s);
 
 /* The parts of it that running code changes: general registers, EIP, EFLAGS,
  * segment registers, privilege, interrupt shadow, halted; and CR2. The rest of

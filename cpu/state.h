@@ -46,7 +46,7 @@ struct cpu_state {
     uint64_t pat;
     uint64_t misc_enable;
     uint64_t efer;
-    uint64_t pdpte[4]; /* PAE paging: loaded with CR3 */
+    uint64_t pdpte[4]; /* PAE paging: registers, loaded with CR3 */
     uint8_t cpl;
     bool interrupt_shadow; /* the one instruction after STI or MOV/POP SS */
     bool nmi_blocked;      /* from an NMI's delivery to the next IRET */
@@ -56,6 +56,11 @@ struct cpu_state {
 static inline bool state_protected(const struct cpu_state *s)
 {
     return (s->cr0 & CR0_PE) != 0;
+}
+
+static inline bool state_pae(const struct cpu_state *s)
+{
+    return (s->cr0 & CR0_PG) && (s->cr4 & CR4_PAE);
 }
 
 static inline bool state_vm86(const struct cpu_state *s)
@@ -92,9 +97,13 @@ struct mem_ops {
     void *(*span)(void *ctx, uint32_t linear, unsigned bytes, bool write,
                   bool user);
     void *ctx;
-    /* A task switch loads CR3 midway: from now on translate by this one. NULL
-     * where one address space is enough. */
-    void (*switch_cr3)(void *ctx, uint32_t cr3);
+    /* The 8 bytes at a physical address: PAE paging loads its registers from
+     * there with CR3. NULL: 0, which is not present. */
+    bool (*read_physical)(void *ctx, uint32_t address, uint64_t *value,
+                          struct fault *f);
+    /* A task switch loads CR3 midway: from now on translate by this one, and
+     * these PDPTE registers. NULL where one address space is enough. */
+    void (*switch_cr3)(void *ctx, uint32_t cr3, const uint64_t *pdpte);
     /* A task switch, all checks passed, is refused by a fault with vector
      * VEC_TASK_SWITCH: error is the selector, cr2 why (enum task_switch_by). */
     bool task_switch_exits;

@@ -78,11 +78,24 @@ static void *memory_span(void *ctx, uint32_t linear, unsigned bytes, bool write,
     return mmu_span(((struct monitor *)ctx)->mmu, linear, bytes, write, user);
 }
 
-static void switch_cr3(void *ctx, uint32_t cr3)
+/* Where the guest has no memory, the bus reads all ones. */
+static bool read_physical(void *ctx, uint32_t address, uint64_t *value,
+                          struct fault *f)
+{
+    struct monitor *mon = ctx;
+
+    (void)f;
+    if (!pmap_read(mon->config.pmap, GPA(address), value, sizeof *value))
+        *value = UINT64_MAX;
+    return true;
+}
+
+static void switch_cr3(void *ctx, uint32_t cr3, const uint64_t *pdpte)
 {
     struct monitor *mon = ctx;
 
     mon->v.cr3 = cr3;
+    memcpy(mon->v.pdpte, pdpte, sizeof mon->v.pdpte);
     mmu_cr3_written(mon->mmu);
     if (mon->technique->remapped)
         mon->technique->remapped(mon, 3, 0);
@@ -93,6 +106,7 @@ struct mem_ops emulation_memory(struct monitor *mon)
     return (struct mem_ops){.read = memory_read,
                             .write = memory_write,
                             .span = memory_span,
+                            .read_physical = read_physical,
                             .switch_cr3 = switch_cr3,
                             .ctx = mon};
 }
@@ -170,6 +184,16 @@ static void cr_written(void *ctx, unsigned n, uint32_t old, uint32_t value)
     descriptors_remapped(mon);
     if (mon->technique->remapped)
         mon->technique->remapped(mon, (int)n, 0);
+}
+
+static void efer_changed(void *ctx)
+{
+    struct monitor *mon = ctx;
+
+    mmu_mode_changed(mon->mmu, mon->v.cr0, mon->v.cr4);
+    descriptors_remapped(mon);
+    if (mon->technique->remapped)
+        mon->technique->remapped(mon, 4, 0);
 }
 
 static void invlpg(void *ctx, uint32_t linear)
@@ -281,6 +305,7 @@ void emulation_run(struct monitor *mon, const struct insn *insn,
         .cpuid = cpuid,
         .clock = tsc,
         .cr_written = cr_written,
+        .efer_changed = efer_changed,
         .invlpg = invlpg,
         .tables_changed = tables_changed,
         .halt = halt,

@@ -162,6 +162,20 @@ static void port(struct monitor *mon)
     done(mon, q & IN ? "in" : "out");
 }
 
+/* False: its page-directory-pointer table is refused. */
+static bool load_cr3(struct monitor *mon, enum gpr gpr)
+{
+    struct mem_ops mem = emulation_memory(mon);
+    uint32_t old = mon->v.cr3;
+    struct fault f;
+
+    mon->v.cr3 = machine_reg(mon->machine, gpr);
+    if (!state_pae(&mon->v) || arch_load_pdptes(&mon->v, &mem, &f))
+        return true;
+    mon->v.cr3 = old;
+    return false;
+}
+
 /* "Exit Qualification for Control-Register Accesses". CR3 is switched often;
  * the others change the mode and are emulated. */
 static void control_register(struct monitor *mon)
@@ -170,9 +184,8 @@ static void control_register(struct monitor *mon)
     uint32_t q = qualification(mon);
     enum gpr gpr = (enum gpr)(q >> 8 & 15);
 
-    if ((q & 0x3F) == TO_CR3) {
+    if ((q & 0x3F) == TO_CR3 && load_cr3(mon, gpr)) {
         machine_retire(mon->machine, 1);
-        mon->v.cr3 = machine_reg(mon->machine, gpr);
         mmu_cr3_written(mon->mmu);
         done(mon, "mov cr, r");
     } else if ((q & 0x3F) == FROM_CR3) {

@@ -38,9 +38,9 @@ static bool dry_write(void *ctx, uint32_t linear, unsigned size, bool user,
     return true;
 }
 
-static void dry_switch(void *ctx, uint32_t cr3)
+static void dry_switch(void *ctx, uint32_t cr3, const uint64_t *pdpte)
 {
-    (void)ctx, (void)cr3;
+    (void)ctx, (void)cr3, (void)pdpte;
 }
 
 /* Guest memory for the virtual processor, without devices. */

@@ -106,9 +106,10 @@ static bool mem_write(void *ctx, uint32_t linear, unsigned size, bool user,
     return true;
 }
 
-static void mem_cr3(void *ctx, uint32_t cr3)
+static void mem_cr3(void *ctx, uint32_t cr3, const uint64_t *pdpte)
 {
     (void)ctx;
+    (void)pdpte;
     cr3_seen = cr3;
 }
 

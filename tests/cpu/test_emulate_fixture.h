@@ -33,13 +33,13 @@ static bool on_rdmsr(void *ctx, uint32_t index, uint64_t *value)
 {
     (void)ctx;
     *value = 0x1122334455667788;
-    return index == MSR_EFER;
+    return index == MSR_APICBASE;
 }
 
 static bool on_wrmsr(void *ctx, uint32_t index, uint64_t value)
 {
     (void)ctx, (void)value;
-    return index == MSR_EFER;
+    return index == MSR_APICBASE;
 }
 
 static void on_cpuid(void *ctx, uint32_t leaf, uint32_t sub, uint32_t out[4])

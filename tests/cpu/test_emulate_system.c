@@ -215,7 +215,7 @@ Test(emulate_system, mov_to_cr0_reports_old_and_new)
 
 Test(emulate_system, refused_cr4_is_gp_and_not_reported)
 {
-    cpu.gpr[GPR_EAX] = CR4_PAE;
+    cpu.gpr[GPR_EAX] = CR4_UMIP;
     EXPECT_RAISE(VEC_GP, 0, 0x0F, 0x22, 0xE0);
     cr_assert_eq(news_crs, 0);
 }
@@ -570,9 +570,23 @@ Test(emulate_system, unknown_msr_is_gp)
     EXPECT_RAISE(VEC_GP, 0, 0x0F, 0x32);
 }
 
-Test(emulate_system, other_msrs_are_asked_for)
+Test(emulate_system, efer_has_nxe_and_nothing_else)
 {
     cpu.gpr[GPR_ECX] = MSR_EFER;
+    cpu.gpr[GPR_EAX] = EFER_NXE;
+    cpu.gpr[GPR_EDX] = 0;
+    EXPECT_DONE(0x0F, 0x30);
+    cr_assert_eq(cpu.efer, EFER_NXE);
+    cpu.gpr[GPR_EAX] = 0;
+    EXPECT_DONE(0x0F, 0x32);
+    cr_assert_eq(cpu.gpr[GPR_EAX], EFER_NXE);
+    cpu.gpr[GPR_EAX] = EFER_NXE | 1; /* SCE */
+    EXPECT_RAISE(VEC_GP, 0, 0x0F, 0x30);
+}
+
+Test(emulate_system, other_msrs_are_asked_for)
+{
+    cpu.gpr[GPR_ECX] = MSR_APICBASE;
     EXPECT_DONE(0x0F, 0x32);
     cr_assert_eq(cpu.gpr[GPR_EAX], 0x55667788);
 }
