@@ -149,13 +149,13 @@ enum vmx_result vmx_store(const struct machine *m, ma_t *out)
 
 static bool cached(const struct machine *m, enum vmcs_place place)
 {
-    return m->vmx.loaded && vmcs_fields[place].area == AREA_GUEST &&
-           vmx_in_processor(place) && !(m->vmx.stale >> place & 1);
+    return vmcs_fields[place].area == AREA_GUEST && vmx_in_processor(m, place);
 }
 
 enum vmx_result vmx_read(struct machine *m, uint32_t encoding, uint32_t *out)
 {
     enum vmcs_place place = vmcs_find(encoding);
+    uint64_t value;
 
     if (!root(m))
         return VMX_UNDEFINED;
@@ -163,12 +163,8 @@ enum vmx_result vmx_read(struct machine *m, uint32_t encoding, uint32_t *out)
         return VMX_FAIL_INVALID;
     if (place == F_COUNT)
         return fail(m, VMX_ERROR_NO_SUCH_FIELD);
-    if (cached(m, place))
-        *out = vmx_guest_field(m, place);
-    else if (encoding & 1)
-        *out = (uint32_t)(vmcs_get64(m, place) >> 32);
-    else
-        *out = vmcs_get(m, place);
+    value = cached(m, place) ? vmx_guest_field(m, place) : vmcs_get64(m, place);
+    *out = (uint32_t)(encoding & 1 ? value >> 32 : value);
     return VMX_SUCCEED;
 }
 
@@ -194,6 +190,8 @@ enum vmx_result vmx_write(struct machine *m, uint32_t encoding, uint32_t value)
         return fail(m, VMX_ERROR_READ_ONLY_FIELD);
     if (f->width == WIDTH_16)
         value &= 0xFFFF;
+    if (f->width == WIDTH_64 && cached(m, place)) /* the other half stays */
+        vmcs_put64(m, place, vmx_guest_field(m, place));
     if (encoding & 1)
         memcpy(at_field(m, place) + 4, &value, sizeof value);
     else
@@ -231,6 +229,7 @@ static void read_controls(struct machine *m)
     c->tsc_offset = c->proc & PROC_TSC_OFFSET ? vmcs_get64(m, F_TSC_OFFSET) : 0;
     c->eptp = c->proc2 & PROC2_EPT ? vmcs_get64(m, F_EPT_POINTER) : 0;
     c->exit = vmcs_get(m, F_EXIT_CONTROLS);
+    c->entry = vmcs_get(m, F_ENTRY_CONTROLS);
     c->vpid = (uint16_t)vmcs_get(m, F_VPID);
 }
 
@@ -239,6 +238,8 @@ static const char *check_area(struct machine *m, enum vmx_error *error)
 {
     const char *wrong;
 
+    if (vmx_in_processor(m, F_GUEST_EFER)) /* saved as the old ones said */
+        vmcs_put64(m, F_GUEST_EFER, vmx_guest_field(m, F_GUEST_EFER));
     read_controls(m);
     *error = VMX_ERROR_ENTRY_CONTROLS;
     wrong = vmx_check_controls(m);

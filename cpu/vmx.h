@@ -127,6 +127,10 @@ const char *vmx_reason_name(unsigned reason);
 #define PROC2_UNRESTRICTED 0x00000080u
 
 #define EXIT_ACKNOWLEDGE 0x00008000u
+#define EXIT_SAVE_EFER   0x00100000u
+#define EXIT_LOAD_EFER   0x00200000u
+
+#define ENTRY_LOAD_EFER 0x00008000u
 
 /* Interruption information: vector in bits 7:0. */
 #define INTERRUPTION_VALID      0x80000000u

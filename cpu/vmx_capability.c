@@ -22,7 +22,8 @@
      PROC_NMI_WINDOW | PROC_MOV_DR | PROC_IO | PROC_IO_BITMAPS |               \
      PROC_MONITOR_TRAP | PROC_MSR_BITMAPS | PROC_SECONDARY)
 #define PROC2_BUILT (PROC2_EPT | PROC2_VPID | PROC2_WBINVD | PROC2_UNRESTRICTED)
-#define EXIT_BUILT  EXIT_ACKNOWLEDGE
+#define EXIT_BUILT  (EXIT_ACKNOWLEDGE | EXIT_SAVE_EFER | EXIT_LOAD_EFER)
+#define ENTRY_BUILT ENTRY_LOAD_EFER
 
 /* Revision, region of 4 KiB, write-back memory, TRUE registers. */
 #define BASIC ((uint64_t)VMX_REVISION | 4096ull << 32 | 6ull << 50 | 1ull << 55)
@@ -56,7 +57,7 @@ uint64_t vmx_capability(uint32_t msr)
     case MSR_VMX_EXIT:
     case MSR_VMX_TRUE_EXIT: return pair(EXIT_DEFAULT1, EXIT_BUILT);
     case MSR_VMX_ENTRY:
-    case MSR_VMX_TRUE_ENTRY: return pair(ENTRY_DEFAULT1, 0);
+    case MSR_VMX_TRUE_ENTRY: return pair(ENTRY_DEFAULT1, ENTRY_BUILT);
     case MSR_VMX_MISC: return MISC;
     case MSR_VMX_CR0_FIXED0: return CR0_FIXED0;
     case MSR_VMX_CR0_FIXED1: return ARCH_CR0_BITS;

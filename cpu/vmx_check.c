@@ -93,8 +93,7 @@ const char *vmx_check_controls(const struct machine *m)
     REQUIRE(vmcs_get(m, F_EXIT_MSR_STORE_COUNT) == 0 &&
                 vmcs_get(m, F_EXIT_MSR_LOAD_COUNT) == 0,
             "VM-exit MSR counts");
-    REQUIRE(allowed(vmcs_get(m, F_ENTRY_CONTROLS), MSR_VMX_TRUE_ENTRY),
-            "VM-entry controls");
+    REQUIRE(allowed(m->vmx.c.entry, MSR_VMX_TRUE_ENTRY), "VM-entry controls");
     REQUIRE(vmcs_get(m, F_ENTRY_MSR_LOAD_COUNT) == 0, "VM-entry MSR count");
     return check_injection(m);
 }
@@ -113,6 +112,9 @@ const char *vmx_check_host(const struct machine *m)
     REQUIRE((~cr4 & vmx_must_be(MSR_VMX_CR4_FIXED0)) == 0 &&
                 (cr4 & ~vmx_must_be(MSR_VMX_CR4_FIXED1)) == 0,
             "host CR4");
+    REQUIRE(!(m->vmx.c.exit & EXIT_LOAD_EFER) ||
+                !(vmcs_get64(m, F_HOST_EFER) & ~(uint64_t)ARCH_EFER_BITS),
+            "host IA32_EFER");
     for (unsigned i = 0; i < sizeof selectors / sizeof *selectors; i++)
         REQUIRE((vmcs_get(m, selectors[i]) & (SEL_RPL | SEL_TI)) == 0,
                 "RPL or TI of a host selector");

@@ -16,18 +16,16 @@
             return complaint;                                                  \
     } while (0)
 
-/* Exit qualification of a link pointer that is refused. */
-enum { QUALIFY_LINK_POINTER = 4 };
+/* Exit qualification of PDPTEs and of a link pointer that are refused. */
+enum { QUALIFY_PDPTE = 2, QUALIFY_LINK_POINTER = 4 };
 
 #define EFL_RESERVED    0xFFC08028u
 #define RIGHTS_RESERVED 0xFFFE0F00u
 
 uint32_t vmx_guest_value(const struct machine *m, enum vmcs_place place)
 {
-    bool cached = m->vmx.loaded && vmx_in_processor(place) &&
-                  !(m->vmx.stale >> place & 1);
-
-    return cached ? vmx_guest_field(m, place) : vmcs_get(m, place);
+    return vmx_in_processor(m, place) ? (uint32_t)vmx_guest_field(m, place)
+                                      : vmcs_get(m, place);
 }
 
 /* What the checks ask for again and again. */
@@ -57,6 +55,10 @@ static const char *check_control_registers(const struct guest *g)
                 (cr4 & ~vmx_must_be(MSR_VMX_CR4_FIXED1)) == 0,
             "CR4");
     REQUIRE(value(g, F_GUEST_DEBUGCTL) == 0, "IA32_DEBUGCTL");
+    REQUIRE(!(g->m->vmx.c.entry & ENTRY_LOAD_EFER) ||
+                vmx_in_processor(g->m, F_GUEST_EFER) ||
+                !(vmcs_get64(g->m, F_GUEST_EFER) & ~(uint64_t)ARCH_EFER_BITS),
+            "IA32_EFER");
     return NULL;
 }
 
@@ -285,7 +287,25 @@ static bool only_flags_changed(const struct machine *m)
                1ull << F_GUEST_ACTIVITY));
 }
 
-const char *vmx_check_guest(const struct machine *m, uint32_t *qualification)
+/* "Checks on Guest Page-Directory-Pointer-Table Entries". Those that the
+ * processor holds were checked when they were loaded. */
+static const char *check_pdptes(struct machine *m)
+{
+    bool loads =
+        vmx_guest_pae(m, vmx_guest_value(m, F_GUEST_CR0),
+                      vmx_guest_value(m, F_GUEST_CR4)) &&
+        (!vmx_in_processor(m, F_GUEST_CR0) ||
+         !vmx_in_processor(m, F_GUEST_CR3) ||
+         !vmx_in_processor(m, F_GUEST_CR4) || (m->vmx.c.proc2 & PROC2_EPT));
+    uint64_t pdpte[PDPTES];
+
+    REQUIRE(!loads ||
+                vmx_guest_pdptes(m, vmx_guest_value(m, F_GUEST_CR3), pdpte),
+            "page-directory-pointer-table entries");
+    return NULL;
+}
+
+const char *vmx_check_guest(struct machine *m, uint32_t *qualification)
 {
     struct guest g = {
         .m = m,
@@ -298,16 +318,20 @@ const char *vmx_check_guest(const struct machine *m, uint32_t *qualification)
     *qualification = 0;
     g.protected_mode = (vmx_guest_value(m, F_GUEST_CR0) & CR0_PE) != 0;
     g.vm86 = (g.eflags & EFL_VM) != 0;
-    if (only_flags_changed(m) &&
-        !((g.eflags ^ *m->engine.live.eflags) & EFL_VM))
-        return check_rest(&g);
-    wrong = check_control_registers(&g);
-    if (!wrong)
-        wrong = check_segments(&g);
-    if (!wrong)
-        wrong = check_tables(&g);
+    if (!only_flags_changed(m) ||
+        ((g.eflags ^ *m->engine.live.eflags) & EFL_VM)) {
+        wrong = check_control_registers(&g);
+        if (!wrong)
+            wrong = check_segments(&g);
+        if (!wrong)
+            wrong = check_tables(&g);
+    }
     if (!wrong)
         wrong = check_rest(&g);
+    if (!wrong) {
+        wrong = check_pdptes(m);
+        *qualification = wrong ? QUALIFY_PDPTE : 0;
+    }
     if (!wrong && ~vmcs_get64(m, F_VMCS_LINK_POINTER)) {
         *qualification = QUALIFY_LINK_POINTER;
         wrong = "VMCS link pointer";

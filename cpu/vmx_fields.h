@@ -78,6 +78,11 @@ enum vmcs_area {
     X(GUEST_ACTIVITY, 0x4826, GUEST, "activity state")                         \
     X(GUEST_SMBASE, 0x4828, GUEST, "SMBASE")                                   \
     X(GUEST_DEBUGCTL, 0x2802, GUEST, "IA32_DEBUGCTL")                          \
+    X(GUEST_EFER, 0x2806, GUEST, "IA32_EFER")                                  \
+    X(GUEST_PDPTE0, 0x280A, GUEST, "PDPTE 0")                                  \
+    X(GUEST_PDPTE1, 0x280C, GUEST, "PDPTE 1")                                  \
+    X(GUEST_PDPTE2, 0x280E, GUEST, "PDPTE 2")                                  \
+    X(GUEST_PDPTE3, 0x2810, GUEST, "PDPTE 3")                                  \
     X(VMCS_LINK_POINTER, 0x2800, GUEST, "VMCS link pointer")                   \
     X(HOST_ES_SELECTOR, 0x0C00, HOST, "ES selector")                           \
     X(HOST_CS_SELECTOR, 0x0C02, HOST, "CS selector")                           \
@@ -86,6 +91,7 @@ enum vmcs_area {
     X(HOST_FS_SELECTOR, 0x0C08, HOST, "FS selector")                           \
     X(HOST_GS_SELECTOR, 0x0C0A, HOST, "GS selector")                           \
     X(HOST_TR_SELECTOR, 0x0C0C, HOST, "TR selector")                           \
+    X(HOST_EFER, 0x2C02, HOST, "IA32_EFER")                                    \
     X(HOST_SYSENTER_CS, 0x4C00, HOST, "SYSENTER_CS")                           \
     X(HOST_CR0, 0x6C00, HOST, "CR0")                                           \
     X(HOST_CR3, 0x6C02, HOST, "CR3")                                           \

@@ -24,7 +24,7 @@ struct vmx_controls {
     uint32_t cr3_targets, cr3_target[4];
     uint64_t io_bitmap_a, io_bitmap_b, msr_bitmap, tsc_offset;
     uint64_t eptp; /* 0: no nested paging */
-    uint32_t exit;
+    uint32_t exit, entry;
     uint16_t vpid;
 };
 
@@ -68,18 +68,24 @@ static inline bool vmx_nested(const struct vmx *v)
 }
 
 /* vmx_state.c: the guest-state area and the processor. */
-uint32_t vmx_guest_field(const struct machine *m, enum vmcs_place place);
-bool vmx_in_processor(enum vmcs_place place);
+uint64_t vmx_guest_field(const struct machine *m, enum vmcs_place place);
+/* Is the newest value there? */
+bool vmx_in_processor(const struct machine *m, enum vmcs_place place);
 /* From wherever it is newer. */
 uint32_t vmx_guest_value(const struct machine *m, enum vmcs_place place);
 void vmx_write_back(struct machine *m);
+/* Is a guest with these control registers translated by PAE paging? */
+bool vmx_guest_pae(const struct machine *m, uint32_t cr0, uint32_t cr4);
+/* The PDPTE registers that an entry loads with this CR3; false: reserved
+ * bits. */
+bool vmx_guest_pdptes(struct machine *m, uint32_t cr3, uint64_t pdpte[PDPTES]);
 void vmx_load_guest(struct machine *m);
 
 /* vmx_check.c, vmx_check_guest.c: NULL, or what is wrong. */
 const char *vmx_check_controls(const struct machine *m);
 const char *vmx_check_host(const struct machine *m);
 /* qualification: of the exit that follows. */
-const char *vmx_check_guest(const struct machine *m, uint32_t *qualification);
+const char *vmx_check_guest(struct machine *m, uint32_t *qualification);
 
 /* vmx_capability.c */
 uint32_t vmx_must_be(uint32_t msr);

@@ -23,9 +23,53 @@ enum { SEGMENTS = SEG_COUNT + 2 }; /* with LDTR and TR, as the fields count */
 
 _Static_assert(F_VMCS_LINK_POINTER < 64, "a bit for each guest field");
 
-bool vmx_in_processor(enum vmcs_place place)
+static bool is_pdpte(enum vmcs_place place)
 {
-    return !(MEMORY_ONLY >> place & 1);
+    return place >= F_GUEST_PDPTE0 && place <= F_GUEST_PDPTE3;
+}
+
+bool vmx_in_processor(const struct machine *m, enum vmcs_place place)
+{
+    const struct vmx *v = &m->vmx;
+
+    if (!v->loaded || (v->stale & BIT(place)))
+        return false;
+    if (place == F_GUEST_EFER)
+        return (v->c.exit & EXIT_SAVE_EFER) != 0;
+    if (is_pdpte(place)) /* fields that only EPT saves and loads */
+        return (v->c.proc2 & PROC2_EPT) && m->paging.format == &paging_pae;
+    return !(MEMORY_ONLY & BIT(place));
+}
+
+/* Without EPT an unrestricted guest is translated in every mode. */
+bool vmx_guest_pae(const struct machine *m, uint32_t cr0, uint32_t cr4)
+{
+    uint32_t proc2 = m->vmx.c.proc2;
+    bool always = (proc2 & PROC2_UNRESTRICTED) && !(proc2 & PROC2_EPT);
+
+    return ((cr0 & CR0_PG) || always) && (cr4 & CR4_PAE);
+}
+
+bool vmx_guest_pdptes(struct machine *m, uint32_t cr3, uint64_t pdpte[PDPTES])
+{
+    struct mem_ops mem = machine_mem_ops(m);
+    struct cpu_state s = {.cr3 = cr3};
+    bool valid = true;
+    struct fault f;
+
+    if (!(m->vmx.c.proc2 & PROC2_EPT)) {
+        valid = arch_load_pdptes(&s, &mem, &f);
+        memcpy(pdpte, s.pdpte, sizeof s.pdpte);
+        return valid;
+    }
+    for (unsigned i = 0; i < PDPTES; i++) {
+        enum vmcs_place place = (enum vmcs_place)(F_GUEST_PDPTE0 + i);
+
+        pdpte[i] = vmx_in_processor(m, place) ? vmx_guest_field(m, place)
+                                              : vmcs_get64(m, place);
+        valid &= paging_pdpte_valid(pdpte[i]);
+    }
+    return valid;
 }
 
 /* ---- from the processor -------------------------------------------------- */
@@ -60,7 +104,7 @@ static uint32_t interruptibility(const struct machine *m)
     return state;
 }
 
-uint32_t vmx_guest_field(const struct machine *m, enum vmcs_place place)
+uint64_t vmx_guest_field(const struct machine *m, enum vmcs_place place)
 {
     const struct live *l = &m->engine.live;
     unsigned n = place % SEGMENTS;
@@ -89,6 +133,11 @@ uint32_t vmx_guest_field(const struct machine *m, enum vmcs_place place)
     case F_GUEST_SYSENTER_CS: return m->extra.sysenter_cs;
     case F_GUEST_SYSENTER_ESP: return m->extra.sysenter_esp;
     case F_GUEST_SYSENTER_EIP: return m->extra.sysenter_eip;
+    case F_GUEST_EFER: return m->extra.efer;
+    case F_GUEST_PDPTE0:
+    case F_GUEST_PDPTE1:
+    case F_GUEST_PDPTE2:
+    case F_GUEST_PDPTE3: return m->extra.pdpte[place - F_GUEST_PDPTE0];
     case F_GUEST_INTERRUPTIBILITY: return interruptibility(m);
     case F_GUEST_ACTIVITY: return m->halted ? ACTIVITY_HLT : ACTIVITY_ACTIVE;
     default: return vmcs_get(m, place);
@@ -98,8 +147,8 @@ uint32_t vmx_guest_field(const struct machine *m, enum vmcs_place place)
 void vmx_write_back(struct machine *m)
 {
     for (unsigned place = 0; place <= F_VMCS_LINK_POINTER; place++)
-        if (vmx_in_processor(place) && !(m->vmx.stale >> place & 1))
-            vmcs_put(m, place, vmx_guest_field(m, place));
+        if (vmx_in_processor(m, place))
+            vmcs_put64(m, place, vmx_guest_field(m, place));
 }
 
 /* ---- into the processor -------------------------------------------------- */
@@ -125,6 +174,15 @@ static void load_blocking(struct machine *m, struct cpu_state *s)
     s->nmi_blocked = (state & BLOCKING_NMI) != 0;
 }
 
+/* Paging registers that the state's control registers bring with them. */
+static void load_paging(struct machine *m, struct cpu_state *s)
+{
+    if (m->vmx.c.entry & ENTRY_LOAD_EFER)
+        s->efer = vmcs_get64(m, F_GUEST_EFER);
+    if (vmx_guest_pae(m, s->cr0, s->cr4))
+        vmx_guest_pdptes(m, s->cr3, s->pdpte);
+}
+
 /* All of the area is in memory. */
 static void load_all(struct machine *m)
 {
@@ -142,6 +200,7 @@ static void load_all(struct machine *m)
     s.cr0 = vmcs_get(m, F_GUEST_CR0);
     s.cr3 = vmcs_get(m, F_GUEST_CR3);
     s.cr4 = vmcs_get(m, F_GUEST_CR4) & ~CR4_VMXE;
+    load_paging(m, &s);
     s.dr[7] = vmcs_get(m, F_GUEST_DR7);
     s.gpr[GPR_ESP] = vmcs_get(m, F_GUEST_ESP);
     s.eip = vmcs_get(m, F_GUEST_EIP);
@@ -169,11 +228,24 @@ static void load_flags(struct machine *m)
     *h2 = (*h2 & ~(uint32_t)HF2_NMI) | (s.nmi_blocked ? HF2_NMI : 0u);
 }
 
+/* The processor may load the PDPTEs at every entry; this one does when CR3 was
+ * written. */
+static void load_cr3(struct machine *m)
+{
+    const uint64_t *cr = m->engine.live.cr;
+    uint32_t cr3 = vmcs_get(m, F_GUEST_CR3);
+    bool pae = vmx_guest_pae(m, (uint32_t)cr[0], (uint32_t)cr[4]);
+
+    if (pae)
+        vmx_guest_pdptes(m, cr3, m->extra.pdpte);
+    if (pae || cr3 != (uint32_t)cr[3])
+        uc_reg_write(m->engine.uc, UC_X86_REG_CR3, &cr3);
+}
+
 /* The fields of INDEPENDENT that were written. */
 static void load_some(struct machine *m, uint64_t which)
 {
     struct live *l = &m->engine.live;
-    uint32_t cr3;
 
     if (which & BIT(F_GUEST_EIP))
         *l->eip = vmcs_get(m, F_GUEST_EIP);
@@ -183,9 +255,8 @@ static void load_some(struct machine *m, uint64_t which)
         engine_set_eflags(&m->engine, vmcs_get(m, F_GUEST_EFLAGS));
     if (which & BIT(F_GUEST_INTERRUPTIBILITY))
         load_flags(m);
-    cr3 = vmcs_get(m, F_GUEST_CR3);
-    if ((which & BIT(F_GUEST_CR3)) && cr3 != (uint32_t)l->cr[3])
-        uc_reg_write(m->engine.uc, UC_X86_REG_CR3, &cr3);
+    if (which & BIT(F_GUEST_CR3))
+        load_cr3(m);
     if (which & BIT(F_GUEST_DR7))
         m->extra.dr[7] = vmcs_get(m, F_GUEST_DR7);
     if (which & BIT(F_GUEST_SYSENTER_CS))
@@ -196,11 +267,19 @@ static void load_some(struct machine *m, uint64_t which)
         m->extra.sysenter_eip = vmcs_get(m, F_GUEST_SYSENTER_EIP);
 }
 
+/* The guest changed its EFER, and neither the exit nor it is to be kept. */
+static bool reloads_efer(const struct machine *m)
+{
+    return (m->vmx.c.entry & ENTRY_LOAD_EFER) &&
+           !vmx_in_processor(m, F_GUEST_EFER) &&
+           m->extra.efer != vmcs_get64(m, F_GUEST_EFER);
+}
+
 static bool changes_mode(const struct machine *m)
 {
     uint64_t stale = m->vmx.stale;
 
-    if (!m->vmx.loaded || (stale & ~INDEPENDENT))
+    if (!m->vmx.loaded || (stale & ~INDEPENDENT) || reloads_efer(m))
         return true;
     return (stale & BIT(F_GUEST_EFLAGS)) &&
            ((vmcs_get(m, F_GUEST_EFLAGS) ^ *m->engine.live.eflags) & EFL_VM);

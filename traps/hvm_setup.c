@@ -59,7 +59,7 @@ static void write_controls(struct monitor *mon, struct hvm *h)
     hvm_write(mon, VMCS_EXIT_CONTROLS,
               (uint32_t)vmx_capability(MSR_VMX_TRUE_EXIT));
     hvm_write(mon, VMCS_ENTRY_CONTROLS,
-              (uint32_t)vmx_capability(MSR_VMX_TRUE_ENTRY));
+              (uint32_t)vmx_capability(MSR_VMX_TRUE_ENTRY) | ENTRY_LOAD_EFER);
     hvm_write(mon, VMCS_VMCS_LINK_POINTER, 0xFFFFFFFF);
     hvm_write(mon, VMCS_VMCS_LINK_POINTER + 1, 0xFFFFFFFF);
 }

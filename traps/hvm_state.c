@@ -38,6 +38,18 @@ void hvm_write(struct monitor *mon, uint32_t encoding, uint32_t value)
                    encoding);
 }
 
+static uint64_t hvm_read64(struct monitor *mon, uint32_t encoding)
+{
+    return hvm_read(mon, encoding) | (uint64_t)hvm_read(mon, encoding + 1)
+                                         << 32;
+}
+
+static void hvm_write64(struct monitor *mon, uint32_t encoding, uint64_t value)
+{
+    hvm_write(mon, encoding, (uint32_t)value);
+    hvm_write(mon, encoding + 1, (uint32_t)(value >> 32));
+}
+
 /* ---- from the VMCS --------------------------------------------------------
  */
 
@@ -62,6 +74,8 @@ static void fetch_own_control_registers(struct monitor *mon)
         (hvm_read(mon, VMCS_GUEST_CR0) & ~CR0_FIXED) | (v->cr0 & CR0_FIXED);
     v->cr3 = hvm_read(mon, VMCS_GUEST_CR3);
     v->cr4 = hvm_read(mon, VMCS_GUEST_CR4) & ~CR4_FIXED;
+    for (unsigned i = 0; i < PDPTES && state_pae(v); i++)
+        v->pdpte[i] = hvm_read64(mon, VMCS_GUEST_PDPTE0 + 2 * i);
 }
 
 static void fetch_site(struct monitor *mon)
@@ -137,6 +151,8 @@ static void look(struct monitor *mon)
         v->cr0 = (kept.cr0 & ~CR0_GUEST) | (real.cr0 & CR0_GUEST);
         v->cr3 = kept.cr3;
         v->cr4 = kept.cr4;
+        v->efer = kept.efer;
+        memcpy(v->pdpte, kept.pdpte, sizeof v->pdpte);
     }
     v->tsc_offset = kept.tsc_offset;
     v->apicbase = kept.apicbase;
@@ -200,6 +216,9 @@ static void write_own_control_registers(struct monitor *mon)
     hvm_write(mon, VMCS_GUEST_CR4, v->cr4 | CR4_FIXED);
     hvm_write(mon, VMCS_CR4_MASK, CR4_FIXED);
     hvm_write(mon, VMCS_CR4_SHADOW, v->cr4);
+    hvm_write64(mon, VMCS_GUEST_EFER, v->efer);
+    for (unsigned i = 0; i < PDPTES; i++)
+        hvm_write64(mon, VMCS_GUEST_PDPTE0 + 2 * i, v->pdpte[i]);
 }
 
 static void write_control_registers(struct monitor *mon)

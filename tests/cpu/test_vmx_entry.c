@@ -6,6 +6,7 @@
 TestSuite(vmx_entry, .init = vmx_fixture, .timeout = 60);
 
 enum { CONTROLS = 7, HOST = 8, GUEST = 33, ALLOWED = 0 };
+enum { PDPT_BAD = 0x60020 };
 
 struct change {
     unsigned verdict;
@@ -20,6 +21,7 @@ static unsigned verdict_on(const struct change *c)
 
     vmx_fixture();
     CODE_AT(CODE, 0x0F, 0xA2);
+    put32(PDPT_BAD, PTE_P | PTE_W);
     vmx_open();
     vmwrite(c->encoding, c->value);
     if (c->second)
@@ -93,7 +95,11 @@ static const struct change host_changes[] = {
     {HOST, VMCS_HOST_CR0, CR0_PE | CR0_PG, 0, 0}, /* NE */
     {HOST, VMCS_HOST_CR0, CR0_PE | CR0_PG | CR0_NE | 0x100, 0, 0},
     {HOST, VMCS_HOST_CR4, 0, 0, 0},
-    {HOST, VMCS_HOST_CR4, CR4_VMXE | CR4_PAE, 0, 0},
+    {HOST, VMCS_HOST_CR4, CR4_VMXE | CR4_UMIP, 0, 0},
+    {ALLOWED, VMCS_HOST_EFER, 1, 0, 0},
+    {HOST, VMCS_HOST_EFER, 1, VMCS_EXIT_CONTROLS, 0x36DFF | EXIT_LOAD_EFER},
+    {ALLOWED, VMCS_HOST_EFER, EFER_NXE, VMCS_EXIT_CONTROLS,
+     0x36DFF | EXIT_LOAD_EFER},
     {HOST, VMCS_HOST_ES_SELECTOR, 3, 0, 0},
     {HOST, VMCS_HOST_CS_SELECTOR, 0, 0, 0},
     {HOST, VMCS_HOST_CS_SELECTOR, 0x0C, 0, 0},
@@ -113,7 +119,14 @@ static const struct change guest_changes[] = {
     {ALLOWED, VMCS_GUEST_CR0, CR0_PE | CR0_NE, VMCS_PROC2_CONTROLS,
      PROC2_UNRESTRICTED},
     {GUEST, VMCS_GUEST_CR4, 0, 0, 0},
-    {GUEST, VMCS_GUEST_CR4, CR4_VMXE | CR4_PAE, 0, 0},
+    {GUEST, VMCS_GUEST_CR4, CR4_VMXE | CR4_UMIP, 0, 0},
+    /* CR3 is where the PDPTEs are: nothing is present, all is reserved. */
+    {ALLOWED, VMCS_GUEST_CR4, CR4_VMXE | CR4_PAE, VMCS_GUEST_CR3, 0x60000},
+    {GUEST, VMCS_GUEST_CR4, CR4_VMXE | CR4_PAE, VMCS_GUEST_CR3, PDPT_BAD},
+    {ALLOWED, VMCS_GUEST_EFER, 1, 0, 0},
+    {GUEST, VMCS_GUEST_EFER, 1, VMCS_ENTRY_CONTROLS, 0x11FF | ENTRY_LOAD_EFER},
+    {ALLOWED, VMCS_GUEST_EFER, EFER_NXE, VMCS_ENTRY_CONTROLS,
+     0x11FF | ENTRY_LOAD_EFER},
     {GUEST, VMCS_GUEST_DEBUGCTL, 1, 0, 0},
     {GUEST, VMCS_GUEST_EFLAGS, 0, 0, 0},
     {GUEST, VMCS_GUEST_EFLAGS, EFL_FIXED | 8, 0, 0},
@@ -228,6 +241,42 @@ Test(vmx_entry, a_refused_guest_keeps_its_vmcs_clear)
     vmwrite(VMCS_GUEST_TR_RIGHTS, 0x8B);
     exits = 0;
     cr_expect_eq(launch(), VMX_CPUID, "VMLAUNCH works now");
+}
+
+Test(vmx_entry, pdptes_have_their_qualification)
+{
+    put32(PDPT_BAD, PTE_P | PTE_W);
+    vmx_open();
+    vmwrite(VMCS_GUEST_CR4, CR4_VMXE | CR4_PAE);
+    vmwrite(VMCS_GUEST_CR3, PDPT_BAD);
+    cr_assert_eq(launch(), 33 | VMX_ENTRY_FAILURE);
+    cr_expect_eq(vmread(VMCS_EXIT_QUALIFICATION), 2);
+}
+
+/* The guest turns NXE off; the exit saves that, or it does not. */
+Test(vmx_entry, efer_is_loaded_and_saved_as_the_controls_say)
+{
+    static const uint8_t clear[] = {0x31, 0xC0, 0x31, 0xD2, 0xB9, 0x80, 0,
+                                    0,    0xC0, 0x0F, 0x30, 0x0F, 0xA2};
+
+    for (unsigned save = 0; save < 2; save++) {
+        struct cpu_state s;
+
+        vmx_fixture();
+        put_code(CODE, clear, sizeof clear); /* wrmsr; cpuid */
+        vmx_open();
+        vmwrite(VMCS_PROC_CONTROLS, PROC0 | PROC_MSR_BITMAPS);
+        vmwrite(VMCS_ENTRY_CONTROLS, 0x11FF | ENTRY_LOAD_EFER);
+        vmwrite(VMCS_EXIT_CONTROLS, 0x36DFF | (save ? EXIT_SAVE_EFER : 0));
+        vmwrite(VMCS_GUEST_EFER, EFER_NXE);
+        cr_assert_eq(launch(), VMX_CPUID);
+        cr_expect_eq(vmread(VMCS_GUEST_EFER), save ? 0 : EFER_NXE);
+        exits = 0;
+        cr_assert_eq(vmx_resume(machine), VMX_SUCCEED);
+        machine_get_state(machine, &s);
+        cr_expect_eq(s.efer, save ? 0 : EFER_NXE);
+        machine_destroy(machine);
+    }
 }
 
 Test(vmx_entry, link_pointer_has_its_qualification)
