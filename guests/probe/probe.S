@@ -24,7 +24,7 @@
 probe_start:
     cli
     cld
-    movl $PROBE_DIRECTORY, %eax
+    movl CTL(CTL_CR3), %eax
     movl %eax, %cr3
     movl CTL(CTL_CR4), %eax
     movl %eax, %cr4
@@ -59,11 +59,19 @@ next_case:
 
     testl $CASE_ENTRIES, %ebp
     jz 1f
+    movl CTL(CTL_PDE), %esi
+    movl CTL(CTL_PTE), %edi
     movl CASE_PDE(%ebx), %eax
-    movl %eax, PROBE_DIRECTORY + 4 * PROBE_WINDOW_PDE
+    movl %eax, (%esi)
     movl CASE_PTE(%ebx), %eax
-    movl %eax, PROBE_WINDOW_TABLE + 4 * PROBE_WINDOW_PTE
-    movl %cr3, %eax
+    movl %eax, (%edi)
+    testl $CASE_WIDE, %ebp
+    jz 2f
+    movl CASE_PDE_HIGH(%ebx), %eax
+    movl %eax, 4(%esi)
+    movl CASE_PTE_HIGH(%ebx), %eax
+    movl %eax, 4(%edi)
+2:  movl %cr3, %eax
     movl %eax, %cr3
 1:  testl $CASE_CONTROL, %ebp
     jz 1f
@@ -74,6 +82,12 @@ next_case:
     movl CASE_CR0(%ebx), %eax
     movl %eax, %cr0
     fxrstor PROBE_FPU
+    testl $CASE_WIDE, %ebp
+    jz 1f
+    movl $0xC0000080, %ecx              /* IA32_EFER */
+    movl CASE_EFER(%ebx), %eax
+    xorl %edx, %edx
+    wrmsr
 1:  testl $CASE_SANDBOX, %ebp
     jz 1f
     movl $PROBE_TEMPLATE, %esi
@@ -157,10 +171,16 @@ record:                                 /* what does not lie on the stack */
     movl %eax, RESULT_CR2(%edi)
     movl %cr0, %eax
     movl %eax, RESULT_CR0(%edi)
-    movl PROBE_DIRECTORY + 4 * PROBE_WINDOW_PDE, %eax
+    movl CTL(CTL_PDE), %esi
+    movl (%esi), %eax
     movl %eax, RESULT_PDE(%edi)
-    movl PROBE_WINDOW_TABLE + 4 * PROBE_WINDOW_PTE, %eax
+    movl 4(%esi), %eax
+    movl %eax, RESULT_PDE_HIGH(%edi)
+    movl CTL(CTL_PTE), %esi
+    movl (%esi), %eax
     movl %eax, RESULT_PTE(%edi)
+    movl 4(%esi), %eax
+    movl %eax, RESULT_PTE_HIGH(%edi)
     testl $CASE_SANDBOX, CTL(CTL_FLAGS)
     jz 3f
     xorl %eax, %eax

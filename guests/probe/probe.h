@@ -38,6 +38,13 @@
 #define PROBE_WINDOW_GPA   0x01005000 /* in PROBE_LARGE_GPA's 4 MiB */
 #define PROBE_LARGE_GPA    0x01000000
 
+/* The same in PAE format, for who starts with CTL_CR3 there. */
+#define PROBE_PAE_PDPT         0x0012A000
+#define PROBE_PAE_DIRECTORY    0x0012B000
+#define PROBE_PAE_SANDBOX      0x0012C000 /* a page table */
+#define PROBE_PAE_WINDOW_TABLE 0x0012D000
+#define PROBE_PAE_WINDOW_PDE   12
+
 /* Words in that table that map nothing of use: a shadowed page to write to. */
 #define PROBE_TRACED       (PROBE_WINDOW_TABLE + 0x800)
 #define PROBE_TRACED_WORDS 32
@@ -59,41 +66,50 @@
 #define CTL_RESULT 16
 #define CTL_FRAME  20
 #define CTL_FLAGS  24
+#define CTL_CR3    28
 #define CTL_GDTR   32
 #define CTL_IDTR   40
+#define CTL_PDE    48 /* where the window's entries are */
+#define CTL_PTE    52
 
 /* A case. */
-#define CASE_FLAGS  0
-#define CASE_PDE    4
-#define CASE_PTE    8
-#define CASE_CR0    12
-#define CASE_CR4    16
-#define CASE_EIP    20
-#define CASE_EFLAGS 24
-#define CASE_GPR    28 /* EDI ESI EBP ESP EBX EDX ECX EAX */
+#define CASE_FLAGS    0
+#define CASE_PDE      4
+#define CASE_PTE      8
+#define CASE_CR0      12
+#define CASE_CR4      16
+#define CASE_EIP      20
+#define CASE_EFLAGS   24
+#define CASE_GPR      28 /* EDI ESI EBP ESP EBX EDX ECX EAX */
+#define CASE_EFER     60
+#define CASE_PDE_HIGH 64
+#define CASE_PTE_HIGH 68
 
-#define CASE_USER    1 /* at ring 3 */
-#define CASE_ENTRIES 2 /* set PDE and PTE, load CR3 */
-#define CASE_CONTROL 4 /* set CR0 and CR4 */
-#define CASE_SANDBOX 8 /* fill it before, sum it up after */
+#define CASE_USER    1  /* at ring 3 */
+#define CASE_ENTRIES 2  /* set PDE and PTE, load CR3 */
+#define CASE_CONTROL 4  /* set CR0 and CR4 */
+#define CASE_SANDBOX 8  /* fill it before, sum it up after */
+#define CASE_WIDE    16 /* entries have 8 bytes; EFER is set with CR0 and CR4 */
 
 /* A result. */
-#define RESULT_DS     0
-#define RESULT_ES     4
-#define RESULT_FS     8
-#define RESULT_GS     12
-#define RESULT_GPR    16 /* as above; ESP only where the privilege changed */
-#define RESULT_VECTOR 48
-#define RESULT_ERROR  52
-#define RESULT_EIP    56
-#define RESULT_CS     60
-#define RESULT_EFLAGS 64
-#define RESULT_ESP    68
-#define RESULT_SS     72
-#define RESULT_CR2    76
-#define RESULT_CR0    80
-#define RESULT_PDE    84
-#define RESULT_PTE    88
-#define RESULT_SUM    92
+#define RESULT_DS       0
+#define RESULT_ES       4
+#define RESULT_FS       8
+#define RESULT_GS       12
+#define RESULT_GPR      16 /* as above; ESP only where the privilege changed */
+#define RESULT_VECTOR   48
+#define RESULT_ERROR    52
+#define RESULT_EIP      56
+#define RESULT_CS       60
+#define RESULT_EFLAGS   64
+#define RESULT_ESP      68
+#define RESULT_SS       72
+#define RESULT_CR2      76
+#define RESULT_CR0      80
+#define RESULT_PDE      84
+#define RESULT_PTE      88
+#define RESULT_SUM      92
+#define RESULT_PDE_HIGH 96 /* of the wide ones */
+#define RESULT_PTE_HIGH 100
 
 #endif

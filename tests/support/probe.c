@@ -80,7 +80,7 @@ static void gate(struct image *im, unsigned vector, uint32_t entry,
     put32(p + 4, (entry & 0xFFFF0000) | attr);
 }
 
-static void put_idt(struct image *im, uint32_t double_fault)
+static void put_idt(struct image *im, uint32_t double_fault, uint32_t cr3)
 {
     uint8_t *tss = at(im, PROBE_DF_TSS);
 
@@ -93,7 +93,7 @@ static void put_idt(struct image *im, uint32_t double_fault)
     put32(at(im, PROBE_TSS + 4), PROBE_STACK);
     put32(at(im, PROBE_TSS + 8), PROBE_SS);
     put32(at(im, PROBE_TSS + 0x64), 104u << 16);
-    put32(tss + 0x1C, PROBE_DIRECTORY);
+    put32(tss + 0x1C, cr3);
     put32(tss + 0x20, double_fault);
     put32(tss + 0x24, EFL_FIXED);
     put32(tss + 0x38, PROBE_DF_STACK);
@@ -125,7 +125,7 @@ static void put_tables(struct image *im)
     map(im, PROBE_STACK - 4096, PROBE_STACK - 4096, 4096, PTE_P | PTE_W);
     map(im, PROBE_DF_STACK - 4096, PROBE_DF_STACK - 4096, 4096, PTE_P | PTE_W);
     map(im, PROBE_TEMPLATE, PROBE_TEMPLATE, 4096, PTE_P);
-    map(im, PROBE_DIRECTORY, PROBE_DIRECTORY, 0xA000, PTE_P | PTE_W);
+    map(im, PROBE_DIRECTORY, PROBE_DIRECTORY, 0xE000, PTE_P | PTE_W);
     map(im, PROBE_CASES, PROBE_CASES, 4 << 20, PTE_P | PTE_W);
     map(im, PROBE_RESULTS, PROBE_RESULTS, 4 << 20, PTE_P | PTE_W);
     map(im, PROBE_CODE, PROBE_CODE, 4 << 20, PTE_P | PTE_U);
@@ -134,13 +134,38 @@ static void put_tables(struct image *im)
         put32(at(im, PROBE_TEMPLATE + 4 * i), i * 2654435761u);
 }
 
+/* The same in pages of 2 MiB, which say nothing of what is read-only. */
+static void put_pae_tables(struct image *im)
+{
+    const uint32_t all = PTE_P | PTE_W | PTE_U;
+    uint32_t sandbox = PROBE_SANDBOX >> 21;
+
+    put32(at(im, PROBE_PAE_PDPT), PROBE_PAE_DIRECTORY | PTE_P);
+    for (uint32_t i = 0; i < PROBE_SANDBOX >> 21; i++)
+        put32(at(im, PROBE_PAE_DIRECTORY + 8 * i),
+              i << 21 | PTE_PS | PTE_P |
+                  (i < PROBE_CODE >> 21 ? PTE_W : PTE_U));
+    put32(at(im, PROBE_PAE_DIRECTORY + 8 * sandbox), PROBE_PAE_SANDBOX | all);
+    put32(at(im, PROBE_PAE_SANDBOX), PROBE_SANDBOX_GPA | all);
+    put32(at(im, PROBE_PAE_DIRECTORY + 8 * PROBE_PAE_WINDOW_PDE),
+          PROBE_PAE_WINDOW_TABLE | all);
+}
+
 static void put_control(struct image *im, const struct probe_table *t)
 {
     uint8_t *ctl = at(im, PROBE_CONTROL);
+    uint32_t pde = t->pae ? PROBE_PAE_DIRECTORY + 8 * PROBE_PAE_WINDOW_PDE
+                          : PROBE_DIRECTORY + 4 * PROBE_WINDOW_PDE;
+    uint32_t pte = t->pae ? PROBE_PAE_WINDOW_TABLE + 8 * PROBE_WINDOW_PTE
+                          : PROBE_WINDOW_TABLE + 4 * PROBE_WINDOW_PTE;
 
     put32(ctl + CTL_INDEX, t->first);
     put32(ctl + CTL_COUNT, t->case_count);
     put32(ctl + CTL_CR0, PROBE_CR0);
+    put32(ctl + CTL_CR4, t->pae ? CR4_PAE : 0);
+    put32(ctl + CTL_CR3, t->pae ? PROBE_PAE_PDPT : PROBE_DIRECTORY);
+    put32(ctl + CTL_PDE, pde);
+    put32(ctl + CTL_PTE, pte);
     put32(at(im, PROBE_FPU), 0x037F);
     put32(at(im, PROBE_FPU + 24), 0x1F80);
     for (unsigned i = 32; i < 288; i++) /* ST0-7, XMM0-7 */
@@ -248,8 +273,9 @@ static void build(struct image *im, const struct probe_table *t)
     load_text(text, &header);
     memcpy(&double_fault, text + PROBE_DF_ENTRY, sizeof double_fault);
     put_gdt(im);
-    put_idt(im, double_fault);
+    put_idt(im, double_fault, t->pae ? PROBE_PAE_PDPT : PROBE_DIRECTORY);
     put_tables(im);
+    put_pae_tables(im);
     put_control(im, t);
     cr_assert_not_null(cases);
     for (uint32_t i = 0; i < t->case_count; i++)

@@ -13,14 +13,15 @@
 /* As in memory, see guests/probe/probe.h. */
 struct probe_case {
     uint32_t flags, pde, pte, cr0, cr4, eip, eflags;
-    uint32_t gpr[8]; /* EDI ESI EBP ESP EBX EDX ECX EAX */
+    uint32_t gpr[8];                   /* EDI ESI EBP ESP EBX EDX ECX EAX */
+    uint32_t efer, pde_high, pte_high; /* with CASE_WIDE */
 };
 
 struct probe_result {
     uint32_t segment[4]; /* DS ES FS GS */
     uint32_t gpr[8];
     uint32_t vector, error, eip, cs, eflags, esp, ss;
-    uint32_t cr2, cr0, pde, pte, sum;
+    uint32_t cr2, cr0, pde, pte, sum, pde_high, pte_high;
 };
 
 enum { PROBE_MEMORY_MIB = 24, PROBE_ENTRY_BYTES = 64, PROBE_DONE = 0x40 };
@@ -34,6 +35,7 @@ struct probe_table {
     const uint8_t (*code)[PROBE_ENTRY_BYTES];
     uint32_t code_count;
     uint32_t first; /* the case to begin with */
+    bool pae;       /* the probe runs with PAE paging */
 };
 
 static inline uint32_t probe_entry(uint32_t sequence)

@@ -87,9 +87,12 @@ static void run(const struct way *way, const struct batch *b,
     uint32_t next = 0;
 
     while (next < b->count) {
-        struct probe_table t = {b->cases, b->count,
+        struct probe_table t = {b->cases,
+                                b->count,
                                 (const uint8_t(*)[PROBE_ENTRY_BYTES])b->code,
-                                b->code_count, next};
+                                b->code_count,
+                                next,
+                                false};
         enum vm_stop stop;
         uint32_t done = probe_run(way, &t, results, &stop);
 

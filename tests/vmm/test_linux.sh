@@ -4,6 +4,8 @@
 # Debian's Linux 686, unmodified, boots to its shell on the bare machine,
 # deprivileged at ring 1, translated, and in VMX non-root operation, with both
 # memory techniques, runs what is typed, and its console says the same everywhere.
+# So does the kernel for PAE paging, with no-execute, on the bare machine and
+# with nested paging.
 #
 # timeout: 500
 set -euo pipefail
@@ -40,13 +42,13 @@ COMMANDS
 } > "$work/input"
 
 boot() { # NAME OPTIONS...
-    local name=$1 status=0
+    local name=$1 status=0 kernel=vmlinuz-686${FLAVOUR:+-$FLAVOUR}
     shift
     cp "$work/disk.img" "$work/$name.img"
     "$UMBRA" run "$@" --memory 128 --initrd "$UMBRA_LINUX/initramfs.cpio" \
         --append "console=ttyS0 acpi=off nokaslr random.trust_cpu=off" \
         --disk "$work/$name.img" --max-cycles 60000000000 \
-        --stats "$work/$name.json" "$UMBRA_LINUX/vmlinuz-686" \
+        --stats "$work/$name.json" "$UMBRA_LINUX/$kernel" \
         < "$work/input" > "$work/$name.out" 2> "$work/$name.err" || status=$?
     # What depends on time is not compared: time stamps, calibration, the
     # order in which the kernel's own threads speak between commands.
@@ -74,9 +76,23 @@ boot hvm-shadow --cpu hvm --mmu shadow
 boot hvm-tlb --cpu hvm --mmu tlb
 boot hvm-nested --cpu hvm --mmu nested
 
+FLAVOUR=pae boot pae-bare --cpu bare
+FLAVOUR=pae boot pae-nested --cpu hvm --mmu nested
+
+same() { # NAME: as the bare machine's; the kernels differ in their names
+    diff -u <(grep -v '^Linux' "$work/bare.shell") \
+        <(grep -v '^Linux' "$work/$1.shell")
+}
+
 for name in shadow tlb bt-shadow bt-tlb hvm-shadow hvm-tlb hvm-nested; do
     if ! diff -u "$work/bare.shell" "$work/$name.shell"; then
         echo "$name: the console differs from the bare machine's"
+        exit 1
+    fi
+done
+for name in pae-bare pae-nested; do
+    if ! same $name || ! grep -q 'NX .* protection: active' "$work/$name.out"; then
+        echo "$name: another console, or no no-execute protection"
         exit 1
     fi
 done

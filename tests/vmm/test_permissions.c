@@ -175,7 +175,7 @@ Test(permissions, bare_and_virtualized)
     cr_assert_not_null(results);
     for (unsigned w = 0; w < sizeof which / sizeof *which; w++) {
         const struct way *way = &ways[which[w]];
-        struct probe_table table = {t.cases, t.count, code, ACCESSES, 0};
+        struct probe_table table = {t.cases, t.count, code, ACCESSES, 0, false};
         enum vm_stop stop;
         uint32_t done = probe_run(way, &table, results, &stop);
         unsigned wrong = 0;
