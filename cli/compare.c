@@ -4,12 +4,14 @@
 #include "cli/compare.h"
 
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "cli/terminal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_TECHNIQUES = 1000, KEY_JSON };
+enum { KEY_TECHNIQUES = 1000, KEY_JSON, KEY_CSV, KEY_REPORT };
 
 struct compare {
     struct run_options options;
@@ -17,15 +19,76 @@ struct compare {
     struct comparison result;
     const char *list; /* NULL: default */
     bool json;
+    const char *csv, *report; /* files, "-", or NULL */
 };
 
-static bool print(const struct compare *c)
+/* ---- Output -------------------------------------------------------------- */
+
+typedef bool print_fn(const struct comparison *c, FILE *out);
+
+static bool is_standard(const char *path)
 {
-    if (c->json)
-        return compare_print_json(&c->result, stdout);
-    compare_print(&c->result, stdout);
+    return path && strcmp(path, "-") == 0;
+}
+
+/* Before the long run: can the files be written, and is standard output for one
+ * of them? */
+static bool check_outputs(const struct compare *c)
+{
+    const char *paths[] = {c->csv, c->report};
+
+    if (c->json + is_standard(c->csv) + is_standard(c->report) > 1) {
+        options_fail(&c->options, "only one of --json, --csv - and --report - "
+                                  "can have standard output");
+        return false;
+    }
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        int error = paths[i] && !is_standard(paths[i])
+                        ? file_check_writable(paths[i])
+                        : 0;
+
+        if (error) {
+            cli_error(c->options.who, "%s: %s", paths[i], strerror(error));
+            return false;
+        }
+    }
     return true;
 }
+
+/* STATUS_OK, or a line was printed. */
+static int write_file(const struct compare *c, const char *path,
+                      print_fn *print)
+{
+    FILE *out = fopen(path, "we");
+    bool good;
+    int error;
+
+    errno = 0;
+    good = out && print(&c->result, out) && fflush(out) == 0 && !ferror(out);
+    error = good ? 0 : errno ? errno : EIO;
+    if (out && fclose(out) != 0 && !error)
+        error = errno;
+    if (error)
+        cli_error(c->options.who, "%s: %s", path, strerror(error));
+    return error ? STATUS_USAGE : STATUS_OK;
+}
+
+static int write_all(const struct compare *c)
+{
+    print_fn *standard = c->json                  ? compare_print_json
+                         : is_standard(c->csv)    ? compare_print_csv
+                         : is_standard(c->report) ? report_print
+                                                  : compare_print;
+    int status = standard(&c->result, stdout) ? STATUS_OK : STATUS_INTERNAL;
+
+    if (status == STATUS_OK && c->csv && !is_standard(c->csv))
+        status = write_file(c, c->csv, compare_print_csv);
+    if (status == STATUS_OK && c->report && !is_standard(c->report))
+        status = write_file(c, c->report, report_print);
+    return status;
+}
+
+/* ---- All of it ----------------------------------------------------------- */
 
 static int verdict(struct compare *c)
 {
@@ -34,9 +97,9 @@ static int verdict(struct compare *c)
     compare_find_first(r, &c->guest, &c->options);
     if (cli_signal)
         return STATUS_SIGNAL + cli_signal;
-    compare_judge(r);
-    if (!print(c))
-        return STATUS_INTERNAL;
+    int status = compare_judge(r) ? write_all(c) : STATUS_INTERNAL;
+    if (status != STATUS_OK)
+        return status;
     for (size_t i = 0; i < r->count; i++)
         if (r->outcome[i].stop == VM_INTERNAL)
             return STATUS_INTERNAL;
@@ -51,7 +114,8 @@ static int compare_all(struct compare *c)
     int status = STATUS_USAGE;
 
     o->cpu_given = true; /* The list decides; guest_open need not choose. */
-    if (!guest_open(&c->guest, o))
+    c->result.watch = c->csv || c->report;
+    if (!check_outputs(c) || !guest_open(&c->guest, o))
         return status;
     /* Lumen's shell would wait for input for ever; its self-test ends. */
     if (!c->guest.kernel_data && !o->append)
@@ -74,12 +138,15 @@ static int compare_all(struct compare *c)
 static error_t parse_extra(void *ctx, struct run_options *o, int key, char *arg)
 {
     struct compare *c = ctx;
-    (void)o;
-    if (key == KEY_TECHNIQUES)
-        c->list = arg;
-    else
-        c->json = true;
-    return 0;
+    switch (key) {
+    case KEY_TECHNIQUES: c->list = arg; return 0;
+    case KEY_JSON: c->json = true; return 0;
+    case KEY_CSV: c->csv = arg; break;
+    case KEY_REPORT: c->report = arg; break;
+    }
+    return *arg
+               ? 0
+               : options_fail(o, "--csv, --report: the file's name is missing");
 }
 
 int cmd_compare(int argc, char **argv)
@@ -95,6 +162,13 @@ int cmd_compare(int argc, char **argv)
          "Default: bare, and what can run the guest as it is",
          1},
         {"json", KEY_JSON, NULL, 0, "Print JSON", 1},
+        {"csv", KEY_CSV, "FILE", 0,
+         "Write all numbers, those at each agreed point and after each load of "
+         "CR3, too (\"-\": standard output)",
+         1},
+        {"report", KEY_REPORT, "FILE", 0,
+         "Write a page of HTML with tables and plots (\"-\": standard output)",
+         1},
         {0},
     };
     static struct compare c;

@@ -12,6 +12,7 @@
 #include "cli/compare_state.h"
 #include "cli/guest.h"
 
+#include <jansson.h>
 #include <stdio.h>
 
 enum {
@@ -94,6 +95,7 @@ struct outcome {
     size_t sample_count, sample_room;
     struct switches switches;
     struct state_check state;
+    json_t *stats; /* the document of --stats, and the working set */
 
     /* Against the first outcome. */
     bool equal;
@@ -138,16 +140,26 @@ int compare_run(struct comparison *c, const struct guest *guest,
 void compare_find_first(struct comparison *c, const struct guest *guest,
                         const struct run_options *o);
 
-/* compare_judge.c: fill in equal, line... of every outcome, and of the whole.
- */
-void compare_judge(struct comparison *c);
+/* compare_judge.c: fill in stats, equal, line... of every outcome, and of the
+ * whole. False: no host memory. */
+bool compare_judge(struct comparison *c);
+const char *compare_verdict(const struct comparison *c); /* a sentence */
 const char *compare_stop_name(const struct outcome *r);
+const char *compare_state_name(enum state_verdict verdict);
 
 /* Free what the outcomes hold. */
 void compare_free(struct comparison *c);
 
-/* False: standard output or memory failed. */
-void compare_print(const struct comparison *c, FILE *out);
+/* What it came to, in several forms. False: no host memory; whether the file
+ * took it all is for its owner to see. */
+bool compare_print(const struct comparison *c, FILE *out);
 bool compare_print_json(const struct comparison *c, FILE *out);
+bool compare_print_csv(const struct comparison *c, FILE *out);
+bool report_print(const struct comparison *c, FILE *out); /* report.c: HTML */
+
+/* compare_table.c: in lines, how an outcome differs from the others, and where
+ * it began; nothing if it does not. */
+void compare_print_differences(const struct comparison *c, FILE *out,
+                               const struct outcome *r);
 
 #endif

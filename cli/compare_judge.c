@@ -2,6 +2,8 @@
 /* Are the guest's results equal? */
 #include "cli/compare.h"
 
+#include "trace/stats.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,57 @@ const char *compare_stop_name(const struct outcome *r)
     };
     return r->limited ? "limit" : names[r->stop];
 }
+
+const char *compare_state_name(enum state_verdict verdict)
+{
+    static const char *const names[] = {
+        [STATE_ALONE] = "not compared",
+        [STATE_EQUAL] = "equal",
+        [STATE_SHIFTED] = "shifted",
+        [STATE_DIFFERS] = "differs",
+    };
+    return names[verdict];
+}
+
+/* ---- Numbers ------------------------------------------------------------- */
+
+/* Table memory means something beside what the guest uses. */
+static void add_working_set(const struct comparison *c, struct outcome *r)
+{
+    uint64_t pages = 0;
+    double tables = (double)r->count.mmu_tables_peak;
+
+    for (size_t i = 0; i < c->outcome[0].sample_count; i++)
+        if (c->outcome[0].samples[i].working_set_pages > pages)
+            pages = c->outcome[0].samples[i].working_set_pages;
+    json_object_set_new(
+        r->stats, "working_set",
+        json_pack("{s:I, s:I, s:f}", "pages", (json_int_t)pages, "bytes",
+                  (json_int_t)(pages * PAGE_BYTES), "tables_to_it",
+                  pages ? (double)(uint64_t)(tables / (double)pages * 1e3) / 1e3
+                        : 0));
+}
+
+static bool make_stats(const struct comparison *c, struct outcome *r)
+{
+    const struct technique *t = r->technique;
+    struct stats_run run = {
+        .cpu = cpu_technique_name(t->cpu),
+        .mmu = t->cpu == CPU_BARE ? NULL : t->mmu->name,
+        .virtual_cycles = r->cycles,
+        .host_seconds = r->seconds,
+        .exit_status = r->status,
+    };
+    char *text = stats_text(&run, &r->count);
+
+    r->stats = text ? json_loads(text, 0, NULL) : NULL;
+    free(text);
+    if (r->stats)
+        add_working_set(c, r);
+    return r->stats != NULL;
+}
+
+/* ---- Consoles ------------------------------------------------------------ */
 
 /* The line around an offset, printable. */
 static void copy_line(const struct outcome *r, size_t start, char *out,
@@ -133,7 +186,7 @@ static bool same_result(const struct outcome *first, struct outcome *r)
            !r->disk_differs;
 }
 
-void compare_judge(struct comparison *c)
+bool compare_judge(struct comparison *c)
 {
     const struct outcome *first = &c->outcome[0];
     c->equal = true;
@@ -143,7 +196,10 @@ void compare_judge(struct comparison *c)
         r->equal = same_result(first, r) && r->state.verdict != STATE_DIFFERS;
         c->equal = c->equal && r->equal;
         c->limited = c->limited || r->limited;
+        if (!make_stats(c, r))
+            return false;
     }
+    return true;
 }
 
 void compare_free(struct comparison *c)
@@ -152,5 +208,14 @@ void compare_free(struct comparison *c)
         free(c->outcome[i].console);
         free(c->outcome[i].report);
         free(c->outcome[i].samples);
+        json_decref(c->outcome[i].stats);
     }
+}
+
+const char *compare_verdict(const struct comparison *c)
+{
+    return !c->equal    ? "The guest's results DIFFER."
+           : c->limited ? "The guest's results are equal as far as they go "
+                          "(a limit was reached)."
+                        : "The guest's results are equal.";
 }

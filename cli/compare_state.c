@@ -20,6 +20,16 @@ const char *excuse_name(enum excuse e)
     return names[e];
 }
 
+const char *excuse_key(enum excuse e)
+{
+    static const char *const keys[EXCUSES] = {
+        [EXCUSE_ACCESSED] = "accessed_bits",
+        [EXCUSE_DESCRIPTOR] = "descriptor_bits",
+        [EXCUSE_PATCH] = "patches",
+    };
+    return keys[e];
+}
+
 /* ---- Registers ----------------------------------------------------------- */
 
 static bool same(struct state_difference *d, const char *name,
@@ -53,6 +63,7 @@ bool state_registers(struct vm *first, struct vm *second,
     same(d, "CR2", a.cr2, b.cr2);
     same(d, "CR3", a.cr3, b.cr3);
     same(d, "CR4", a.cr4, b.cr4);
+    same(d, "EFER", (uint32_t)a.efer, (uint32_t)b.efer);
     return !d->differs;
 }
 

@@ -21,7 +21,8 @@ enum excuse {
     EXCUSE_PATCH,      /* an instruction that bt-static replaced */
     EXCUSES,
 };
-const char *excuse_name(enum excuse e);
+const char *excuse_name(enum excuse e); /* in words */
+const char *excuse_key(enum excuse e);  /* "accessed_bits" */
 
 /* The first difference, and what is excused. */
 struct state_difference {

@@ -75,8 +75,10 @@ static bool act(struct mmu *m, uint32_t linear, unsigned access,
             m->c.trace->count.mmu_pte_write++;
             m->ops->traced_write(m, gfn, linear);
         }
-        if (!mmu_guarded(m, gfn))
+        if (!mmu_guarded(m, gfn)) {
+            m->c.trace->count.traces_opened++;
             break;
+        }
         m->step.wanted_linear = linear;
         m->step.wanted_access = access;
         r->action = MMU_WRITE;

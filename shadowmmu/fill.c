@@ -119,6 +119,7 @@ int mmu_table_new(struct mmu *m, enum table_kind kind, uint32_t gfn,
         memory_write32(m->c.memory,
                        table_entry_ma(&m->t, slot, m->overlay_index),
                        m->overlay_pde);
+    m->c.trace->count.mmu_cache_miss++;
     mmu_report_table(m, &m->t.slot[slot], "made");
     /* From here on the guest's writes to this page must be seen, unless it is
      * a page table that is out of sync. */
@@ -134,6 +135,7 @@ void mmu_table_drop(struct mmu *m, int slot, const char *cause)
     struct table table = m->t.slot[slot];
 
     tables_delete(&m->t, slot);
+    m->c.trace->count.mmu_shadow_zapped++;
     if (table.parents)
         flush_all(m);
     if (table.kind == TABLE_LEAF && !tables_traced(&m->t, table.gfn))

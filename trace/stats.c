@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "trace/cost.h"
+#include "trace/kvm.h"
 
 struct number {
     const char *key;
@@ -37,6 +38,16 @@ static void add_group(json_t *root, const char *key, const struct number *list,
 
 #define GROUP(root, key, list)                                                 \
     add_group(root, key, list, sizeof(list) / sizeof((list)[0]))
+
+/* One more number of a group, to three digits. */
+static void add_ratio(json_t *root, const char *group, const char *key,
+                      uint64_t value, uint64_t of)
+{
+    double ratio = of ? (double)value / (double)of : 0;
+
+    json_object_set_new(json_object_get(root, group), key,
+                        json_real((double)(uint64_t)(ratio * 1e3 + 0.5) / 1e3));
+}
 
 static void add_exits(json_t *root, const struct counters *c)
 {
@@ -77,12 +88,14 @@ static void add_memory(json_t *root, const struct counters *c)
         {"vmm_references", c->vmm_references},
     };
     const struct number shadow[] = {
-        {"tables", c->mmu_tables},           {"bytes", c->mmu_tables * 4096},
-        {"tables_peak", c->mmu_tables_peak}, {"fills", c->mmu_fills},
-        {"flushes", c->mmu_flushes},         {"invlpg", c->mmu_invlpg},
-        {"pte_write", c->mmu_pte_write},     {"recycled", c->mmu_recycled},
-        {"cr3_writes", c->cr3_writes},       {"prefetched", c->mmu_prefetched},
-        {"unsync", c->mmu_unsync},           {"flooded", c->mmu_flooded},
+        {"tables", c->mmu_tables},
+        {"bytes", c->mmu_tables * 4096},
+        {"tables_peak", c->mmu_tables_peak},
+        {"bytes_peak", c->mmu_tables_peak * 4096},
+        {"fills", c->mmu_fills},
+        {"prefetched", c->mmu_prefetched},
+        {"flushes", c->mmu_flushes},
+        {"cr3_writes", c->cr3_writes},
     };
 
     const struct number memory[] = {
@@ -105,7 +118,20 @@ static void add_memory(json_t *root, const struct counters *c)
     GROUP(root, "memory", memory);
     GROUP(root, "tlb", tlb);
     GROUP(root, "walk", walk);
+    add_ratio(root, "walk", "references_per_fill", c->walk_references,
+              c->tlb_fills);
     GROUP(root, "shadow", shadow);
+}
+
+static void add_kvm(json_t *root, const struct counters *c)
+{
+    struct number list[KVM_COUNTERS];
+
+    for (unsigned i = 0; i < KVM_COUNTERS; i++) {
+        list[i].key = kvm_counters[i].name;
+        list[i].value = kvm_counters[i].value(c);
+    }
+    GROUP(root, "kvm", list);
 }
 
 static void add_interrupts(json_t *root, const struct counters *c)
@@ -207,6 +233,7 @@ char *stats_text(const struct stats_run *run, const struct counters *c)
     add_exits(root, c);
     add_faults(root, c);
     add_memory(root, c);
+    add_kvm(root, c);
     add_interrupts(root, c);
     add_hypercalls(root, c);
     add_rest(root, c);

@@ -168,11 +168,14 @@ struct counters {
     uint64_t mmu_fills;
     uint64_t mmu_prefetched; /* entries that no fault asked for */
     uint64_t mmu_invlpg;
-    uint64_t mmu_pte_write; /* traced writes to guest tables */
-    uint64_t mmu_unsync;    /* page tables that went out of sync */
-    uint64_t mmu_flooded;   /* pages given up: no tables any more */
-    uint64_t mmu_recycled;  /* tables reclaimed under the memory limit */
-    uint64_t mmu_tables;    /* now */
+    uint64_t mmu_pte_write;  /* traced writes to guest tables */
+    uint64_t traces_opened;  /* of these, with the page let go, not emulated */
+    uint64_t mmu_unsync;     /* page tables that went out of sync */
+    uint64_t mmu_flooded;    /* pages given up: no tables any more */
+    uint64_t mmu_recycled;   /* tables reclaimed under the memory limit */
+    uint64_t mmu_cache_miss; /* tables made */
+    uint64_t mmu_shadow_zapped; /* tables dropped */
+    uint64_t mmu_tables;        /* now */
     uint64_t mmu_tables_peak;
     uint64_t cr3_writes;
     uint64_t hypercalls[HYPERCALLS]; /* entries of multicalls included */

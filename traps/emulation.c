@@ -200,7 +200,6 @@ static void invlpg(void *ctx, uint32_t linear)
 {
     struct monitor *mon = ctx;
 
-    mon->trace->count.mmu_invlpg++;
     mmu_invlpg(mon->mmu, linear);
     if (linear - (mon->gdt.base & PTE_FRAME) < mon->gdt.bytes + PAGE_BYTES ||
         linear - (mon->ldt.base & PTE_FRAME) < mon->ldt.bytes + PAGE_BYTES)

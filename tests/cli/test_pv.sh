@@ -40,7 +40,7 @@ want 0 'results are equal' compare --append 'quiet run=forks,5' \
 awk '$1 == "hypercall" { if (!($4 > 2 * $6 && $2 == 0 && $3 == 0)) exit 1; seen = 1 }
      END { exit !seen }' "$scratch/out" ||
     fail 'compare: the lists do not save half of the hypercalls'
-want 0 'in multicalls' compare --append 'quiet run=forks,5' @lumen-pv
+want 0 'multicall_entries' compare --append 'quiet run=forks,5' @lumen-pv
 
 # --stats by name of the call.
 "$umbra" run --cpu pv --append 'quiet run=primes,100' --stats "$scratch/s" </dev/null >/dev/null || true

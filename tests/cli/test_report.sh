@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# umbra compare --csv and --report.
+set -euo pipefail
+umbra=${UMBRA:-build/umbra}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+status=0
+
+fail() {
+    echo "FAIL: $*"
+    status=1
+}
+
+run() {
+    "$umbra" compare --append 'quiet run=pingpong,2,16,20' "$@" </dev/null
+}
+
+techniques=(--techniques bare,bt:tlb,bt:shadow,hvm:shadow,pv:tlb)
+run "${techniques[@]}" --csv "$scratch/csv" --report "$scratch/html" \
+    >"$scratch/table"
+
+# ---- CSV -------------------------------------------------------------------
+
+# value TECHNIQUE KEY: of the totals.
+value() {
+    awk -F, -v t="$1" -v k="$2" \
+        '$1 == t && $2 == "total" && $4 == k { print $5 }' "$scratch/csv"
+}
+
+[[ $(head -n 1 "$scratch/csv") == technique,kind,at,key,value ]] ||
+    fail 'csv: the head'
+awk -F, 'NF != 5 { exit 1 }' "$scratch/csv" || fail 'csv: not 5 columns'
+run "${techniques[@]}" --csv - | grep -v host_seconds >"$scratch/again"
+grep -v host_seconds "$scratch/csv" | cmp -s - "$scratch/again" ||
+    fail 'csv: another run gives other numbers'
+
+# The same number in the table, in --stats and here.
+"$umbra" run --cpu bt --mmu tlb --append 'quiet run=pingpong,2,16,20' \
+    --serial null --stats - >"$scratch/stats" </dev/null || true
+hidden=$(value bt:tlb page_faults.hidden)
+grep -q "\"hidden\": $hidden,\$" "$scratch/stats" || fail 'csv and --stats'
+grep -qE "^  H hidden +0 +$hidden " "$scratch/table" || fail 'csv and table'
+
+# Faults after each load of CR3 add up to all.
+sum=$(awk -F, '$1 == "bt:tlb" && $2 == "switch" && $4 ~ /hidden/ { n += $5 }
+               END { print n }' "$scratch/csv")
+[[ $sum == "$hidden" ]] || fail "switches: $sum hidden faults, not $hidden"
+
+# ---- The page --------------------------------------------------------------
+
+[[ $(head -n 1 "$scratch/html") == '<!DOCTYPE html>' ]] || fail 'html: doctype'
+grep -qiE '<script|<link|<img|@import|src=|href=|https?:' "$scratch/html" &&
+    fail 'html: not self-contained'
+[[ $(grep -c '<svg role="img"' "$scratch/html") == 4 ]] || fail 'html: plots'
+[[ $(grep -c '<desc ' "$scratch/html") == 4 ]] || fail 'html: descriptions'
+grep -q ">$hidden</td>" "$scratch/html" || fail 'html: no table of faults'
+if command -v python3 >/dev/null; then
+    python3 -c 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])' \
+        "$scratch/html" || fail 'html: not well-formed'
+fi
+
+# The guest's words are no markup.
+"$umbra" compare --append 'quiet run=echo,</pre><script>alert(1)</script>' \
+    --techniques bare --report - </dev/null >"$scratch/html"
+grep -q '&lt;script&gt;alert' "$scratch/html" || fail 'html: no console'
+grep -q '<script' "$scratch/html" && fail 'html: not escaped'
+
+# ---- Files that cannot be written --------------------------------------------
+
+# refuses TEXT ARGS...: status 2, and one line.
+refuses() {
+    local text=$1 got=0
+    shift
+    run --techniques bare "$@" >"$scratch/out" 2>"$scratch/err" || got=$?
+    [[ $got == 2 ]] || fail "$*: status $got"
+    [[ $(wc -l <"$scratch/err") == 1 ]] || fail "$*: not one line"
+    grep -qF "$text" "$scratch/err" || fail "$*: no '$text'"
+}
+
+# Before the run, and with no result that is lost.
+refuses 'nowhere/x: No such file' --csv "$scratch/nowhere/x"
+[[ ! -s $scratch/out ]] || fail 'a run although the file cannot be written'
+refuses "$scratch: Is a directory" --report "$scratch"
+refuses 'standard output' --csv - --report -
+refuses 'name is missing' --csv ''
+if [[ -e /dev/full ]]; then
+    refuses '/dev/full: No space left' --csv /dev/full
+    refuses '/dev/full: No space left' --report /dev/full
+fi
+exit "$status"
