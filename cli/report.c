@@ -170,7 +170,7 @@ static void put_plots(FILE *out, const struct comparison *c)
     fputs("<h2>Page faults by class</h2>\n", out);
     report_plot_faults(out, c);
     fputs("<h2>Page faults after each load of CR3</h2>\n<p>Without the guest's "
-          "own (true) faults, which are the same everywhere.</p>\n",
+          "own (true) faults, which say nothing about a technique.</p>\n",
           out);
     report_plot_switches(out, c);
     fputs("<h2>Memory of the VMM's tables</h2>\n<p>The working set is what the "

@@ -59,6 +59,7 @@ static uint8_t *kept(struct machine *m, uint32_t linear, unsigned access)
     if (slot->key != key || slot->root != m->paging.root || !m->paging.format ||
         !unchanged(slot))
         return NULL;
+    m->trace->count.walks++;
     m->trace->count.walk_references += slot->references;
     return memory_at(&m->memory, slot->page) + (linear & PAGE_MASK);
 }

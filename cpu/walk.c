@@ -47,6 +47,7 @@ void walk_configure(struct machine *m)
 bool walk_access(struct machine *m, uint32_t linear, unsigned access,
                  struct paging_walk *w, struct fault *f)
 {
+    m->trace->count.walks += m->paging.format || vmx_nested(&m->vmx);
     if (vmx_nested(&m->vmx))
         return vmx_walk(m, linear, access, w, f);
     paging_walk(&m->paging, linear, access, entry_read, &m->memory, w);

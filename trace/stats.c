@@ -83,6 +83,7 @@ static void add_memory(json_t *root, const struct counters *c)
         {"page_flushes", c->tlb_page_flushes},
     };
     const struct number walk[] = {
+        {"walks", c->walks},
         {"references", c->walk_references},
         {"nested_references", c->nested_references},
         {"vmm_references", c->vmm_references},
@@ -118,8 +119,8 @@ static void add_memory(json_t *root, const struct counters *c)
     GROUP(root, "memory", memory);
     GROUP(root, "tlb", tlb);
     GROUP(root, "walk", walk);
-    add_ratio(root, "walk", "references_per_fill", c->walk_references,
-              c->tlb_fills);
+    add_ratio(root, "walk", "references_per_walk", c->walk_references,
+              c->walks);
     GROUP(root, "shadow", shadow);
 }
 

@@ -161,7 +161,8 @@ struct counters {
     uint64_t tlb_fills;       /* hardware TLB */
     uint64_t tlb_flushes;
     uint64_t tlb_page_flushes;
-    uint64_t walk_references;   /* memory references of hardware walks */
+    uint64_t walks;             /* of tables, by the hardware */
+    uint64_t walk_references;   /* their memory references */
     uint64_t nested_references; /* those among them to nested tables */
     uint64_t vmm_references;    /* of the VMM's walks of guest tables */
     uint64_t mmu_flushes;       /* the VMM's tables emptied (tlb) */
