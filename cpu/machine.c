@@ -312,6 +312,11 @@ void machine_attend(struct machine *m)
     machine_look_now(m);
 }
 
+void machine_set_interrupted(struct machine *m, const volatile bool *flag)
+{
+    m->interrupted = flag;
+}
+
 void machine_set_halted(struct machine *m, bool halted)
 {
     m->halted = halted;

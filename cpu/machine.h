@@ -136,6 +136,12 @@ void machine_step_next(struct machine *m, bool on);
  * callable from every callback. */
 void machine_stop(struct machine *m);
 
+/* A flag that somebody outside sets (a signal, a key): client.attend is called
+ * at the first boundary at which the machine sees it. It looks whenever the
+ * engine returns, which slow code makes it do all the time; fast code comes to
+ * its deadline instead. NULL: none. */
+void machine_set_interrupted(struct machine *m, const volatile bool *flag);
+
 /* What broke, one line. */
 const char *machine_broken(const struct machine *m);
 /* The events a triple fault ran through. */

@@ -127,6 +127,7 @@ struct machine {
     bool waiting; /* the block hook has to look up at once only for an
                      interrupt, which may wait for IF */
     uint64_t deadline;
+    const volatile bool *interrupted; /* machine_set_interrupted() */
     bool attend;
     bool intr;
     bool nmi;

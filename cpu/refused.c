@@ -15,7 +15,8 @@
 /* Instead of the engine, which stands before it and has not counted it. */
 static void execute_by_hand(struct machine *m, const struct insn *insn)
 {
-    int weight = (int)code_weight(m, live_linear(m));
+    uint32_t linear = live_linear(m);
+    int weight = (int)code_weight(m, linear);
 
     clock_add(&m->clock, weight);
     if (!intercept_execute(m, insn)) {
@@ -23,7 +24,8 @@ static void execute_by_hand(struct machine *m, const struct insn *insn)
         return;
     }
     m->stepped = true;
-    m->mid_block = !code_boundary_after(insn);
+    m->mid_block =
+        !code_boundary_after(insn) && !code_crosses(m, linear, live_linear(m));
     machine_look(m);
 }
 

@@ -68,6 +68,7 @@ static void boundary(struct machine *m)
     if (m->mid_block && !m->halted)
         return;
     if (m->attend || clock_now(&m->clock) >= m->deadline ||
+        (m->interrupted && *m->interrupted) ||
         (m->client.exit && !m->vmx.non_root && m->intr &&
          (m->halted || (*m->engine.live.eflags & EFL_IF)) &&
          !(*m->engine.live.hflags & HF_INHIBIT_IRQ))) {

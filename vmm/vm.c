@@ -648,6 +648,7 @@ enum vm_stop vm_run(struct vm *vm, const struct vm_limit *limit)
     if (vm->stop != VM_RUNNING)
         return vm->stop;
     vm->limit = limit;
+    machine_set_interrupted(vm->machine, limit ? limit->interrupted : NULL);
     if (watch)
         trace_attach(&vm->trace, &events.sink);
     vm_tick(vm);
@@ -665,6 +666,7 @@ enum vm_stop vm_run(struct vm *vm, const struct vm_limit *limit)
     if (watch)
         trace_detach(&vm->trace, &events.sink);
     vm->limit = NULL;
+    machine_set_interrupted(vm->machine, NULL);
     if (vm->stop != VM_RUNNING)
         vm_write_report(vm);
     else

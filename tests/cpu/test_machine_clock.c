@@ -71,36 +71,73 @@ static struct look looked_stepping(uint64_t deadline)
     return at;
 }
 
-/* Three pages without a branch: a deadline is noticed where a page begins, or
- * at the first instruction that begins in it. */
-Test(machine_clock, straight_code_is_interrupted)
+/* Three pages of one instruction, over and over, without a branch. */
+static void put_straight(const uint8_t *insn, unsigned bytes)
 {
-    static const uint8_t five[] = {0xBB, 0x01, 0x02, 0x03, 0x04};
+    uint32_t end = CODE + 0x3000;
 
-    for (unsigned bytes = 1; bytes <= 5; bytes += 4) {
-        uint32_t end = CODE + 0x3000;
+    for (uint32_t at = CODE; at < end; at += bytes)
+        put_code(at, insn, bytes);
+    memset(memory + end + bytes, OP_HLT, 1);
+}
 
-        for (uint32_t at = CODE; at < end; at += bytes)
-            put_code(at, bytes == 1 ? (const uint8_t[]){0x40} : five, bytes);
-        put_code(end + 4, (const uint8_t[]){OP_HLT}, 1);
-        for (uint32_t page = 1; page < 3; page++) {
-            uint32_t before = (0x1000 * page + bytes - 1) / bytes;
+/* A deadline is noticed where a page begins, or at the first instruction that
+ * begins in it, whoever executes them. */
+static void expect_noticed_at_pages(const uint8_t *insn, unsigned bytes)
+{
+    put_straight(insn, bytes);
+    for (uint32_t page = 1; page < 3; page++) {
+        uint32_t before = (0x1000 * page + bytes - 1) / bytes;
 
-            for (uint32_t early = 0; early < 600; early += 199) {
-                struct look counted = looked(before - early, true);
-                struct look counting = looked(before - early, false);
-                struct look stepping = looked_stepping(before - early);
+        for (uint32_t early = 0; early < 600; early += 199) {
+            struct look counted = looked(before - early, true);
+            struct look counting = looked(before - early, false);
+            struct look stepping = looked_stepping(before - early);
 
-                cr_expect_eq(counted.eip, CODE + before * bytes, "%x",
-                             counted.eip);
-                cr_expect_eq(counting.eip, counted.eip, "%x", counting.eip);
-                cr_expect_eq(stepping.eip, counted.eip, "%x", stepping.eip);
-                cr_expect_eq(counted.cycles, before);
-                cr_expect_eq(counting.cycles, before);
-                cr_expect_eq(stepping.cycles, before);
-            }
+            cr_expect_eq(counted.eip, CODE + before * bytes, "%x", counted.eip);
+            cr_expect_eq(counting.eip, counted.eip, "%x", counting.eip);
+            cr_expect_eq(stepping.eip, counted.eip, "%x", stepping.eip);
+            cr_expect_eq(counted.cycles, before);
+            cr_expect_eq(counting.cycles, before);
+            cr_expect_eq(stepping.cycles, before);
         }
     }
+}
+
+Test(machine_clock, straight_code_is_interrupted)
+{
+    expect_noticed_at_pages((const uint8_t[]){0x40}, 1); /* inc %eax */
+    expect_noticed_at_pages((const uint8_t[]){0xBB, 1, 2, 3, 4}, 5); /* mov */
+}
+
+/* How many instructions run until a flag is seen that goes up behind the first
+ * one. */
+static uint64_t cycles_to_flag(const uint8_t *insn, unsigned bytes)
+{
+    static const volatile bool up = true;
+    uint64_t cycles;
+
+    put_straight(insn, bytes);
+    machine_open();
+    machine_set_deadline(machine, UINT64_MAX);
+    cr_assert_eq(machine_step(machine), MACHINE_STEPPED);
+    machine_set_interrupted(machine, &up);
+    cr_assert_eq(machine_run(machine), MACHINE_STOPPED);
+    cycles = machine_now(machine);
+    machine_destroy(machine);
+    return cycles;
+}
+
+/* Code that is slow, because the machine executes each instruction itself. A
+ * store to a device ends no block, but there the page does. */
+Test(machine_clock, flag_stops_slow_code)
+{
+    static const uint8_t in[] = {0xEC};
+    static const uint8_t store[] = {0x3E, 0x89, 0x84, 0x23, 0, 0, 0x20, 0};
+
+    cpu.gpr[GPR_EBX] = 0; /* mov %eax,%ds:0x200000(%ebx) */
+    cr_expect_eq(cycles_to_flag(in, sizeof in), 1);
+    cr_expect_eq(cycles_to_flag(store, sizeof store), 0x1000 / 8);
 }
 
 /* The device puts HLT where the processor is about to go on. */
