@@ -369,15 +369,30 @@ static const struct command {
     {0xEF, 0xEF, "SET FEATURES", set_features},
 };
 
+static const struct command *find_command(uint8_t opcode)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (opcode >= commands[i].first && opcode <= commands[i].last)
+            return &commands[i];
+    return NULL;
+}
+
+bool ata_takes_data(uint8_t opcode)
+{
+    const struct command *c = find_command(opcode);
+
+    return c && (c->run == write_sectors || c->run == write_sectors_ext ||
+                 c->run == write_multiple || c->run == write_multiple_ext);
+}
+
 /* DEVICE RESET, PACKET and IDENTIFY PACKET DEVICE are for packet devices: a
  * disk aborts them like any command it does not have. */
 void ata_execute(struct ide *ide)
 {
-    uint8_t opcode = ide->state.command;
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        if (opcode >= commands[i].first && opcode <= commands[i].last) {
-            commands[i].run(ide);
-            return;
-        }
-    ide_done(ide, ERROR_ABORT);
+    const struct command *c = find_command(ide->state.command);
+
+    if (c)
+        c->run(ide);
+    else
+        ide_done(ide, ERROR_ABORT);
 }

@@ -195,7 +195,12 @@ static void write_command(struct ide *ide, uint8_t command)
     d->status = STATUS_READY | STATUS_BUSY;
     d->error = 0;
     set_interrupt(ide, false);
-    schedule(ide, ACT_EXECUTE);
+    /* The buffer is free: within 400 ns, before the processor can look, the
+     * drive asks for data. There are drivers that never wait for it. */
+    if (ata_takes_data(command))
+        ata_execute(ide);
+    else
+        schedule(ide, ACT_EXECUTE);
 }
 
 /* Both drives listen to every write of the task file. */

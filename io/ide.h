@@ -100,6 +100,8 @@ void ide_data_wanted(struct ide *ide, uint32_t bytes, bool interrupt);
 void ide_signature(struct ide *ide);
 
 /* ata.c */
+/* Does the command begin with data from the processor? */
+bool ata_takes_data(uint8_t opcode);
 void ata_execute(struct ide *ide);
 void ata_next_block(struct ide *ide);
 void ata_default_geometry(struct ide *ide, unsigned drive);

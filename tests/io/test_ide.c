@@ -273,6 +273,17 @@ Test(ide, a_written_sector_is_on_the_disk)
     teardown(&f);
 }
 
+Test(ide, data_is_taken_right_behind_the_command)
+{
+    struct fixture f = setup(false);
+    address(f.m, 1, 5);
+    outb(f.m, STATUS, 0x30);
+    write_sector(f.m, 0xBEEF); /* no time goes by */
+    wait(f.m);
+    cr_assert_eq(on_disk(&f, 5), 0xBEEFBEEF);
+    teardown(&f);
+}
+
 Test(ide, a_48_bit_write_reaches_the_disk)
 {
     struct fixture f = setup(false);
