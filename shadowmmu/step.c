@@ -123,15 +123,26 @@ void step_written(struct mmu *m, uint32_t gfn, unsigned first, unsigned last)
         mmu_table_written(m, gfn, first, last);
 }
 
+/* Who watches the page is told the words from the first to the last that
+ * changed: code and the stack in one page are nothing unusual in a boot
+ * sector, and must not spoil each other. */
 static void compare_page(struct mmu *m, const struct step_page *page)
 {
     const uint8_t *words = page_words(m, page->gfn);
+    gpa_t gpa = GPA((uint64_t)page->gfn << PAGE_SHIFT);
+    unsigned first = TABLE_ENTRIES, last = 0;
 
     if (!words || memcmp(words, page->before, PAGE_BYTES) == 0)
         return;
-    for (unsigned i = 0; i < TABLE_ENTRIES; i++)
-        if (memcmp(words + i * 4, &page->before[i], 4) != 0)
-            step_written(m, page->gfn, i, i);
+    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+        if (memcmp(words + i * 4, &page->before[i], 4) == 0)
+            continue;
+        step_written(m, page->gfn, i, i);
+        if (first == TABLE_ENTRIES)
+            first = i;
+        last = i;
+    }
+    mmu_watched(m, GPA(gpa.v + first * 4), (last - first + 1) * 4);
 }
 
 void mmu_stepped(struct mmu *m)
@@ -147,8 +158,6 @@ void mmu_stepped(struct mmu *m)
         s->last_linear[i] = s->page[i].linear;
         close_page(m, &s->page[i]);
     }
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         compare_page(m, &s->page[i]);
-        mmu_watched(m, GPA((uint64_t)s->page[i].gfn << PAGE_SHIFT), PAGE_BYTES);
-    }
 }

@@ -170,21 +170,25 @@ void bt_page_add(struct bt *bt, uint32_t page, uint32_t unit, unsigned which)
     bt->pages[page].first_unit = unit;
 }
 
-/* Only what was translated from these bytes. */
+/* Only what was translated from these bytes; who is dead leaves the list. */
 static void drop_overlapping(struct monitor *mon, uint32_t index,
                              uint32_t offset, uint32_t bytes)
 {
     struct bt *bt = bt_of(mon);
     uint32_t first = (bt->pages[index].page << PAGE_SHIFT) + offset;
-    uint32_t unit = bt->pages[index].first_unit;
+    uint32_t *link = &bt->pages[index].first_unit;
 
-    while (unit != NONE) {
-        const struct bt_unit *u = &bt->units[unit];
+    while (*link != NONE) {
+        uint32_t unit = *link;
+        struct bt_unit *u = &bt->units[unit];
         unsigned which = u->page[0] == index ? 0 : 1;
 
         if (u->eip - first < bytes || first - u->eip < u->guest_bytes)
             bt_unit_kill(mon, unit);
-        unit = bt->units[unit].next[which];
+        if (u->dead)
+            *link = u->next[which];
+        else
+            link = &u->next[which];
     }
 }
 
