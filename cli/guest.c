@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MEMORY_MIB = 64, MEMORY_LINUX_MIB = 256 };
 
@@ -72,7 +73,27 @@ static bool read_initrds(struct guest *g, const struct run_options *o)
     return true;
 }
 
-bool guest_open(struct guest *g, const struct run_options *o)
+/* The image that is booted is the first disk. */
+static bool insert_boot_disk(struct run_options *o)
+{
+    char *path = strdup(o->kernel);
+    if (!path || o->disk_count == OPTIONS_DISKS) {
+        cli_error(o->who,
+                  path ? "%s: a disk to boot from, and more than three "
+                         "others (--disk)"
+                       : "%s: out of memory",
+                  o->kernel);
+        free(path);
+        return false;
+    }
+    memmove(o->disk + 1, o->disk, o->disk_count * sizeof *o->disk);
+    o->disk[0] =
+        (struct pc_disk){.path = path, .read_only = access(path, W_OK) != 0};
+    o->disk_count++;
+    return true;
+}
+
+bool guest_open(struct guest *g, struct run_options *o)
 {
     *g = (struct guest){.config = {
                             .cpu = o->cpu,
@@ -107,6 +128,13 @@ bool guest_open(struct guest *g, const struct run_options *o)
     }
     g->config.initrd = g->initrd;
     const char *kind = load_kind(&g->config.kernel);
+    if (kind && strcmp(kind, "disk") == 0) {
+        if (!insert_boot_disk(o)) {
+            guest_close(g);
+            return false;
+        }
+        g->config.disk_count = o->disk_count;
+    }
     bool linux_image = kind && strcmp(kind, "linux") == 0;
     if (!g->config.memory_bytes)
         g->config.memory_bytes =

@@ -13,7 +13,7 @@ struct guest {
 
 /* KERNEL may be "@NAME": a built-in guest. False: a line was printed (status
  * 2). The options must outlive the guest. */
-bool guest_open(struct guest *g, const struct run_options *o);
+bool guest_open(struct guest *g, struct run_options *o);
 void guest_close(struct guest *g);
 
 /* Read or find a kernel alone. False: a line was printed. free(*data). */

@@ -30,6 +30,7 @@ enum {
     KEY_DEVICE,
     KEY_SERIAL,
     KEY_STATS,
+    KEY_SCREEN,
     KEY_TRACE,
     KEY_MAX_TIME,
     KEY_MAX_CYCLES,
@@ -283,6 +284,10 @@ static const struct argp_option output_options[] = {
      0},
     {"stats", KEY_STATS, "FILE", 0,
      "Write the counters as JSON at the end (\"-\": standard output)", 0},
+    {"screen", KEY_SCREEN, "FILE", 0,
+     "Write what stands on the VGA text screen at the end (\"-\": standard "
+     "output)",
+     0},
     {"trace", KEY_TRACE, "FILE", 0,
      "Write every event; the name's ending is the format: .jsonl or .csv", 0},
     {"audit", KEY_AUDIT, "silent", 0,
@@ -345,6 +350,11 @@ static error_t parse_output(int key, char *arg, struct argp_state *state)
         if (!*arg)
             return options_fail(o, "--stats: the file's name is missing");
         o->stats = arg;
+        return 0;
+    case KEY_SCREEN:
+        if (!*arg)
+            return options_fail(o, "--screen: the file's name is missing");
+        o->screen = arg;
         return 0;
     case KEY_TRACE: return parse_trace(o, arg);
     case KEY_CLOCK:

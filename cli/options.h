@@ -53,7 +53,7 @@ struct run_options {
     bool host_clock;
     enum serial_kind serial;
     const char *serial_path;
-    const char *stats, *trace; /* NULL: none */
+    const char *stats, *trace, *screen; /* NULL: none */
 };
 
 /* Which of the shared options a command takes. */

@@ -5,6 +5,7 @@
 #include "cli/console.h"
 #include "cli/files.h"
 #include "cli/guest.h"
+#include "cli/screen.h"
 #include "cli/terminal.h"
 #include "trace/stats.h"
 
@@ -182,6 +183,9 @@ static void finish(struct run *r)
     if (r->trace)
         fail(r, o->trace, trace_file_close(r->trace));
     r->trace = NULL;
+    if (o->screen)
+        fail(r, strcmp(o->screen, "-") == 0 ? "standard output" : o->screen,
+             screen_write(r->vm, o->screen));
     if (!o->stats)
         return;
     const struct vm_config *c = vm_configuration(r->vm);
@@ -198,10 +202,10 @@ static void finish(struct run *r)
 
 static void run_guest(struct run *r)
 {
-    const struct run_options *o = &r->options;
+    struct run_options *o = &r->options;
     r->status = STATUS_USAGE;
     if (!check_output(o, o->stats) || !check_output(o, o->trace) ||
-        !guest_open(&r->guest, o))
+        !check_output(o, o->screen) || !guest_open(&r->guest, o))
         return;
     signals_catch();
     if (create(r) && console_open(&r->console, o)) {
@@ -220,8 +224,10 @@ int cmd_run(int argc, char **argv)
     static const struct options_command command = {
         .who = "umbra run",
         .doc = "Boot a guest.\v"
-               "KERNEL is a multiboot ELF, a Linux bzImage or a paravirtual "
-               "kernel; @lumen, @lumen-trap and @lumen-pv are built in, and "
+               "KERNEL is a multiboot ELF, a Linux bzImage, a paravirtual "
+               "kernel, or a raw disk image with a boot sector, which is the "
+               "first disk then; @lumen, @lumen-trap and @lumen-pv are built "
+               "in, and "
                "@lumen is the default (for pv, its port). The "
                "guest's console is on standard input and output; on a "
                "terminal, Ctrl-A x ends the run.\n\n"

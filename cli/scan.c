@@ -69,6 +69,12 @@ static bool load(struct scan *s)
                   s->kernel.name);
         return false;
     }
+    if (kind && strcmp(kind, "disk") == 0) {
+        cli_error(s->who,
+                  "%s: a disk: which of it is code is only known when it runs",
+                  s->kernel.name);
+        return false;
+    }
     s->memory = mmap(NULL, IMAGE_BYTES, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     s->symbols = symbols_load(s->kernel);

@@ -3,8 +3,9 @@
  * system: no BIOS runs, its results are written down.
  *
  * The interrupt table of real mode, the BIOS data area and its extension, the
- * reset entry, and the multiprocessor tables (one CPU, one IO APIC). There are
- * no BIOS services and no ACPI.
+ * reset entry, and the multiprocessor tables (one CPU, one IO APIC). BIOS
+ * services have only guests that boot from a disk (load_disk.c); there is no
+ * ACPI.
  *
  * Reference: Intel MultiProcessor Specification 1.4, "MP Configuration Table".
  */

@@ -53,6 +53,19 @@ static uint64_t flat_descriptor(const struct segment *s)
     return high << 32 | 0xFFFFu;
 }
 
+struct cpu_state load_reset_state(void)
+{
+    return (struct cpu_state){
+        .eflags = EFL_FIXED,
+        .ldtr = {.limit = 0xFFFF, .attr = SEG_P | SYS_LDT},
+        .tr = {.limit = 0xFFFF, .attr = SEG_P | SYS_TSS32_BUSY},
+        .cr0 = CR0_ET,
+        .dr = {[6] = 0xFFFF0FF0u, [7] = 0x400u},
+        .pat = 0x0007040600070406u,
+        .misc_enable = 1, /* fast strings */
+    };
+}
+
 bool load_flat_state(const struct load_memory *memory, uint16_t code,
                      struct cpu_state *state)
 {
@@ -61,16 +74,10 @@ bool load_flat_state(const struct load_memory *memory, uint16_t code,
     struct segment ds = flat_segment(data, SEG_WRITABLE);
     uint64_t gdt[4] = {0};
 
-    *state = (struct cpu_state){
-        .eflags = EFL_FIXED,
-        .ldtr = {.limit = 0xFFFF, .attr = SEG_P | SYS_LDT},
-        .tr = {.limit = 0xFFFF, .attr = SEG_P | SYS_TSS32_BUSY},
-        .gdtr = {.base = LOW_GDT, .limit = (uint16_t)(data + 7)},
-        .cr0 = CR0_PE | CR0_ET,
-        .dr = {[6] = 0xFFFF0FF0u, [7] = 0x400u},
-        .pat = 0x0007040600070406u,
-        .misc_enable = 1, /* fast strings, as after reset */
-    };
+    *state = load_reset_state();
+    state->gdtr.base = LOW_GDT;
+    state->gdtr.limit = (uint16_t)(data + 7);
+    state->cr0 |= CR0_PE;
     for (int i = 0; i < SEG_COUNT; i++)
         state->seg[i] = ds;
     state->seg[SEG_CS] = cs;
@@ -114,8 +121,6 @@ static const char *foreign_kind(const struct blob *image)
         if (image->size >= known[i].size &&
             memcmp(bytes, known[i].magic, known[i].size) == 0)
             return known[i].kind;
-    if (image->size >= 512 && load_get16(bytes + 510) == 0xAA55)
-        return "a boot sector: use --disk for a disk image";
     return NULL;
 }
 
@@ -130,14 +135,17 @@ static bool refuse_foreign(const struct blob *image, char **error)
     const char *kind = foreign_kind(image);
     return load_error(
         error, image,
-        "not a multiboot ELF or Linux bzImage (starts with%s%s%s)", starts,
-        kind ? "; " : "", kind ? kind : "");
+        "not a multiboot ELF, a Linux bzImage or a disk with a boot sector "
+        "(starts with%s%s%s)",
+        starts, kind ? "; " : "", kind ? kind : "");
 }
 
 const char *load_kind(const struct blob *image)
 {
     if (linux_recognized(image))
         return "linux";
+    if (disk_recognized(image))
+        return "disk";
     if (multiboot_find(image) >= 0)
         return "multiboot";
     if (pv_recognized(image))
@@ -162,6 +170,8 @@ bool load_guest(const struct load_request *request,
         loaded = linux_load(request, memory, result, error);
     else if (strcmp(result->kind, "pv") == 0)
         loaded = pv_load(request, memory, result, error);
+    else if (strcmp(result->kind, "disk") == 0)
+        loaded = disk_load(request, memory, result, error);
     else
         loaded = multiboot_load(request, memory, result, error);
     result->state.eip = result->entry;

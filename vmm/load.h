@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* vmm/load.h - kernel images into guest-physical memory, as a boot loader does.
  *
- * Two formats: Multiboot 1 (ELF, or the header's own addresses) and Linux
- * bzImage (32-bit boot protocol). Every other image, and every damaged one, is
- * refused with one clear line; nothing in an image is trusted.
+ * Multiboot 1 (ELF, or the header's own addresses), Linux bzImage (32-bit boot
+ * protocol), paravirtual kernels, and disk images with a boot sector, which the
+ * BIOS boots. Every other image, and every damaged one, is refused with one
+ * clear line; nothing in an image is trusted.
  *
  * Guest memory must be zero before: what an image leaves uninitialised is not
  * written.
@@ -57,7 +58,7 @@ struct load_range {
 };
 
 struct load_result {
-    const char *kind;       /* "multiboot", "linux", "pv" */
+    const char *kind;       /* "multiboot", "linux", "pv", "disk" */
     struct cpu_state state; /* complete, but for apicbase */
     uint32_t entry;         /* = state.eip */
     struct load_range range[LOAD_RANGES];
@@ -71,7 +72,8 @@ bool load_guest(const struct load_request *request,
                 char **error);
 
 /* What an image is, without loading it: "multiboot", "linux", "pv" (a
- * paravirtual kernel, traps/pv_abi.h) or NULL. */
+ * paravirtual kernel, traps/pv_abi.h), "disk" (a boot sector and what follows;
+ * it is to be the first disk as well) or NULL. */
 const char *load_kind(const struct blob *image);
 
 #endif

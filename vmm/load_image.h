@@ -50,6 +50,10 @@ enum { LOAD_AREAS = 4 };
 void load_memory_map(const struct load_memory *memory,
                      struct load_area area[LOAD_AREAS]);
 
+/* The processor after a reset, as firmware leaves it; segments and EIP are to
+ * be set. */
+struct cpu_state load_reset_state(void);
+
 /* Protected mode, paging off, flat segments: code in GDT entry code / 8, data
  * in the next one. Writes that GDT too. */
 bool load_flat_state(const struct load_memory *memory, uint16_t code,
@@ -71,5 +75,10 @@ bool linux_recognized(const struct blob *image);
 bool linux_load(const struct load_request *request,
                 const struct load_memory *memory, struct load_result *result,
                 char **error);
+
+bool disk_recognized(const struct blob *image);
+bool disk_load(const struct load_request *request,
+               const struct load_memory *memory, struct load_result *result,
+               char **error);
 
 #endif

@@ -121,7 +121,7 @@ for command in run compare scan; do
     want 2 "missing: No such file or directory" $command missing
     want 2 "folder: is a directory" $command folder
     want 2 "empty: the file is empty" $command empty
-    want 2 "script: not a multiboot ELF or Linux bzImage" $command script
+    want 2 "script: not a multiboot ELF, a Linux bzImage" $command script
     want 2 "starts with 73 6f 6d 65" $command text
     want 2 "stub.elf: " $command stub.elf
     want 2 "not a regular file" $command /dev/null

@@ -147,12 +147,30 @@ Test(vmm_load, foreign_images_are_named)
     image_elf(image);
     put32(image + ELF_HEADER_AT, 0);
     refused(image, sizeof image,
-            "kernel: not a multiboot ELF or Linux bzImage (starts with 7f 45 "
-            "4c 46; ELF, but no multiboot header in its first 8192 bytes)");
+            "kernel: not a multiboot ELF, a Linux bzImage or a disk with a "
+            "boot sector (starts with 7f 45 4c 46; ELF, but no multiboot "
+            "header in its first 8192 bytes)");
     refused("", 0, "empty");
     refused("x", 1, "starts with 78");
     refused("#!/bin/sh\n", 10, "script");
     refused("\x1f\x8b\x08\0", 4, "gzip");
+}
+
+/* Even if there is a multiboot kernel right behind its boot sector. */
+Test(vmm_load, disk_begins_in_the_bios)
+{
+    static uint8_t image[512 + ELF_BYTES];
+    image_elf(image + 512);
+    cr_assert_str_eq(load_kind(&(struct blob){image, sizeof image, "k"}),
+                     "multiboot");
+    image[510] = 0x55;
+    image[511] = 0xAA;
+    cr_assert(load(image, sizeof image, NULL), "%s", error);
+    cr_assert_str_eq(result.kind, "disk");
+    cr_assert_eq(result.state.cr0, CR0_ET);
+    cr_assert_eq(result.state.seg[SEG_CS].base, 0xF0000);
+    cr_assert_eq(guest.bytes[0xF0000 + result.entry], 0xFA); /* cli */
+    cr_assert_eq(guest.bytes[0x7C00], 0); /* the BIOS will read it */
 }
 
 Test(vmm_load, bad_multiboot_images_are_refused)

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* Disk images: nothing of them is loaded here. The BIOS (guests/bios) comes
+ * into memory, and the processor begins in it, in real mode; it reads the boot
+ * sector from the first disk.
+ */
+#include "vmm/load_image.h"
+
+#include "guests/embedded.h"
+
+enum {
+    SECTOR = 512,
+    SIGNATURE_AT = 510,
+    SIGNATURE = 0xAA55,
+    BIOS_SEGMENT = 0xF000,
+    BIOS_START = 0x2000, /* in the segment, as it is linked */
+};
+
+/* A disk may hold a kernel of another format, which is found in the middle of
+ * it; a kernel's file may have the signature by chance. */
+bool disk_recognized(const struct blob *image)
+{
+    const uint8_t *bytes = image->data;
+
+    return image->size >= SECTOR &&
+           load_get16(bytes + SIGNATURE_AT) == SIGNATURE &&
+           memcmp(bytes,
+                  "\x7f"
+                  "ELF",
+                  4) != 0;
+}
+
+static bool put_bios(const struct load_memory *memory)
+{
+    for (size_t i = 0; i < embedded_guest_count; i++) {
+        const struct embedded_guest *e = &embedded_guests[i];
+
+        if (strcmp(e->name, "bios") == 0)
+            return memory->write(memory->ctx, BIOS_SEGMENT * 16 + BIOS_START,
+                                 e->data, e->size);
+    }
+    return false;
+}
+
+static struct segment real_segment(uint16_t selector, unsigned type)
+{
+    return (struct segment){
+        .base = (uint32_t)selector * 16,
+        .limit = 0xFFFF,
+        .selector = selector,
+        .attr = (uint16_t)(SEG_P | SEG_S | SEG_ACCESSED | type),
+    };
+}
+
+bool disk_load(const struct load_request *request,
+               const struct load_memory *memory, struct load_result *result,
+               char **error)
+{
+    struct cpu_state *state = &result->state;
+
+    if (!put_bios(memory))
+        return load_error(error, &request->kernel,
+                          "guest memory cannot be written");
+    *state = load_reset_state();
+    for (int i = 0; i < SEG_COUNT; i++)
+        state->seg[i] = real_segment(0, SEG_WRITABLE);
+    state->seg[SEG_CS] = real_segment(BIOS_SEGMENT, SEG_WRITABLE);
+    state->gdtr.limit = state->idtr.limit = 0xFFFF;
+    result->entry = BIOS_START;
+    return true;
+}
