@@ -65,16 +65,17 @@ static bool minus_options(struct run_options *o, char *name, size_t length,
     if (name[length] != '-')
         return true;
     name[length] = '\0';
-    while (*list) {
+    for (;; list++) {
         size_t n = first_length(list);
         char one[40];
 
         snprintf(one, sizeof one, "%.*s", (int)n, list);
         if (!find(o, one))
             return false;
-        list += n + (list[n] == '-');
+        list += n;
+        if (!*list)
+            return true;
     }
-    return true;
 }
 
 static bool plus_option(struct run_options *o, char *word, bool *nobatch)

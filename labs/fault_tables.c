@@ -45,7 +45,7 @@ static bool one_in(struct world *w, uint32_t n)
 
 /* ---- A VMM without hardware ---------------------------------------------- */
 
-static void no_root(void *ctx, ma_t root)
+static void no_root(void *ctx, const struct mmu_root *root)
 {
     (void)ctx;
     (void)root;

@@ -259,7 +259,7 @@ void mmu_drop_gpa(struct mmu *m, gpa_t page)
     }
     /* If it was a guest table, nothing derived from it can be trusted. */
     if (tables_traced(&m->t, gfn))
-        mmu_table_written(m, gfn, 0, TABLE_ENTRIES - 1);
+        mmu_table_written(m, gfn, 0, PAGE_WORDS - 1);
 }
 
 void mmu_forget_table(struct mmu *m, gpa_t page)
@@ -270,7 +270,7 @@ void mmu_forget_table(struct mmu *m, gpa_t page)
         int slot = (int)at - 1;
 
         at = m->t.slot[slot].next;
-        if (slot != m->root)
+        if (!tables_in_root(&m->t, m->root, slot))
             mmu_table_drop(m, slot, "dropped: the guest says so");
     }
 }

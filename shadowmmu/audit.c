@@ -16,9 +16,12 @@ static void complain(struct audit *a, int slot, unsigned index,
 
     if (a->wrong++ == 0 && a->line)
         snprintf(a->line, a->bytes,
-                 "table %d (kind %u, gpa %08x) entry %03x = %08x: %s", slot,
-                 table->kind, (unsigned)table->gfn << PAGE_SHIFT, index,
-                 (unsigned)table_entry(&a->m->t, slot, index), what);
+                 "table %d (level %u, kind %u, gpa %08x) entry %03x = %0*llx: "
+                 "%s",
+                 slot, table->level, table->kind,
+                 (unsigned)table->gfn << PAGE_SHIFT, index,
+                 2 * a->m->t.format->entry_bytes,
+                 (unsigned long long)table_entry(&a->m->t, slot, index), what);
 }
 
 /* Open for one instruction: writable although guarded. */
@@ -31,7 +34,7 @@ static bool is_open(const struct mmu *m, int slot, unsigned index)
 }
 
 static const char *audit_leaf(const struct mmu *m, int slot, unsigned index,
-                              uint32_t entry)
+                              uint64_t entry)
 {
     uint32_t gfn = m->t.target[(uint32_t)slot * TABLE_ENTRIES + index];
     ma_t ma = MA(0);
@@ -54,13 +57,13 @@ static const char *audit_leaf(const struct mmu *m, int slot, unsigned index,
 }
 
 static const char *audit_link(const struct mmu *m, int slot, unsigned index,
-                              uint32_t entry)
+                              uint64_t entry)
 {
     uint32_t child = m->t.target[(uint32_t)slot * TABLE_ENTRIES + index];
 
     if (child >= (uint32_t)m->t.limit || m->t.slot[child].kind == TABLE_FREE ||
-        table_is_directory(&m->t.slot[child]))
-        return "points to no leaf table";
+        m->t.slot[child].level + 1 != m->t.slot[slot].level)
+        return "points to no table of the level below";
     if ((entry & PTE_FRAME) != m->t.slot[child].ma)
         return "points to another frame than the table's";
     return NULL;
@@ -89,20 +92,18 @@ static void audit_entry(struct audit *a, int slot, unsigned index)
 {
     struct mmu *m = a->m;
     const struct table *table = &m->t.slot[slot];
-    bool directory = table_is_directory(table);
-    uint32_t entry = table_entry(&m->t, slot, index);
+    uint64_t entry = table_entry(&m->t, slot, index);
+    uint64_t overlay = overlay_entry(m, table, index);
     const char *what;
 
     if (!table_has(table, index)) {
-        bool overlay = directory && m->overlay_pde && index == m->overlay_index;
-
-        if (overlay ? (entry ^ m->overlay_pde) & ~(PTE_A | PTE_D) : entry)
+        if (overlay ? (entry ^ overlay) & ~(uint64_t)(PTE_A | PTE_D) : entry)
             complain(a, slot, index, "an entry that nobody put there");
         return;
     }
-    if (!(entry & PTE_P))
+    if (!(entry & PTE_P) || overlay)
         what = "lost";
-    else if (directory)
+    else if (table_is_upper(table))
         what = audit_link(m, slot, index, entry);
     else
         what = audit_leaf(m, slot, index, entry);
@@ -126,7 +127,8 @@ unsigned mmu_audit(struct mmu *m, char *line, size_t bytes)
         if (m->t.slot[slot].kind == TABLE_FREE)
             continue;
         audit_table(&a, slot);
-        for (unsigned index = 0; index < TABLE_ENTRIES; index++)
+        for (unsigned index = 0;
+             index < tables_entries(&m->t, m->t.slot[slot].level); index++)
             audit_entry(&a, slot, index);
     }
     audit_pmap(&a);

@@ -9,11 +9,13 @@
 #include "shadowmmu/technique.h"
 
 /* The processor's check of one of our entries. Real CR0.WP is always 1. */
-static bool entry_allows(uint32_t entry, unsigned access)
+static bool entry_allows(uint64_t entry, unsigned access)
 {
     if (!(entry & PTE_P))
         return false;
     if ((access & ACC_USER) && !(entry & PTE_U))
+        return false;
+    if ((access & ACC_FETCH) && (entry & PTE_NX))
         return false;
     return !(access & ACC_WRITE) || (entry & PTE_W);
 }
@@ -21,7 +23,7 @@ static bool entry_allows(uint32_t entry, unsigned access)
 /*S:210*/
 enum fault_class mmu_classify(const struct mmu *m, unsigned access,
                               const struct paging_walk *before,
-                              enum pmap_kind kind, uint32_t entry)
+                              enum pmap_kind kind, uint64_t entry)
 {
     bool write = (access & ACC_WRITE) != 0;
 
@@ -47,7 +49,7 @@ enum fault_class mmu_classify(const struct mmu *m, unsigned access,
 static void find_entry(const struct mmu *m, uint32_t linear, struct fill *fill)
 {
     fill->slot = tables_leaf(&m->t, m->root, linear);
-    fill->index = linear >> PAGE_SHIFT & (TABLE_ENTRIES - 1);
+    fill->index = mmu_leaf_index(m, linear);
     fill->entry = 0;
     if (fill->slot != SLOT_NONE)
         fill->entry = table_entry(&m->t, fill->slot, fill->index);
@@ -104,19 +106,20 @@ void mmu_report_fault(struct mmu *m, uint32_t linear, uint32_t error,
     t->count.page_faults[r->cls]++;
     trace_fault(t, mmu_site(m), r->cls, linear,
                 translated ? (uint32_t)r->walk.address : 0, (uint32_t)r->ma.v,
-                error, guest_error, r->entry);
+                error, guest_error, (uint32_t)r->entry);
 }
 
 static void report_filled(struct mmu *m, uint32_t linear, uint32_t error,
                           const struct mmu_result *r)
 {
     trace_fill(m->c.trace, mmu_site(m), linear, (uint32_t)r->walk.address,
-               (uint32_t)r->ma.v, r->entry, (uint32_t)r->entry_ma.v, error);
+               (uint32_t)r->ma.v, (uint32_t)r->entry, (uint32_t)r->entry_ma.v,
+               error);
 }
 
 void mmu_report_fill(struct mmu *m, uint32_t linear, int slot, unsigned index)
 {
-    uint32_t entry = table_entry(&m->t, slot, index);
+    uint32_t entry = (uint32_t)table_entry(&m->t, slot, index);
     uint32_t gfn = m->t.target[(uint32_t)slot * TABLE_ENTRIES + index];
 
     trace_fill(m->c.trace, mmu_site(m), linear, gfn << PAGE_SHIFT,
@@ -140,9 +143,8 @@ void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
     m->starved = false;
     walk_tables(m, linear, access, &r->walk);
     if (walk_page_table(&r->walk, &table)) /* a fault empties its TLB entry */
-        unsync_entry(m, table, linear >> PAGE_SHIFT & (TABLE_ENTRIES - 1));
-    if (r->walk.allowed && m->overlay_pde && m->c.overlay_wanted &&
-        linear >> LARGE_PAGE_SHIFT == m->overlay_index)
+        unsync_entry(m, table, mmu_leaf_index(m, linear));
+    if (r->walk.allowed && overlay_has(m, linear) && m->c.overlay_wanted)
         m->c.overlay_wanted(m->c.ctx);
     if (r->walk.allowed)
         kind = pmap_lookup(m->c.pmap, walk_gpa(&r->walk), &r->ma);
@@ -168,8 +170,8 @@ static bool read_own(void *ctx, uint64_t at, unsigned bytes, uint64_t *entry)
 {
     const struct mmu *m = ctx;
 
-    (void)bytes;
-    *entry = memory_read32(m->c.memory, MA(at));
+    *entry = bytes == sizeof *entry ? memory_read64(m->c.memory, MA(at))
+                                    : memory_read32(m->c.memory, MA(at));
     return true;
 }
 
@@ -177,11 +179,13 @@ static bool read_own(void *ctx, uint64_t at, unsigned bytes, uint64_t *entry)
 static void inspect_own(struct mmu *m, uint32_t linear, unsigned access,
                         struct mmu_view *view)
 {
-    struct paging p = {.format = &paging_32bit, .wp = true};
+    struct paging p = {.format = m->t.format, .wp = true, .nx = m->nx};
 
     view->root = MA(m->t.slot[m->root].ma);
     view->own_format = p.format;
     p.root = view->root.v;
+    for (unsigned i = 0; p.format == &paging_pae && i < PDPTES; i++)
+        p.pdpte[i] = table_entry(&m->t, m->root, i);
     paging_walk(&p, linear, access, read_own, m, &view->own);
 }
 

@@ -6,6 +6,8 @@
  */
 #include "shadowmmu/technique.h"
 
+#include <stdlib.h>
+
 static void flush_all(struct mmu *m)
 {
     m->c.hardware.flush_all(m->c.hardware.ctx);
@@ -20,11 +22,11 @@ static void flush_all(struct mmu *m)
  * The real CR0.WP is always 1, so such a page has two forms: read-only with
  * the guest's U bit, and, from the kernel's write to the next user access,
  * writable for the supervisor alone. */
-static uint32_t compose(const struct mmu *m, unsigned access,
+static uint64_t compose(const struct mmu *m, unsigned access,
                         const struct paging_walk *w, enum pmap_kind kind,
                         ma_t ma, bool open)
 {
-    uint32_t entry = (uint32_t)(ma.v & PTE_FRAME) | PTE_P | PTE_A | PTE_D;
+    uint64_t entry = (ma.v & PTE_FRAME) | PTE_P | PTE_A | PTE_D;
     uint32_t gfn = walk_gfn(w);
     bool may_write =
         kind == PMAP_RAM && w->dirty && (open || !mmu_guarded(m, gfn));
@@ -33,6 +35,8 @@ static uint32_t compose(const struct mmu *m, unsigned access,
         entry |= MARK_LARGE;
     if (w->global && (m->c.vcpu->cr4 & CR4_PGE))
         entry |= MARK_GLOBAL;
+    if (!w->executable)
+        entry |= PTE_NX;
     if (!w->writable && (access & ACC_WRITE))
         return may_write ? entry | PTE_W | MARK_WP0 : entry;
     if (w->user)
@@ -43,18 +47,25 @@ static uint32_t compose(const struct mmu *m, unsigned access,
 }
 /*:*/
 
-uint32_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
+/* Does an entry grant less than it did, or something else? */
+static bool takes_away(uint64_t old, uint64_t entry)
+{
+    return (old & PTE_P) &&
+           (((old ^ entry) & PTE_FRAME) || (old & ~entry & (PTE_W | PTE_U)) ||
+            (entry & ~old & PTE_NX));
+}
+
+uint64_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
                        const struct paging_walk *w, enum pmap_kind kind,
                        ma_t ma, bool open)
 {
-    uint32_t old = table_entry(&m->t, slot, index);
-    uint32_t entry = compose(m, access, w, kind, ma, open);
+    uint64_t old = table_entry(&m->t, slot, index);
+    uint64_t entry = compose(m, access, w, kind, ma, open);
 
     table_map(&m->t, slot, index, entry, walk_gfn(w));
     table_spare(&m->t, slot, index, (entry & MARK_GLOBAL) != 0);
     m->t.slot[slot].has_large |= walk_large(w);
-    if ((old & PTE_P) &&
-        (((old ^ entry) & PTE_FRAME) || (old & ~entry & (PTE_W | PTE_U))))
+    if (takes_away(old, entry))
         mmu_entry_flush(m, slot, index);
     return entry;
 }
@@ -65,10 +76,10 @@ bool mmu_fill(struct mmu *m, uint32_t linear, unsigned access,
 {
     uint32_t table;
 
-    fill->index = linear >> PAGE_SHIFT & (TABLE_ENTRIES - 1);
+    fill->index = mmu_leaf_index(m, linear);
     fill->slot = SLOT_NONE;
     fill->entry = 0;
-    if (m->overlay_pde && linear >> LARGE_PAGE_SHIFT == m->overlay_index)
+    if (overlay_has(m, linear))
         return false; /* the VMM has no other place to go */
     if (walk_page_table(w, &table))
         unsync_entry(m, table, fill->index);
@@ -97,14 +108,12 @@ void mmu_report_table(struct mmu *m, const struct table *table,
 {
     count_tables(m);
     trace_table(m->c.trace, mmu_site(m), cause, table->ma,
-                table->gfn << PAGE_SHIFT, table_is_directory(table) ? 2 : 1,
-                (uint32_t)m->t.used);
+                table->gfn << PAGE_SHIFT, table->level, (uint32_t)m->t.used);
 }
 
-int mmu_table_new(struct mmu *m, enum table_kind kind, uint32_t gfn,
-                  unsigned rights)
+int mmu_table_new(struct mmu *m, const struct table_key *key)
 {
-    int slot = tables_new(&m->t, kind, gfn, rights);
+    int slot = tables_new(&m->t, key);
 
     while (slot == SLOT_NONE) {
         int victim = tables_oldest(&m->t, m->root);
@@ -113,21 +122,25 @@ int mmu_table_new(struct mmu *m, enum table_kind kind, uint32_t gfn,
             return SLOT_NONE;
         m->c.trace->count.mmu_recycled++;
         mmu_table_drop(m, victim, "reclaimed");
-        slot = tables_new(&m->t, kind, gfn, rights);
+        slot = tables_new(&m->t, key);
     }
-    if (table_is_directory(&m->t.slot[slot]) && m->overlay_pde)
-        memory_write32(m->c.memory,
-                       table_entry_ma(&m->t, slot, m->overlay_index),
-                       m->overlay_pde);
     m->c.trace->count.mmu_cache_miss++;
+    overlay_show(m, slot);
     mmu_report_table(m, &m->t.slot[slot], "made");
     /* From here on the guest's writes to this page must be seen, unless it is
      * a page table that is out of sync. */
-    if (kind == TABLE_DIRECTORY)
-        unsync_end(m, gfn);
-    if ((kind == TABLE_DIRECTORY || kind == TABLE_LEAF) && mmu_guarded(m, gfn))
-        mmu_protect(m, gfn);
+    if (key->kind == TABLE_GUEST && key->level > LEVEL_PT)
+        unsync_end(m, key->gfn);
+    if (key->kind == TABLE_GUEST && mmu_guarded(m, key->gfn))
+        mmu_protect(m, key->gfn);
     return slot;
+}
+
+int mmu_table_get(struct mmu *m, const struct table_key *key)
+{
+    int slot = tables_find(&m->t, key);
+
+    return slot == SLOT_NONE ? mmu_table_new(m, key) : slot;
 }
 
 void mmu_table_drop(struct mmu *m, int slot, const char *cause)
@@ -138,37 +151,74 @@ void mmu_table_drop(struct mmu *m, int slot, const char *cause)
     m->c.trace->count.mmu_shadow_zapped++;
     if (table.parents)
         flush_all(m);
-    if (table.kind == TABLE_LEAF && !tables_traced(&m->t, table.gfn))
+    if (table.kind == TABLE_GUEST && !tables_traced(&m->t, table.gfn))
         unsync_forget(m, table.gfn);
     mmu_report_table(m, &table, cause);
 }
 
 /* The TLB holds translations of the current root alone, so only the places
  * where this root shows the table matter. */
+static void flush_shown(struct mmu *m, int slot, uint32_t linear)
+{
+    if (slot == m->root)
+        m->c.hardware.flush_page(m->c.hardware.ctx, linear);
+    for (uint32_t id = m->t.slot[slot].parents; id; id = m->t.next[id - 1]) {
+        int upper = (int)((id - 1) / TABLE_ENTRIES);
+        unsigned shift = paging_shift(m->t.format, m->t.slot[upper].level);
+
+        flush_shown(m, upper, linear | (id - 1) % TABLE_ENTRIES << shift);
+    }
+}
+
 void mmu_entry_flush(struct mmu *m, int slot, unsigned index)
 {
-    for (uint32_t id = m->t.slot[slot].parents; id; id = m->t.next[id - 1])
-        if ((int)((id - 1) / TABLE_ENTRIES) == m->root)
-            m->c.hardware.flush_page(m->c.hardware.ctx,
-                                     (id - 1) % TABLE_ENTRIES
-                                             << LARGE_PAGE_SHIFT |
-                                         index << PAGE_SHIFT);
+    flush_shown(m, slot, index << PAGE_SHIFT);
+}
+
+void mmu_load_root(struct mmu *m)
+{
+    struct mmu_root root = {
+        .ma = MA(m->t.slot[m->root].ma),
+        .pae = m->t.format == &paging_pae,
+        .nx = m->t.format == &paging_pae && m->seen.nx,
+    };
+
+    m->nx = root.nx;
+
+    for (unsigned i = 0; root.pae && i < PDPTES; i++)
+        root.pdpte[i] = table_entry(&m->t, m->root, i);
+    m->c.hardware.set_root(m->c.hardware.ctx, &root);
+    if (root.pae)
+        flush_all(m); /* the root is where it was */
+}
+
+static void root_changed(struct mmu *m, int slot)
+{
+    if (slot == m->root && m->t.slot[slot].level == LEVEL_PDPT)
+        mmu_load_root(m);
 }
 
 void mmu_entry_clear(struct mmu *m, int slot, unsigned index)
 {
-    bool directory = table_is_directory(&m->t.slot[slot]);
+    bool upper = table_is_upper(&m->t.slot[slot]);
 
     table_clear(&m->t, slot, index);
-    if (!directory)
+    root_changed(m, slot);
+    if (!upper)
         mmu_entry_flush(m, slot, index);
-    else if (slot == m->root)
+    else if (tables_in_root(&m->t, m->root, slot))
         flush_all(m);
 }
 
-void mmu_entry_restrict(struct mmu *m, int slot, unsigned index, uint32_t entry)
+void mmu_link(struct mmu *m, int slot, unsigned index, int child)
 {
-    table_set_bits(&m->t, slot, index, entry);
+    table_link(&m->t, slot, index, child);
+    root_changed(m, slot);
+}
+
+void mmu_entry_restrict(struct mmu *m, int slot, unsigned index, uint64_t entry)
+{
+    table_write(&m->t, slot, index, entry);
     mmu_entry_flush(m, slot, index);
 }
 
@@ -177,10 +227,10 @@ void mmu_protect(struct mmu *m, uint32_t gfn)
     for (uint32_t id = m->t.mapped[gfn]; id; id = m->t.next[id - 1]) {
         int slot = (int)((id - 1) / TABLE_ENTRIES);
         unsigned index = (id - 1) % TABLE_ENTRIES;
-        uint32_t entry = table_entry(&m->t, slot, index);
+        uint64_t entry = table_entry(&m->t, slot, index);
 
         if (entry & PTE_W)
-            mmu_entry_restrict(m, slot, index, entry & ~PTE_W);
+            mmu_entry_restrict(m, slot, index, entry & ~(uint64_t)PTE_W);
     }
 }
 
@@ -188,5 +238,50 @@ void mmu_set_root(struct mmu *m, int slot)
 {
     m->root = slot;
     m->t.slot[slot].stamp = ++m->t.clock;
-    m->c.hardware.set_root(m->c.hardware.ctx, MA(m->t.slot[slot].ma));
+    mmu_load_root(m);
+}
+
+bool mmu_link_directories(struct mmu *m, int root)
+{
+    bool complete = true;
+
+    for (unsigned i = 0; i < PDPTES; i++) {
+        struct table_key key;
+        int child = SLOT_NONE;
+
+        if (m->ops->directory(m, i, &key))
+            child = tables_find(&m->t, &key);
+        else
+            key.rights = 0;
+        if (child == SLOT_NONE && (key.rights & ROLE_OVERLAY)) {
+            child = mmu_table_new(m, &key);
+            complete &= child != SLOT_NONE;
+        }
+        if (child != SLOT_NONE)
+            table_link(&m->t, root, i, child);
+        else if (table_has(&m->t.slot[root], i))
+            table_clear(&m->t, root, i);
+    }
+    return complete;
+}
+
+void mmu_restart(struct mmu *m, const struct paging_format *format,
+                 const char *cause)
+{
+    m->root = SLOT_NONE;
+    for (int slot = 0; slot < m->t.limit; slot++)
+        if (m->t.slot[slot].kind != TABLE_FREE)
+            mmu_table_drop(m, slot, cause);
+    overlay_convert(m, format);
+    m->t.format = format;
+    if (!m->ops->start(m)) /* its own frames can be had again */
+        abort();
+}
+
+bool mmu_follow_format(struct mmu *m)
+{
+    if (mmu_format(m) == m->t.format)
+        return false;
+    mmu_restart(m, mmu_format(m), "paging mode");
+    return true;
 }

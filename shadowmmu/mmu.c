@@ -25,6 +25,7 @@ struct mmu *mmu_create(const struct mmu_technique *technique,
     m->ops = ops;
     m->c = *config;
     m->root = SLOT_NONE;
+    mmu_see(m);
     walk_cache_init(m);
     m->watches = calloc(GUEST_FRAMES, sizeof *m->watches);
     if (!m->watches)
@@ -32,6 +33,7 @@ struct mmu *mmu_create(const struct mmu_technique *technique,
     if (!tables_init(&m->t, config->memory, config->frames,
                      config->table_limit_bytes))
         goto err_watches;
+    m->t.format = mmu_format(m);
     if (!ops->start(m))
         goto err_tables;
     reclaim_start(m);
@@ -54,6 +56,8 @@ void mmu_destroy(struct mmu *m)
         return;
     if (m->ops->destroy)
         m->ops->destroy(m);
+    for (unsigned i = 0; m->overlay.created && i < 2; i++)
+        frames_give(m->c.frames, m->overlay.table[i]);
     tables_free(&m->t);
     free(m->watches);
     free(m);
@@ -64,25 +68,20 @@ const struct mmu_technique *mmu_technique(const struct mmu *m)
     return m->technique;
 }
 
-/* With paging off the whole space is the guest's; only a fault there tells
- * that it is wanted. */
-void mmu_check_overlay(struct mmu *m)
-{
-    gpa_t pde;
-
-    if (!m->overlay_pde || !m->c.overlay_wanted || !mmu_paging(m))
-        return;
-    pde = GPA((m->c.vcpu->cr3 & PTE_FRAME) + m->overlay_index * 4);
-    if (walk_read(m, pde, 4) & PTE_P)
-        m->c.overlay_wanted(m->c.ctx);
-}
-
 void mmu_cr3_written(struct mmu *m)
 {
     m->eip = m->c.vcpu->eip;
     m->c.trace->count.cr3_writes++;
+    mmu_see(m);
     m->ops->cr3_written(m);
-    mmu_check_overlay(m);
+    overlay_check(m);
+}
+
+/* Does the guest's mode say the same as before, but for CR3? */
+static bool same_mode(const struct paging *a, const struct paging *b)
+{
+    return a->format == b->format && a->nx == b->nx &&
+           memcmp(a->pdpte, b->pdpte, sizeof a->pdpte) == 0;
 }
 
 void mmu_mode_changed(struct mmu *m, uint32_t old_cr0, uint32_t old_cr4)
@@ -90,8 +89,10 @@ void mmu_mode_changed(struct mmu *m, uint32_t old_cr0, uint32_t old_cr4)
     const struct cpu_state *v = m->c.vcpu;
     uint32_t cr0 = (v->cr0 ^ old_cr0) & (CR0_PG | CR0_WP);
     uint32_t cr4 = (v->cr4 ^ old_cr4) & (CR4_PSE | CR4_PGE | CR4_PAE);
+    struct paging before = m->seen;
 
-    if (!cr0 && !cr4)
+    mmu_see(m);
+    if (!cr0 && !cr4 && same_mode(&before, &m->seen))
         return;
     m->eip = v->eip;
     if (cr0 & CR0_PG)
@@ -99,7 +100,7 @@ void mmu_mode_changed(struct mmu *m, uint32_t old_cr0, uint32_t old_cr4)
                    mmu_paging(m) ? "paging on" : "paging off", v->cr0, v->cr3,
                    v->cr4, old_cr0, old_cr4);
     m->ops->mode_changed(m, old_cr0, old_cr4);
-    mmu_check_overlay(m);
+    overlay_check(m);
 }
 
 void mmu_invlpg(struct mmu *m, uint32_t linear)
@@ -107,57 +108,4 @@ void mmu_invlpg(struct mmu *m, uint32_t linear)
     m->eip = m->c.vcpu->eip;
     m->c.trace->count.mmu_invlpg++;
     m->ops->invlpg(m, linear);
-}
-
-void mmu_set_overlay(struct mmu *m, unsigned pde_index, uint32_t pde)
-{
-    unsigned old = m->overlay_index;
-    bool had = m->overlay_pde != 0;
-
-    m->overlay_index = pde_index;
-    m->overlay_pde = pde;
-    for (int i = 0; i < m->t.limit; i++) {
-        const struct table *table = &m->t.slot[i];
-
-        if (table->kind == TABLE_FREE || !table_is_directory(table))
-            continue;
-        if (had)
-            memory_write32(m->c.memory, table_entry_ma(&m->t, i, old), 0);
-        if (pde && table_has(table, pde_index))
-            table_clear(&m->t, i, pde_index);
-        if (pde)
-            memory_write32(m->c.memory, table_entry_ma(&m->t, i, pde_index),
-                           pde);
-    }
-    m->c.hardware.flush_all(m->c.hardware.ctx);
-}
-
-/* Is there any memory in the 4 MiB at this index? */
-static bool has_memory(const struct mmu *m, unsigned index)
-{
-    ma_t ma;
-
-    for (unsigned i = 0; i < TABLE_ENTRIES; i++)
-        if (pmap_lookup(m->c.pmap,
-                        GPA((uint64_t)index << LARGE_PAGE_SHIFT |
-                            (uint64_t)i << PAGE_SHIFT),
-                        &ma) != PMAP_NONE)
-            return true;
-    return false;
-}
-
-unsigned mmu_free_pde(struct mmu *m)
-{
-    /* Unpaged, the devices of a PC are above 3 GiB and memory grows from
-     * below: begin there. */
-    unsigned first = mmu_paging(m) ? TABLE_ENTRIES : TABLE_ENTRIES * 3 / 4;
-
-    for (unsigned index = first; index-- > 0;) {
-        gpa_t pde = GPA((m->c.vcpu->cr3 & PTE_FRAME) + index * 4);
-
-        if (mmu_paging(m) ? !(walk_read(m, pde, 4) & PTE_P)
-                          : !has_memory(m, index))
-            return index;
-    }
-    return MMU_PDE_NONE;
 }

@@ -57,14 +57,22 @@ struct mmu_result {
     struct fault fault;
     struct paging_walk walk;
     ma_t ma;        /* machine address behind the access, if any */
-    uint32_t entry; /* the VMM's table entry after the fault */
+    uint64_t entry; /* the VMM's table entry after the fault */
     ma_t entry_ma;
+};
+
+/* The VMM's tables, as the processor is to walk them: CR3, CR4.PAE, EFER.NXE,
+ * and what a load of CR3 reads from the four entries of a PAE root. */
+struct mmu_root {
+    ma_t ma;
+    bool pae, nx;
+    uint64_t pdpte[PDPTES];
 };
 
 /* What the technique needs of the hardware. */
 struct mmu_hardware {
-    void (*set_root)(void *ctx, ma_t root); /* load the real CR3 */
-    void (*flush_all)(void *ctx);           /* drop TLB entries */
+    void (*set_root)(void *ctx, const struct mmu_root *root);
+    void (*flush_all)(void *ctx); /* drop TLB entries */
     void (*flush_page)(void *ctx, uint32_t linear);
     /* The VMM itself wrote the guest's memory there (accessed and dirty bits,
      * emulated stores): the processor may have code of it. May be NULL. */
@@ -103,7 +111,8 @@ struct mmu_config {
     const struct memory *memory;
     struct frames *frames;
     struct pmap *pmap;
-    const struct cpu_state *vcpu; /* CR0, CR3, CR4 as the guest believes */
+    /* CR0, CR3, CR4, EFER and the PDPTEs as the guest believes. */
+    const struct cpu_state *vcpu;
     struct mmu_hardware hardware;
     struct trace *trace;
     uint64_t table_limit_bytes; /* memory for tables; 0: a sane default */
@@ -142,7 +151,8 @@ bool mmu_open(struct mmu *m);
 void mmu_stepped(struct mmu *m);
 
 /* The guest did something to its paging. The vcpu's registers have their new
- * values already. */
+ * values already. A changed mode is also EFER.NXE, and PDPTE registers that
+ * were loaded without a write of CR3. */
 void mmu_cr3_written(struct mmu *m);
 void mmu_mode_changed(struct mmu *m, uint32_t old_cr0, uint32_t old_cr4);
 void mmu_invlpg(struct mmu *m, uint32_t linear);
@@ -194,15 +204,21 @@ void mmu_forget_table(struct mmu *m, gpa_t page);
 /* Remove every mapping of a guest frame from the VMM's tables. */
 void mmu_drop_gpa(struct mmu *m, gpa_t page);
 
-/* The VMM's own 4 MiB of linear space: one directory entry of every root.
- * pde is what the processor finds there (0: none). */
-void mmu_set_overlay(struct mmu *m, unsigned pde_index, uint32_t pde);
+/* The VMM's own piece of linear space, the overlay: in every root, at a
+ * boundary of its own size, mapped for the supervisor and by nothing else.
+ *
+ * Create takes the frames for its page tables; false: there are none. Until it
+ * is set it is nowhere. Pages are mapped with PTE_P, _W, _A and _D as given;
+ * rights that are taken away are the caller's to flush. */
+enum { MMU_OVERLAY_BYTES = 4 << 20 };
+bool mmu_overlay_create(struct mmu *m);
+void mmu_overlay_map(struct mmu *m, unsigned page, ma_t frame, uint32_t bits);
+void mmu_set_overlay(struct mmu *m, uint32_t linear);
 
-/* Where the overlay could go: a directory index that the guest's current
- * directory does not use, the highest; with paging off one without memory,
- * below the devices of a PC. MMU_PDE_NONE: there is none. */
-enum { MMU_PDE_NONE = 1024 };
-unsigned mmu_free_pde(struct mmu *m);
+/* Where the overlay could go: the highest place that the guest's current
+ * directories do not use; with paging off one without memory, below the devices
+ * of a PC. False: there is none. */
+bool mmu_find_overlay(struct mmu *m, uint32_t *linear);
 
 /* For the screens: everything about one linear address, without side effects.
  */

@@ -87,7 +87,8 @@ void nested_fault(struct mmu *m, gpa_t gpa, uint32_t linear, uint32_t error,
     if (!filled)
         return;
     trace_fill(m->c.trace, mmu_site(m), linear, (uint32_t)gpa.v,
-               (uint32_t)r->ma.v, r->entry, (uint32_t)r->entry_ma.v, error);
+               (uint32_t)r->ma.v, (uint32_t)r->entry, (uint32_t)r->entry_ma.v,
+               error);
     if (r->cls == FC_HIDDEN)
         nested_map_near(m, gpa);
 }
@@ -116,7 +117,7 @@ static bool start(struct mmu *m)
 {
     if (!nested_tables_init(m))
         return false;
-    m->c.hardware.set_root(m->c.hardware.ctx, MA(nested_of(m)->frame[0]));
+    nested_load_root(m);
     return true;
 }
 

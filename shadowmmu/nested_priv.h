@@ -24,6 +24,8 @@ static inline struct nested *nested_of(const struct mmu *m)
 
 /* nested_tables.c */
 bool nested_tables_init(struct mmu *m);
+/* Tell the processor where the nested tables begin. */
+void nested_load_root(struct mmu *m);
 void nested_tables_free(struct mmu *m);
 /* Put an entry for the page of a guest frame: a large one, if it can be. False:
  * no memory for a table. */

@@ -80,6 +80,13 @@ bool nested_tables_init(struct mmu *m)
     return n->frame && new_table(m, GPA(0), n->levels, &root);
 }
 
+void nested_load_root(struct mmu *m)
+{
+    struct mmu_root root = {.ma = MA(nested_of(m)->frame[0])};
+
+    m->c.hardware.set_root(m->c.hardware.ctx, &root);
+}
+
 void nested_tables_free(struct mmu *m)
 {
     struct nested *n = nested_of(m);
@@ -354,6 +361,6 @@ bool nested_restore(struct mmu *m, const void *buffer, size_t bytes)
     m->eip = s.eip;
     memcpy(n->frame, (const uint8_t *)buffer + sizeof s,
            s.count * sizeof *n->frame);
-    m->c.hardware.set_root(m->c.hardware.ctx, MA(n->frame[0]));
+    nested_load_root(m);
     return true;
 }

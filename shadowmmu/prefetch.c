@@ -11,19 +11,23 @@
 /* Entries around the one that faulted, on their natural boundary. */
 enum { PREFETCH_WINDOW = 16 };
 
-/* What the processor's TLB may have for this entry; rights: W and U of the
+/* What the processor's TLB may have for this entry; rights: W, U and NX of the
  * directory entry above. False: nothing. */
-static bool make_walk(uint64_t pte, uint32_t rights, struct paging_walk *w)
+static bool make_walk(const struct mmu *m, uint64_t pte, uint64_t rights,
+                      struct paging_walk *w)
 {
-    if (!(pte & PTE_P) || !(pte & PTE_A))
+    bool executable = !m->seen.nx || !((pte | rights) & PTE_NX);
+
+    if (!(pte & PTE_P) || !(pte & PTE_A) ||
+        (pte & paging_reserved(&m->seen, LEVEL_PT, true)))
         return false;
-    rights &= (uint32_t)pte;
+    rights &= pte;
     *w = (struct paging_walk){.allowed = true,
                               .translated = true,
                               .level = LEVEL_PT,
                               .page_shift = PAGE_SHIFT,
                               .address = pte & PAGING_ADDRESS,
-                              .executable = true,
+                              .executable = executable,
                               .writable = (rights & PTE_W) != 0,
                               .user = (rights & PTE_U) != 0,
                               .dirty = (pte & PTE_D) != 0,
@@ -44,19 +48,21 @@ static bool put(struct mmu *m, int slot, unsigned index,
     return true;
 }
 
-bool mmu_prefetch_entry(struct mmu *m, int slot, unsigned index, gpa_t table,
-                        uint32_t rights)
+bool mmu_prefetch_entry(struct mmu *m, int slot, unsigned index, gpa_t at,
+                        uint64_t rights)
 {
-    uint64_t pte = walk_read(m, GPA(table.v + index * 4), 4);
+    uint64_t pte = walk_read(m, at, m->t.format->entry_bytes);
     struct paging_walk w;
 
-    return make_walk(pte, rights, &w) && put(m, slot, index, &w);
+    return make_walk(m, pte, rights, &w) && put(m, slot, index, &w);
 }
 
+/* An entry of the table that a linear address is in. */
 static void report(struct mmu *m, uint32_t linear, int slot, unsigned index)
 {
-    mmu_report_fill(m, (linear & PDE_LARGE_FRAME) | index << PAGE_SHIFT, slot,
-                    index);
+    uint32_t inside = (1u << paging_shift(m->t.format, LEVEL_PD)) - 1;
+
+    mmu_report_fill(m, (linear & ~inside) | index << PAGE_SHIFT, slot, index);
 }
 
 /* From first on, of a guest page table that is in memory. */
@@ -64,21 +70,25 @@ static void prefetch_window(struct mmu *m, uint32_t linear,
                             const struct paging_walk *walk, int slot,
                             unsigned first)
 {
+    unsigned bytes = m->t.format->entry_bytes;
     gpa_t table = GPA(walk->entry[LEVEL_PD] & PAGING_ADDRESS);
-    uint32_t word[PREFETCH_WINDOW];
+    uint8_t window[PREFETCH_WINDOW * sizeof(uint64_t)];
     ma_t ma;
-    enum pmap_kind kind = pmap_lookup(m->c.pmap, GPA(table.v + first * 4), &ma);
+    enum pmap_kind kind =
+        pmap_lookup(m->c.pmap, GPA(table.v + first * bytes), &ma);
 
     if (!pmap_readable(kind))
         return;
-    memcpy(word, memory_at(m->c.memory, ma), sizeof word);
+    memcpy(window, memory_at(m->c.memory, ma), PREFETCH_WINDOW * bytes);
     for (unsigned i = 0; i < PREFETCH_WINDOW; i++) {
         struct paging_walk w;
+        uint64_t pte = 0;
 
         if (table_has(&m->t.slot[slot], first + i))
             continue;
         m->c.trace->count.vmm_references++;
-        if (!make_walk(word[i], (uint32_t)walk->entry[LEVEL_PD], &w))
+        memcpy(&pte, window + i * bytes, bytes);
+        if (!make_walk(m, pte, walk->entry[LEVEL_PD], &w))
             continue;
         unsync_entry(m, (uint32_t)(table.v >> PAGE_SHIFT), first + i);
         if (put(m, slot, first + i, &w))
@@ -91,13 +101,13 @@ static void prefetch_pieces(struct mmu *m, uint32_t linear,
                             const struct paging_walk *walk, int slot,
                             unsigned first)
 {
+    uint64_t inside = (1u << paging_shift(m->t.format, LEVEL_PD)) - 1;
     struct paging_walk w = *walk;
 
     for (unsigned i = first; i < first + PREFETCH_WINDOW; i++) {
         if (table_has(&m->t.slot[slot], i))
             continue;
-        w.address = (walk->address & ~(uint64_t)(LARGE_PAGE_BYTES - 1)) |
-                    (uint64_t)i << PAGE_SHIFT;
+        w.address = (walk->address & ~inside) | (uint64_t)i << PAGE_SHIFT;
         if (put(m, slot, i, &w))
             report(m, linear, slot, i);
     }

@@ -38,10 +38,10 @@ static bool used(void *ctx, gpa_t page)
          id = m->t.next[id - 1]) {
         int slot = (int)((id - 1) / TABLE_ENTRIES);
         unsigned index = (id - 1) % TABLE_ENTRIES;
-        uint32_t entry = table_entry(&m->t, slot, index);
+        uint64_t entry = table_entry(&m->t, slot, index);
 
         if (entry & PTE_A)
-            mmu_entry_restrict(m, slot, index, entry & ~PTE_A);
+            mmu_entry_restrict(m, slot, index, entry & ~(uint64_t)PTE_A);
         any |= (entry & PTE_A) != 0;
     }
     return any;

@@ -12,7 +12,8 @@ enum { GUEST_FRAMES = 1 << 20 };
 struct saved_header {
     uint32_t limit, slots, watches;
     int32_t root;
-    uint32_t eip, overlay_index, overlay_pde;
+    uint32_t eip, levels;
+    struct mmu_overlay overlay;
     uint32_t last_eip, last_count, last_linear[STEP_PAGES];
     uint32_t unsync_count, unsync_next, padding;
     uint64_t clock;
@@ -47,8 +48,8 @@ static struct saved_header make_header(const struct mmu *m)
         h.watches += m->watches[gfn] != 0;
     h.root = m->root;
     h.eip = m->eip;
-    h.overlay_index = m->overlay_index;
-    h.overlay_pde = m->overlay_pde;
+    h.levels = m->t.format->levels;
+    h.overlay = m->overlay;
     h.last_eip = m->step.last_eip;
     h.last_count = m->step.last_count;
     memcpy(h.last_linear, m->step.last_linear, sizeof h.last_linear);
@@ -95,21 +96,40 @@ size_t mmu_save(const struct mmu *m, void *buffer, size_t bytes)
     return saved_bytes(&h);
 }
 
+static const struct paging_format *format_of(const struct saved_header *h)
+{
+    if (h->levels == paging_pae.levels)
+        return &paging_pae;
+    return h->levels == paging_32bit.levels ? &paging_32bit : NULL;
+}
+
+static bool overlay_valid(const struct mmu *m, const struct saved_header *h)
+{
+    for (unsigned i = 0; h->overlay.created && i < 2; i++)
+        if ((h->overlay.table[i].v & PAGE_MASK) ||
+            !memory_has(m->c.memory, h->overlay.table[i], PAGE_BYTES))
+            return false;
+    return h->overlay.linear % MMU_OVERLAY_BYTES == 0;
+}
+
 /* What could make us read or write outside of our arrays. */
-static bool slot_valid(const struct mmu *m, const struct saved_slot *s)
+static bool slot_valid(const struct mmu *m, const struct paging_format *f,
+                       const struct saved_slot *s)
 {
     struct table table = s->table;
-    uint32_t top =
-        table_is_directory(&table) ? (uint32_t)m->t.limit : GUEST_FRAMES;
+    uint32_t top = table_is_upper(&table) ? (uint32_t)m->t.limit : GUEST_FRAMES;
+    unsigned end =
+        1u << (table.level == f->levels ? f->top_bits : f->index_bits);
 
     if (s->slot >= (uint32_t)m->t.limit || table.kind == TABLE_FREE ||
-        table.kind > TABLE_EMULATED || table.gfn >= GUEST_FRAMES ||
+        table.kind > TABLE_EMULATED || table.level < LEVEL_PT ||
+        table.level > f->levels || table.gfn >= GUEST_FRAMES ||
         (table.ma & PAGE_MASK) ||
         !memory_has(m->c.memory, MA(table.ma), PAGE_BYTES))
         return false;
     for (unsigned i = table_next(&table, 0); i < TABLE_ENTRIES;
          i = table_next(&table, i + 1))
-        if (s->target[i] >= top)
+        if (i >= end || s->target[i] >= top)
             return false;
     return true;
 }
@@ -137,16 +157,16 @@ static bool header_valid(const struct mmu *m, const uint8_t *in, size_t bytes,
     memcpy(h, in, sizeof *h);
     if (h->limit != (uint32_t)m->t.limit || h->slots > h->limit ||
         h->watches > GUEST_FRAMES || h->unsync_count > UNSYNC_PAGES ||
-        bytes < saved_bytes(h) || h->overlay_index >= TABLE_ENTRIES ||
+        bytes < saved_bytes(h) || !format_of(h) || !overlay_valid(m, h) ||
         h->last_count > STEP_PAGES)
         return false;
     for (uint32_t i = 0; i < h->slots; i++) {
         struct saved_slot s;
 
         memcpy(&s, in + sizeof *h + i * sizeof s, sizeof s);
-        if (!slot_valid(m, &s))
+        if (!slot_valid(m, format_of(h), &s))
             return false;
-        root |= (int)s.slot == h->root && table_is_directory(&s.table);
+        root |= (int)s.slot == h->root && s.table.level == h->levels;
     }
     return root && unsync_valid(in + saved_bytes(h), h->unsync_count);
 }
@@ -175,6 +195,8 @@ bool mmu_restore(struct mmu *m, const void *buffer, size_t bytes)
         return false;
     in += sizeof h;
     tables_forget(&m->t);
+    m->t.format = format_of(&h);
+    mmu_see(m);
     for (uint32_t i = 0; i < h.slots; i++) {
         memcpy(&s, in + i * sizeof s, sizeof s);
         tables_place(&m->t, (int)s.slot, &s.table);
@@ -189,16 +211,15 @@ bool mmu_restore(struct mmu *m, const void *buffer, size_t bytes)
     m->unsync.count = h.unsync_count;
     m->unsync.next = h.unsync_next;
     memcpy(m->unsync.page, in, h.unsync_count * sizeof *m->unsync.page);
-    m->t.clock = h.clock;
     m->eip = h.eip;
-    m->overlay_index = h.overlay_index;
-    m->overlay_pde = h.overlay_pde;
+    m->overlay = h.overlay;
     m->step.count = 0;
     m->step.last_eip = h.last_eip;
     m->step.last_count = h.last_count;
     memcpy(m->step.last_linear, h.last_linear, sizeof h.last_linear);
+    m->t.clock = h.clock;
     m->root = h.root;
-    m->c.hardware.set_root(m->c.hardware.ctx, MA(m->t.slot[m->root].ma));
+    mmu_load_root(m);
     m->c.hardware.flush_all(m->c.hardware.ctx);
     return true;
 }

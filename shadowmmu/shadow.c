@@ -2,10 +2,10 @@
 /* shadowmmu/shadow.c - shadow page tables: one tree per guest address space.
  *
  * A shadow directory stands for a guest directory (keyed by the page that CR3
- * names), a shadow leaf table for a guest page table under the rights of the
- * directory entry above it. So a page table that two address spaces share has
- * one shadow, and one that is mapped read-only here and writable there has
- * two. All are kept when the guest switches address spaces.
+ * or a PDPTE names), a shadow leaf table for a guest page table under the
+ * rights of the directory entry above it. So a page table that two address
+ * spaces share has one shadow, and one that is mapped read-only here and
+ * writable there has two. All are kept when the guest switches address spaces.
  *
  * What is kept must not get old: every guest page that a shadow is derived
  * from is write-protected everywhere (traced), and a write to it ends in
@@ -13,28 +13,34 @@
  * allowed; page tables that are written often may be as lax as one
  * (unsync.h).
  *
- * Reference: SDM 3A, "32-Bit Paging"; K1-K11 of the KVM MMU's documentation
- * describe the same problems.
+ * Reference: SDM 3A, "32-Bit Paging", "PAE Paging"; K1-K11 of the KVM MMU's
+ * documentation describe the same problems.
  */
 #include "shadowmmu/shadow.h"
 
 #include <stdlib.h>
 
-#define PDE_LARGE_RESERVED 0x003FE000u
-
-bool shadow_key(const struct mmu *m, uint32_t pde, struct shadow_key *key)
+static unsigned rights_of(uint64_t entry)
 {
-    if (!(pde & PTE_P) || !(pde & PTE_A))
+    return ((entry & PTE_W) ? RIGHT_WRITE : 0u) |
+           ((entry & PTE_U) ? RIGHT_USER : 0u) |
+           ((entry & PTE_NX) ? 0u : RIGHT_EXECUTE);
+}
+
+bool shadow_key(const struct mmu *m, uint64_t pde, struct table_key *key)
+{
+    bool page = paging_maps_page(&m->seen, LEVEL_PD, pde);
+    uint64_t frames = 1u << m->t.format->index_bits; /* of a large page */
+
+    if (!(pde & PTE_P) || !(pde & PTE_A) ||
+        (pde & paging_reserved(&m->seen, LEVEL_PD, page)))
         return false;
-    key->rights =
-        ((pde & PTE_W) ? RIGHT_WRITE : 0u) | ((pde & PTE_U) ? RIGHT_USER : 0u);
-    key->gfn = pde >> PAGE_SHIFT;
-    key->kind = TABLE_LEAF;
-    if ((pde & PTE_PS) && (m->c.vcpu->cr4 & CR4_PSE)) {
-        if (pde & PDE_LARGE_RESERVED)
-            return false;
-        key->kind = TABLE_DIRECT;
-        key->gfn = (pde & PDE_LARGE_FRAME) >> PAGE_SHIFT;
+    *key = (struct table_key){.kind = page ? TABLE_DIRECT : TABLE_GUEST,
+                              .level = LEVEL_PT,
+                              .gfn = (uint32_t)(pde >> PAGE_SHIFT),
+                              .rights = rights_of(pde)};
+    if (page) {
+        key->gfn &= ~(uint32_t)(frames - 1);
         if (pde & PTE_D)
             key->rights |= RIGHT_DIRTY;
     }
@@ -43,81 +49,131 @@ bool shadow_key(const struct mmu *m, uint32_t pde, struct shadow_key *key)
 
 /* Paging off: memory in order, with every right. The same tables serve the
  * guest's 4 MiB pages. */
-static struct shadow_key unpaged_key(unsigned index)
+static struct table_key unpaged_key(unsigned index)
 {
-    return (struct shadow_key){
+    return (struct table_key){
         .kind = TABLE_DIRECT,
+        .level = LEVEL_PT,
         .gfn = index * TABLE_ENTRIES,
-        .rights = RIGHT_WRITE | RIGHT_USER | RIGHT_DIRTY,
+        .rights = RIGHT_WRITE | RIGHT_USER | RIGHT_DIRTY | RIGHT_EXECUTE,
     };
 }
 
+/* PAE: by the guest's PDPTE register. Where the VMM sits there must be a
+ * directory. */
+static bool shadow_directory(struct mmu *m, unsigned index,
+                             struct table_key *key)
+{
+    uint64_t pdpte = m->seen.pdpte[index];
+    bool overlay = m->overlay.placed && m->overlay.linear >> 30 == index;
+
+    *key = (struct table_key){.kind = TABLE_GUEST,
+                              .level = LEVEL_PD,
+                              .gfn = (uint32_t)(pdpte >> PAGE_SHIFT),
+                              .rights = overlay ? ROLE_OVERLAY : 0};
+    if ((pdpte & PTE_P) && paging_pdpte_valid(pdpte))
+        return true;
+    key->kind = TABLE_UPPER;
+    key->gfn = index << (30 - PAGE_SHIFT);
+    return overlay;
+}
+
 bool shadow_key_at(struct mmu *m, int slot, unsigned index,
-                   struct shadow_key *key)
+                   struct table_key *key)
 {
     const struct table *table = &m->t.slot[slot];
-    gpa_t pde = GPA(((uint64_t)table->gfn << PAGE_SHIFT) + index * 4);
 
-    if (table->kind == TABLE_UNPAGED) {
+    if (table->level == LEVEL_PDPT)
+        return shadow_directory(m, index, key);
+    if (table->kind == TABLE_UPPER) {
         *key = unpaged_key(index);
         return true;
     }
-    return shadow_key(m, (uint32_t)walk_read(m, pde, 4), key);
+    return shadow_key(m,
+                      walk_read(m, mmu_guest_entry(m, table, index),
+                                m->t.format->entry_bytes),
+                      key);
 }
 
-bool shadow_key_matches(const struct table *table, const struct shadow_key *key)
+/* The key for an entry of ours, of a translation that the guest allows. Its
+ * accessed bits are set by now, but where that could not be kept: in tables
+ * that are not in RAM. Nothing will change there, so they may count as set. */
+static bool key_allowed(struct mmu *m, const struct table *table,
+                        unsigned index, const struct paging_walk *w,
+                        struct table_key *key)
 {
-    return table->kind == key->kind && table->gfn == key->gfn &&
-           table->rights == key->rights;
+    if (table->level == LEVEL_PDPT)
+        return shadow_directory(m, index, key);
+    if (walk_paged(w))
+        return shadow_key(m, w->entry[LEVEL_PD] | PTE_A, key);
+    *key = unpaged_key(index);
+    return true;
+}
+
+/* The table behind entry index, linked. SLOT_NONE: no memory. */
+static int shadow_child(struct mmu *m, int slot, unsigned index,
+                        const struct paging_walk *w)
+{
+    uint32_t id = (uint32_t)slot * TABLE_ENTRIES + index;
+    struct table_key key;
+    int child;
+
+    if (!key_allowed(m, &m->t.slot[slot], index, w, &key))
+        return SLOT_NONE;
+    m->t.slot[slot].stamp = ++m->t.clock; /* in use, as long as its leaves */
+    if (table_has(&m->t.slot[slot], index)) {
+        child = (int)m->t.target[id];
+        if (table_matches(&m->t.slot[child], &key))
+            return child;
+        mmu_entry_clear(m, slot, index);
+    }
+    child = mmu_table_get(m, &key);
+    if (child == SLOT_NONE)
+        return SLOT_NONE;
+    mmu_link(m, slot, index, child);
+    m->t.slot[slot].flood = 0;
+    return child;
 }
 
 /*S:310*/
-/* The accessed bit of the guest's entry is set by now: the walk did it. */
 static int shadow_leaf(struct mmu *m, uint32_t linear,
                        const struct paging_walk *w)
 {
-    unsigned index = linear >> LARGE_PAGE_SHIFT;
-    uint32_t pde = (uint32_t)w->entry[LEVEL_PD];
-    int slot = tables_leaf(&m->t, m->root, linear);
-    struct shadow_key key;
+    const struct paging_format *f = m->t.format;
+    int slot = m->root;
 
-    if (!walk_paged(w)) {
-        key = unpaged_key(index);
-    } else if (!shadow_key(m, pde, &key)) {
-        /* The accessed bit could not be kept: the directory is not in RAM.
-         * Nothing will change there, so it may count as set. */
-        if (!shadow_key(m, pde | PTE_A, &key))
-            return SLOT_NONE;
-    }
-    if (slot != SLOT_NONE) {
-        if (shadow_key_matches(&m->t.slot[slot], &key))
-            return slot;
-        mmu_entry_clear(m, m->root, index);
-    }
-    slot = tables_find(&m->t, key.kind, key.gfn, key.rights);
-    if (slot == SLOT_NONE)
-        slot = mmu_table_new(m, key.kind, key.gfn, key.rights);
-    if (slot == SLOT_NONE)
-        return SLOT_NONE;
-    table_link(&m->t, m->root, index, slot);
-    m->t.slot[m->root].flood = 0;
+    for (unsigned level = f->levels; level > LEVEL_PT && slot != SLOT_NONE;
+         level--)
+        slot = shadow_child(m, slot, paging_index(f, level, linear), w);
     return slot;
 }
 /*:*/
 
-/* The root for what the vcpu's registers say now. */
+/* The root for what the vcpu's registers say now: PAE's is a copy of the four
+ * PDPTE registers, and there is only one. */
+static struct table_key root_key(const struct mmu *m)
+{
+    struct table_key key = {.kind = TABLE_UPPER, .level = m->t.format->levels};
+
+    if (mmu_paging(m) && key.level == LEVEL_PD) {
+        key.kind = TABLE_GUEST;
+        key.gfn = m->c.vcpu->cr3 >> PAGE_SHIFT;
+    }
+    return key;
+}
+
 static bool shadow_switch(struct mmu *m)
 {
-    enum table_kind kind = mmu_paging(m) ? TABLE_DIRECTORY : TABLE_UNPAGED;
-    uint32_t gfn = mmu_paging(m) ? m->c.vcpu->cr3 >> PAGE_SHIFT : 0;
-    int slot = tables_find(&m->t, kind, gfn, 0);
+    struct table_key key = root_key(m);
+    int slot = tables_find(&m->t, &key);
 
     if (slot == SLOT_NONE) {
         /* The old root may be reclaimed too, for it is left anyway. */
         m->root = SLOT_NONE;
-        slot = mmu_table_new(m, kind, gfn, 0);
+        slot = mmu_table_new(m, &key);
     }
-    if (slot == SLOT_NONE)
+    if (slot == SLOT_NONE ||
+        (key.level == LEVEL_PDPT && !mmu_link_directories(m, slot)))
         return false;
     mmu_set_root(m, slot);
     return true;
@@ -151,7 +207,7 @@ static void drop_wp0_entries(struct mmu *m)
         const struct table *table = &m->t.slot[slot];
         unsigned index = 0;
 
-        if (table->kind != TABLE_LEAF && table->kind != TABLE_DIRECT)
+        if (table->kind == TABLE_FREE || table_is_upper(table))
             continue;
         while ((index = table_next(table, index)) < TABLE_ENTRIES) {
             if (table_entry(&m->t, slot, index) & MARK_WP0)
@@ -177,9 +233,16 @@ static void shadow_mode_changed(struct mmu *m, uint32_t old_cr0,
     const struct cpu_state *v = m->c.vcpu;
 
     unsync_all(m);
+    if (mmu_follow_format(m))
+        return;
+    if (m->t.format == &paging_pae && m->seen.nx != m->nx) {
+        mmu_restart(m, m->t.format, "paging mode");
+        return;
+    }
     if ((v->cr0 & ~old_cr0) & CR0_WP)
         drop_wp0_entries(m);
-    if ((v->cr4 ^ old_cr4) & (CR4_PSE | CR4_PAE))
+    if (m->t.format == &paging_32bit &&
+        ((v->cr4 ^ old_cr4) & (CR4_PSE | CR4_PAE)))
         drop_all(m);
     shadow_switch_or_die(m);
 }
@@ -188,12 +251,12 @@ static void shadow_mode_changed(struct mmu *m, uint32_t old_cr0,
  * not: what they lose is flushed there and then. */
 static void shadow_invlpg(struct mmu *m, uint32_t linear)
 {
-    unsigned index = linear >> PAGE_SHIFT & (TABLE_ENTRIES - 1);
+    unsigned index = mmu_leaf_index(m, linear);
     int slot = tables_leaf(&m->t, m->root, linear);
 
     if (slot == SLOT_NONE)
         return;
-    if (m->t.slot[slot].kind == TABLE_LEAF)
+    if (m->t.slot[slot].kind == TABLE_GUEST)
         unsync_entry(m, m->t.slot[slot].gfn, index);
     shadow_sync_leaf(m, slot, index);
 }
@@ -201,6 +264,7 @@ static void shadow_invlpg(struct mmu *m, uint32_t linear)
 static const struct mmu_ops shadow_ops = {
     .leaf = shadow_leaf,
     .start = shadow_start,
+    .directory = shadow_directory,
     .cr3_written = shadow_cr3_written,
     .mode_changed = shadow_mode_changed,
     .invlpg = shadow_invlpg,

@@ -5,22 +5,13 @@
 
 #include "shadowmmu/technique.h"
 
-/* Which table stands behind a directory entry: the guest page that it is
- * derived from (or the 4 MiB of memory), under which rights. */
-struct shadow_key {
-    enum table_kind kind;
-    uint32_t gfn;
-    unsigned rights;
-};
-
-/* The key for a guest directory entry; false if nothing may be linked for it:
- * not present, malformed, or its accessed bit still to be set. */
-bool shadow_key(const struct mmu *m, uint32_t pde, struct shadow_key *key);
-/* The key of entry index of a directory of ours, from the guest's tables. */
+/* The page table (or the piece of memory) behind a guest directory entry; false
+ * if nothing may be linked for it: not present, malformed, or its accessed bit
+ * still to be set. */
+bool shadow_key(const struct mmu *m, uint64_t pde, struct table_key *key);
+/* The key of entry index of an upper table of ours, from the guest's. */
 bool shadow_key_at(struct mmu *m, int slot, unsigned index,
-                   struct shadow_key *key);
-bool shadow_key_matches(const struct table *table,
-                        const struct shadow_key *key);
+                   struct table_key *key);
 
 /* shadow_sync.c: the parts of struct mmu_ops about changed guest tables. */
 void shadow_table_written(struct mmu *m, uint32_t gfn, unsigned first,

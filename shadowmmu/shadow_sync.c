@@ -11,26 +11,24 @@
  * one that is being torn down. */
 enum { FLOOD_WRITES = 32 };
 
-static gpa_t table_gpa(const struct table *table)
-{
-    return GPA((uint64_t)table->gfn << PAGE_SHIFT);
-}
-
-/* What the guest's tables allow for one of our leaf entries: P, W and U, and
- * the guest frame; 0: nothing. pte is the guest's word. */
-static uint32_t allowed_rights(const struct mmu *m, int slot, unsigned index,
-                               uint32_t pte, uint32_t *gfn)
+/* What the guest's tables allow for one of our leaf entries: P, W, U and NX,
+ * and the guest frame; 0: nothing. pte is the guest's entry. */
+static uint64_t allowed_rights(const struct mmu *m, int slot, unsigned index,
+                               uint64_t pte, uint32_t *gfn)
 {
     const struct table *table = &m->t.slot[slot];
     bool write = (table->rights & RIGHT_WRITE) != 0;
     bool user = (table->rights & RIGHT_USER) != 0;
     bool dirty = (table->rights & RIGHT_DIRTY) != 0;
+    bool execute = (table->rights & RIGHT_EXECUTE) != 0;
 
     *gfn = table->gfn + index;
-    if (table->kind == TABLE_LEAF) {
-        if (!(pte & PTE_P) || !(pte & PTE_A))
+    if (table->kind == TABLE_GUEST) {
+        if (!(pte & PTE_P) || !(pte & PTE_A) ||
+            (pte & paging_reserved(&m->seen, LEVEL_PT, true)))
             return 0;
-        *gfn = pte >> PAGE_SHIFT;
+        *gfn = (uint32_t)(pte >> PAGE_SHIFT);
+        execute = execute && !(pte & PTE_NX);
         write = write && (pte & PTE_W);
         user = user && (pte & PTE_U);
         dirty = (pte & PTE_D) != 0;
@@ -39,35 +37,45 @@ static uint32_t allowed_rights(const struct mmu *m, int slot, unsigned index,
         write = (m->c.vcpu->cr0 & CR0_WP) == 0;
         user = false;
     }
-    return PTE_P | (write && dirty ? PTE_W : 0) | (user ? PTE_U : 0);
+    return PTE_P | (write && dirty ? PTE_W : 0) | (user ? PTE_U : 0) |
+           (execute ? 0 : PTE_NX);
 }
 
-/* The guest's word behind a leaf entry; TABLE_DIRECT has none. */
-static uint32_t guest_word(struct mmu *m, const struct table *table,
+/* The bits of an entry in which it grants what is not allowed. */
+static uint64_t too_much(uint64_t entry, uint64_t allowed)
+{
+    return (entry & ~allowed & (PTE_W | PTE_U)) | (~entry & allowed & PTE_NX);
+}
+
+/* The guest's entry behind a leaf entry; TABLE_DIRECT has none. */
+static uint64_t guest_word(struct mmu *m, const struct table *table,
                            unsigned index)
 {
-    if (table->kind != TABLE_LEAF)
+    if (table->kind != TABLE_GUEST)
         return 0;
-    return (uint32_t)walk_read(m, GPA(table_gpa(table).v + index * 4), 4);
+    return walk_read(m, mmu_guest_entry(m, table, index),
+                     m->t.format->entry_bytes);
 }
 
 /* An entry that is there is in use: its new contents will be wanted. */
 static void replace(struct mmu *m, int slot, unsigned index)
 {
     const struct table *table = &m->t.slot[slot];
-    uint32_t rights = ((table->rights & RIGHT_WRITE) ? PTE_W : 0) |
-                      ((table->rights & RIGHT_USER) ? PTE_U : 0);
+    uint64_t rights = ((table->rights & RIGHT_WRITE) ? PTE_W : 0) |
+                      ((table->rights & RIGHT_USER) ? PTE_U : 0) |
+                      ((table->rights & RIGHT_EXECUTE) ? 0 : PTE_NX);
 
     mmu_entry_clear(m, slot, index);
-    if (table->kind == TABLE_LEAF && !(m->c.without & MMU_PREFETCH))
-        mmu_prefetch_entry(m, slot, index, table_gpa(table), rights);
+    if (table->kind == TABLE_GUEST && !(m->c.without & MMU_PREFETCH))
+        mmu_prefetch_entry(m, slot, index, mmu_guest_entry(m, table, index),
+                           rights);
 }
 
 void shadow_sync_leaf(struct mmu *m, int slot, unsigned index)
 {
     const struct table *table = &m->t.slot[slot];
-    uint32_t id = (uint32_t)slot * TABLE_ENTRIES + index;
-    uint32_t entry, allowed, gfn;
+    uint32_t id = (uint32_t)slot * TABLE_ENTRIES + index, gfn;
+    uint64_t entry, allowed;
 
     if (!table_has(table, index))
         return;
@@ -75,20 +83,19 @@ void shadow_sync_leaf(struct mmu *m, int slot, unsigned index)
     allowed = allowed_rights(m, slot, index, guest_word(m, table, index), &gfn);
     if (!allowed || gfn != m->t.target[id])
         replace(m, slot, index);
-    else if (entry & ~allowed & (PTE_W | PTE_U))
-        mmu_entry_restrict(m, slot, index,
-                           entry & ~(~allowed & (PTE_W | PTE_U)));
+    else if (too_much(entry, allowed))
+        mmu_entry_restrict(m, slot, index, entry ^ too_much(entry, allowed));
 }
 
 static void sync_directory(struct mmu *m, int slot, unsigned index)
 {
     uint32_t id = (uint32_t)slot * TABLE_ENTRIES + index;
-    struct shadow_key key;
+    struct table_key key;
 
     if (!table_has(&m->t.slot[slot], index))
         return;
     if (!shadow_key_at(m, slot, index, &key) ||
-        !shadow_key_matches(&m->t.slot[m->t.target[id]], &key))
+        !table_matches(&m->t.slot[m->t.target[id]], &key))
         mmu_entry_clear(m, slot, index);
 }
 
@@ -98,26 +105,26 @@ static void sync_directory(struct mmu *m, int slot, unsigned index)
 void shadow_table_written(struct mmu *m, uint32_t gfn, unsigned first,
                           unsigned last)
 {
+    unsigned words = m->t.format->entry_bytes / 4;
+
     for (uint32_t at = m->t.derived[gfn]; at; at = m->t.slot[at - 1].next) {
         int slot = (int)at - 1;
         const struct table *table = &m->t.slot[slot];
 
-        for (unsigned index = first; index <= last; index++) {
+        for (unsigned index = first / words; index <= last / words; index++) {
             if (!table_has(table, index))
                 continue;
-            if (table->kind == TABLE_LEAF)
+            if (!table_is_upper(table))
                 shadow_sync_leaf(m, slot, index);
             else
                 sync_directory(m, slot, index);
         }
     }
-    if (m->overlay_pde && gfn == m->c.vcpu->cr3 >> PAGE_SHIFT &&
-        first <= m->overlay_index && m->overlay_index <= last)
-        mmu_check_overlay(m);
+    overlay_table_written(m, gfn, first, last);
 }
 /*:*/
 
-/* Drop what is derived from a page; the root alone stays. */
+/* Drop what is derived from a page; what is in the root stays. */
 static void unshadow(struct mmu *m, uint32_t gfn, const char *cause)
 {
     uint32_t at = m->t.derived[gfn];
@@ -129,7 +136,7 @@ static void unshadow(struct mmu *m, uint32_t gfn, const char *cause)
 
         at = m->t.slot[slot].next;
         m->t.slot[slot].flood = 0;
-        if (slot == m->root)
+        if (tables_in_root(&m->t, m->root, slot))
             continue;
         mmu_table_drop(m, slot, cause);
         dropped = true;
@@ -142,7 +149,7 @@ static bool is_linked(const struct mmu *m, uint32_t gfn)
     for (uint32_t at = m->t.derived[gfn]; at; at = m->t.slot[at - 1].next) {
         const struct table *table = &m->t.slot[at - 1];
 
-        if (table->kind != TABLE_LEAF || table->parents)
+        if (table_is_upper(table) || table->parents)
             return true;
     }
     return false;
@@ -154,7 +161,8 @@ static bool is_linked(const struct mmu *m, uint32_t gfn)
 static bool is_left_directory(const struct mmu *m, uint32_t gfn)
 {
     for (uint32_t at = m->t.derived[gfn]; at; at = m->t.slot[at - 1].next)
-        if (m->t.slot[at - 1].kind != TABLE_DIRECTORY || (int)at - 1 == m->root)
+        if (!table_is_upper(&m->t.slot[at - 1]) ||
+            tables_in_root(&m->t, m->root, (int)at - 1))
             return false;
     return true;
 }
@@ -193,18 +201,29 @@ void shadow_table_synced(struct mmu *m, uint32_t gfn)
         unshadow(m, gfn, "dropped: no directory shows it");
 }
 
+/* An entry of a page out of sync, as it was. */
+static uint64_t word_before(const struct mmu *m, const struct unsync_page *page,
+                            unsigned index)
+{
+    uint64_t entry = 0;
+    unsigned bytes = m->t.format->entry_bytes;
+
+    memcpy(&entry, (const uint8_t *)page->before + index * bytes, bytes);
+    return entry;
+}
+
 static const char *audit_directory(struct mmu *m, int slot, unsigned index)
 {
     uint32_t id = (uint32_t)slot * TABLE_ENTRIES + index;
     const struct table *child = &m->t.slot[m->t.target[id]];
-    struct shadow_key key;
+    struct table_key key;
 
     if (!shadow_key_at(m, slot, index, &key))
         return "the guest's directory entry allows nothing";
     /* An emulated write set the dirty bit; the link follows at a fault. */
     if (child->kind == TABLE_DIRECT && !(child->rights & RIGHT_DIRTY))
         key.rights &= ~(unsigned)RIGHT_DIRTY;
-    if (!shadow_key_matches(child, &key))
+    if (!table_matches(child, &key))
         return "the guest's directory entry means another table";
     return NULL;
 }
@@ -212,24 +231,24 @@ static const char *audit_directory(struct mmu *m, int slot, unsigned index)
 const char *shadow_audit(struct mmu *m, int slot, unsigned index)
 {
     const struct table *table = &m->t.slot[slot];
-    uint32_t id = (uint32_t)slot * TABLE_ENTRIES + index;
+    uint32_t id = (uint32_t)slot * TABLE_ENTRIES + index, gfn;
     const struct unsync_page *page = unsync_find(&m->unsync, table->gfn);
-    uint32_t entry, allowed, gfn;
+    uint64_t entry, allowed;
 
-    if (table_is_directory(table))
+    if (table_is_upper(table))
         return audit_directory(m, slot, index);
     entry = table_entry(&m->t, slot, index);
     /* Out of sync: right by what the guest said before. */
     allowed = allowed_rights(m, slot, index,
-                             page && table->kind == TABLE_LEAF
-                                 ? page->before[index]
+                             page && table->kind == TABLE_GUEST
+                                 ? word_before(m, page, index)
                                  : guest_word(m, table, index),
                              &gfn);
     if (!allowed)
         return "the guest's entry allows nothing";
     if (gfn != m->t.target[id])
         return "the guest's entry names another frame";
-    if (entry & ~allowed & (PTE_W | PTE_U))
+    if (too_much(entry, allowed))
         return "a right that the guest's tables do not give";
     return NULL;
 }

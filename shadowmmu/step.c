@@ -107,14 +107,15 @@ static void close_page(struct mmu *m, const struct step_page *page)
 {
     const struct table *table = &m->t.slot[page->slot];
     uint32_t id = (uint32_t)page->slot * TABLE_ENTRIES + page->index;
-    uint32_t entry;
+    uint64_t entry;
 
-    if (table->kind == TABLE_FREE || table_is_directory(table) ||
+    if (table->kind == TABLE_FREE || table_is_upper(table) ||
         !table_has(table, page->index) || !mmu_guarded(m, m->t.target[id]))
         return;
     entry = table_entry(&m->t, page->slot, page->index);
     if (entry & PTE_W)
-        mmu_entry_restrict(m, page->slot, page->index, entry & ~PTE_W);
+        mmu_entry_restrict(m, page->slot, page->index,
+                           entry & ~(uint64_t)PTE_W);
 }
 
 void step_written(struct mmu *m, uint32_t gfn, unsigned first, unsigned last)
@@ -130,15 +131,15 @@ static void compare_page(struct mmu *m, const struct step_page *page)
 {
     const uint8_t *words = page_words(m, page->gfn);
     gpa_t gpa = GPA((uint64_t)page->gfn << PAGE_SHIFT);
-    unsigned first = TABLE_ENTRIES, last = 0;
+    unsigned first = PAGE_WORDS, last = 0;
 
     if (!words || memcmp(words, page->before, PAGE_BYTES) == 0)
         return;
-    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+    for (unsigned i = 0; i < PAGE_WORDS; i++) {
         if (memcmp(words + i * 4, &page->before[i], 4) == 0)
             continue;
         step_written(m, page->gfn, i, i);
-        if (first == TABLE_ENTRIES)
+        if (first == PAGE_WORDS)
             first = i;
         last = i;
     }

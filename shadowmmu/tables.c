@@ -7,13 +7,15 @@
 enum {
     GUEST_FRAMES = 1 << 20,
     LIMIT_DEFAULT = 1024, /* 4 MiB of tables */
-    /* A root, and a leaf table for each page that one instruction may touch:
-     * itself and two operands, each across a page boundary. And one. */
-    LIMIT_LEAST = 8,
+    /* A root and its directories, and a leaf table for each page that one
+     * instruction may touch: itself and two operands, each across a page
+     * boundary. And one. */
+    LIMIT_LEAST = 1 + PDPTES + 6 + 1,
 };
 
-/* What a directory entry of ours grants: everything. The rights of both of the
- * guest's levels are in the leaf entry, where they can differ by form. */
+/* What an upper entry of ours grants: everything. The rights of the guest's
+ * levels are in the leaf entry, where they can differ by form. A PDPTE has
+ * none. */
 #define LINK_BITS (PTE_P | PTE_W | PTE_U | PTE_A)
 
 bool tables_init(struct tables *t, const struct memory *memory,
@@ -31,6 +33,7 @@ bool tables_init(struct tables *t, const struct memory *memory,
         limit = 1 << 16;
     t->memory = memory;
     t->frames = frames;
+    t->format = &paging_32bit;
     t->limit = (int)limit;
     ids = (size_t)limit * TABLE_ENTRIES;
     t->slot = calloc((size_t)limit, sizeof *t->slot);
@@ -77,9 +80,10 @@ unsigned table_next(const struct table *table, unsigned index)
  * guest page's contents is in derived[]: being there is being traced. */
 static uint32_t *slot_head(const struct tables *t, unsigned kind, uint32_t gfn)
 {
-    if (kind == TABLE_DIRECTORY || kind == TABLE_LEAF)
+    if (kind == TABLE_GUEST)
         return &t->derived[gfn];
-    return (uint32_t *)(uintptr_t)&t->direct[gfn / TABLE_ENTRIES];
+    return (uint32_t *)(uintptr_t)&t
+        ->direct[gfn / (GUEST_FRAMES / TABLE_PIECES)];
 }
 
 /* Into the list of its gfn, which is in the order of slots. */
@@ -95,8 +99,7 @@ static void slot_insert(struct tables *t, int slot)
     t->used++;
 }
 
-int tables_new(struct tables *t, enum table_kind kind, uint32_t gfn,
-               unsigned rights)
+int tables_new(struct tables *t, const struct table_key *key)
 {
     struct table *table;
     ma_t frame;
@@ -108,9 +111,10 @@ int tables_new(struct tables *t, enum table_kind kind, uint32_t gfn,
         return SLOT_NONE;
     table = &t->slot[slot];
     memset(table, 0, sizeof *table);
-    table->kind = (uint8_t)kind;
-    table->rights = (uint8_t)rights;
-    table->gfn = gfn;
+    table->kind = (uint8_t)key->kind;
+    table->level = (uint8_t)key->level;
+    table->rights = (uint8_t)key->rights;
+    table->gfn = key->gfn;
     table->ma = (uint32_t)frame.v;
     table->stamp = ++t->clock;
     slot_insert(t, slot);
@@ -136,27 +140,38 @@ void tables_delete(struct tables *t, int slot)
     t->used--;
 }
 
-int tables_find(const struct tables *t, enum table_kind kind, uint32_t gfn,
-                unsigned rights)
+int tables_find(const struct tables *t, const struct table_key *key)
 {
-    uint32_t at = *slot_head(t, kind, gfn);
+    uint32_t at = *slot_head(t, key->kind, key->gfn);
 
     while (at) {
         const struct table *table = &t->slot[at - 1];
 
-        if (table->kind == kind && table->gfn == gfn && table->rights == rights)
+        if (table_matches(table, key))
             return (int)at - 1;
         at = table->next;
     }
     return SLOT_NONE;
 }
 
-int tables_oldest(const struct tables *t, int but)
+bool tables_in_root(const struct tables *t, int root, int slot)
+{
+    if (slot == root)
+        return true;
+    if (root == SLOT_NONE || t->slot[root].level != LEVEL_PDPT)
+        return false;
+    for (uint32_t id = t->slot[slot].parents; id; id = t->next[id - 1])
+        if ((int)((id - 1) / TABLE_ENTRIES) == root)
+            return true;
+    return false;
+}
+
+int tables_oldest(const struct tables *t, int root)
 {
     int oldest = SLOT_NONE;
 
     for (int i = 0; i < t->limit; i++) {
-        if (t->slot[i].kind == TABLE_FREE || i == but)
+        if (t->slot[i].kind == TABLE_FREE || tables_in_root(t, root, i))
             continue;
         if (oldest == SLOT_NONE || t->slot[i].stamp < t->slot[oldest].stamp)
             oldest = i;
@@ -166,27 +181,47 @@ int tables_oldest(const struct tables *t, int but)
 
 int tables_leaf(const struct tables *t, int root, uint32_t linear)
 {
-    unsigned index = linear >> LARGE_PAGE_SHIFT;
+    int slot = root;
 
-    if (!table_has(&t->slot[root], index))
-        return SLOT_NONE;
-    return (int)t->target[(uint32_t)root * TABLE_ENTRIES + index];
+    for (unsigned level = t->format->levels; level > LEVEL_PT; level--) {
+        unsigned index = paging_index(t->format, level, linear);
+
+        if (!table_has(&t->slot[slot], index))
+            return SLOT_NONE;
+        slot = (int)t->target[(uint32_t)slot * TABLE_ENTRIES + index];
+    }
+    return slot;
 }
 
 ma_t table_entry_ma(const struct tables *t, int slot, unsigned index)
 {
-    return MA(t->slot[slot].ma + index * (uint32_t)sizeof(uint32_t));
+    return MA(t->slot[slot].ma + index * t->format->entry_bytes);
 }
 
-uint32_t table_entry(const struct tables *t, int slot, unsigned index)
+uint64_t table_entry(const struct tables *t, int slot, unsigned index)
 {
-    return memory_read32(t->memory, table_entry_ma(t, slot, index));
+    ma_t at = table_entry_ma(t, slot, index);
+
+    if (t->format->entry_bytes == sizeof(uint64_t))
+        return memory_read64(t->memory, at);
+    return memory_read32(t->memory, at);
+}
+
+void table_write(const struct tables *t, int slot, unsigned index,
+                 uint64_t entry)
+{
+    ma_t at = table_entry_ma(t, slot, index);
+
+    if (t->format->entry_bytes == sizeof entry)
+        memory_write64(t->memory, at, entry);
+    else
+        memory_write32(t->memory, at, (uint32_t)entry);
 }
 
 /* The head of the list of entries with the same target as this one. */
 static uint32_t *entry_head(struct tables *t, int slot, uint32_t target)
 {
-    if (table_is_directory(&t->slot[slot]))
+    if (table_is_upper(&t->slot[slot]))
         return &t->slot[target].parents;
     return &t->mapped[target];
 }
@@ -225,16 +260,16 @@ static void entry_remove(struct tables *t, int slot, unsigned index)
 }
 
 static void entry_put(struct tables *t, int slot, unsigned index,
-                      uint32_t entry, uint32_t target)
+                      uint64_t entry, uint32_t target)
 {
     if (table_has(&t->slot[slot], index))
         entry_remove(t, slot, index);
     entry_insert(t, slot, index, target);
-    memory_write32(t->memory, table_entry_ma(t, slot, index), entry);
+    table_write(t, slot, index, entry);
     t->slot[slot].stamp = ++t->clock;
 }
 
-void table_map(struct tables *t, int slot, unsigned index, uint32_t entry,
+void table_map(struct tables *t, int slot, unsigned index, uint64_t entry,
                uint32_t gfn)
 {
     entry_put(t, slot, index, entry, gfn);
@@ -242,18 +277,17 @@ void table_map(struct tables *t, int slot, unsigned index, uint32_t entry,
 
 void table_link(struct tables *t, int slot, unsigned index, int child)
 {
-    entry_put(t, slot, index, t->slot[child].ma | LINK_BITS, (uint32_t)child);
-}
+    bool pdpte = t->slot[slot].level == LEVEL_PDPT;
 
-void table_set_bits(struct tables *t, int slot, unsigned index, uint32_t entry)
-{
-    memory_write32(t->memory, table_entry_ma(t, slot, index), entry);
+    entry_put(t, slot, index,
+              t->slot[child].ma | (pdpte ? PTE_P : (uint64_t)LINK_BITS),
+              (uint32_t)child);
 }
 
 void table_clear(struct tables *t, int slot, unsigned index)
 {
     entry_remove(t, slot, index);
-    memory_write32(t->memory, table_entry_ma(t, slot, index), 0);
+    table_write(t, slot, index, 0);
 }
 
 void table_spare(struct tables *t, int slot, unsigned index, bool spare)
@@ -300,7 +334,7 @@ void tables_forget(struct tables *t)
             continue;
         *slot_head(t, table->kind, table->gfn) = 0;
         while ((index = table_next(table, index)) < TABLE_ENTRIES) {
-            if (!table_is_directory(table))
+            if (!table_is_upper(table))
                 t->mapped[t->target[slot * TABLE_ENTRIES + (int)index]] = 0;
             index++;
         }

@@ -1,50 +1,71 @@
 /* SPDX-License-Identifier: MIT */
 /* shadowmmu/tables.h - the pool of tables that the VMM keeps for a VM.
  *
- * A table is one machine frame with 1,024 entries that the processor walks,
- * and a slot of plain data about it: what guest page it is derived from, which
- * entries are there. Two reverse maps answer the questions that the processor
- * never asks: which entries map this guest frame, and which directories point
- * to this table. Everything is indexed by slot or by entry id (slot * 1024 +
- * index), without pointers, so that a snapshot is a copy.
+ * A table is one machine frame of entries that the processor walks, and a slot
+ * of plain data about it: what guest page it is derived from, which entries are
+ * there. Two reverse maps answer the questions that the processor never asks:
+ * which entries map this guest frame, and which upper tables point to this
+ * table. Everything is indexed by slot or by entry id (slot * 1024 + index),
+ * without pointers, so that a snapshot is a copy.
+ *
+ * All tables have one format at a time: two levels with 1,024 entries, or PAE's
+ * three with 4, 512 and 512. Levels are numbered as in cpu/paging.h.
  *
  * The pool knows nothing of hardware TLBs and events: see technique.h.
  */
 #ifndef SHADOWMMU_TABLES_H
 #define SHADOWMMU_TABLES_H
 
+#include "cpu/paging.h"
 #include "cpu/x86.h"
 #include "shadowmmu/pmap.h"
 
 enum {
-    TABLE_ENTRIES = 1024,
+    TABLE_ENTRIES = 1024, /* at most: entries of 4 bytes */
     TABLE_WORDS = TABLE_ENTRIES / 32,
+    TABLE_PIECES = 2048, /* of 2 MiB: the least that a direct table maps */
     SLOT_NONE = -1,
 };
 
 enum table_kind {
     TABLE_FREE,
-    TABLE_DIRECTORY, /* derived from the guest directory in page gfn */
-    TABLE_LEAF,      /* derived from the guest page table in page gfn */
-    TABLE_UNPAGED,   /* a directory derived from no guest page */
-    TABLE_DIRECT,    /* 4 MiB of guest-physical memory in order, from gfn */
-    TABLE_EMULATED,  /* entries from anywhere: a piece of an emulated TLB */
+    TABLE_GUEST,    /* derived from the guest's table in page gfn */
+    TABLE_UPPER,    /* of level 2 or 3, derived from no guest page */
+    TABLE_DIRECT,   /* guest-physical memory in order, from gfn */
+    TABLE_EMULATED, /* entries from anywhere: a piece of an emulated TLB */
 };
 
-/* The rights that a table was derived under: those of the guest's directory
- * entry. The same guest page under other rights is another table. */
-enum { RIGHT_WRITE = 1, RIGHT_USER = 2, RIGHT_DIRTY = 4 };
+/* The rights that a page table was derived under: those of the guest's
+ * directory entry. The same guest page under other rights is another table, and
+ * so is a directory that has the VMM's own piece of linear space (technique.h).
+ */
+enum {
+    RIGHT_WRITE = 1,
+    RIGHT_USER = 2,
+    RIGHT_DIRTY = 4,
+    RIGHT_EXECUTE = 8,
+    ROLE_OVERLAY = 16,
+};
+
+/* What makes a table the one that it is. */
+struct table_key {
+    enum table_kind kind;
+    unsigned level;
+    uint32_t gfn;
+    unsigned rights;
+};
 
 struct table {
     uint8_t kind; /* enum table_kind */
+    uint8_t level;
     uint8_t rights;
-    uint8_t has_large; /* emulated: some entry comes from a 4 MiB page */
+    uint8_t has_large; /* emulated: some entry comes from a large page */
     uint16_t used;     /* entries present */
     uint16_t flood;    /* traced writes in a row without a fill */
     uint32_t gfn;
     uint32_t ma;      /* of the table itself */
     uint32_t next;    /* slot + 1 with the same gfn, in order of slots */
-    uint32_t parents; /* entry id + 1: the directory entries that point here */
+    uint32_t parents; /* entry id + 1: the upper entries that point here */
     uint64_t stamp;   /* of the last use */
     uint32_t present[TABLE_WORDS];
     uint32_t spared[TABLE_WORDS]; /* present, and table_flush() leaves it */
@@ -53,16 +74,18 @@ struct table {
 struct tables {
     const struct memory *memory;
     struct frames *frames;
+    const struct paging_format *format;
     int limit; /* slots */
     int used;
     uint64_t clock; /* stamps */
     struct table *slot;
-    uint32_t *target; /* by entry id: guest frame, or in directories the slot */
-    uint32_t *next;   /* by entry id: id + 1 with the same target */
+    uint32_t
+        *target;    /* by entry id: guest frame, or in upper tables the slot */
+    uint32_t *next; /* by entry id: id + 1 with the same target */
     uint32_t *prev;
-    uint32_t *mapped;               /* by guest frame: entry id + 1 */
-    uint32_t *derived;              /* by guest frame: slot + 1 */
-    uint32_t direct[TABLE_ENTRIES]; /* by gfn / 1024: slot + 1 */
+    uint32_t *mapped;              /* by guest frame: entry id + 1 */
+    uint32_t *derived;             /* by guest frame: slot + 1 */
+    uint32_t direct[TABLE_PIECES]; /* by gfn / 512: slot + 1 */
 };
 
 bool tables_init(struct tables *t, const struct memory *memory,
@@ -70,9 +93,24 @@ bool tables_init(struct tables *t, const struct memory *memory,
 /* Gives the frames back. */
 void tables_free(struct tables *t);
 
-static inline bool table_is_directory(const struct table *table)
+/* Its entries point to tables. */
+static inline bool table_is_upper(const struct table *table)
 {
-    return table->kind == TABLE_DIRECTORY || table->kind == TABLE_UNPAGED;
+    return table->level > LEVEL_PT;
+}
+
+static inline bool table_matches(const struct table *table,
+                                 const struct table_key *key)
+{
+    return table->kind == key->kind && table->level == key->level &&
+           table->gfn == key->gfn && table->rights == key->rights;
+}
+
+/* How many entries a table of a level has. */
+static inline unsigned tables_entries(const struct tables *t, unsigned level)
+{
+    return 1u << (level == t->format->levels ? t->format->top_bits
+                                             : t->format->index_bits);
 }
 
 static inline bool table_has(const struct table *table, unsigned index)
@@ -84,15 +122,16 @@ static inline bool table_has(const struct table *table, unsigned index)
 unsigned table_next(const struct table *table, unsigned index);
 
 /* A new empty table; SLOT_NONE when the pool or the machine is full. */
-int tables_new(struct tables *t, enum table_kind kind, uint32_t gfn,
-               unsigned rights);
-/* Clears it, unlinks it from every directory, gives its frame back. */
+int tables_new(struct tables *t, const struct table_key *key);
+/* Clears it, unlinks it from every upper table, gives its frame back. */
 void tables_delete(struct tables *t, int slot);
 /* The table that has these properties, or SLOT_NONE. */
-int tables_find(const struct tables *t, enum table_kind kind, uint32_t gfn,
-                unsigned rights);
-/* The least recently used table but one (SLOT_NONE: but none). */
-int tables_oldest(const struct tables *t, int but);
+int tables_find(const struct tables *t, const struct table_key *key);
+/* Is a table this root (SLOT_NONE: none), or one of the directories that the
+ * processor's PDPTE registers point to while it is the root? */
+bool tables_in_root(const struct tables *t, int root, int slot);
+/* The least recently used table that is not in this root. */
+int tables_oldest(const struct tables *t, int root);
 
 /* Which leaf table of a root is responsible for a linear address? */
 int tables_leaf(const struct tables *t, int root, uint32_t linear);
@@ -104,14 +143,16 @@ static inline bool tables_traced(const struct tables *t, uint32_t gfn)
 }
 
 ma_t table_entry_ma(const struct tables *t, int slot, unsigned index);
-uint32_t table_entry(const struct tables *t, int slot, unsigned index);
+uint64_t table_entry(const struct tables *t, int slot, unsigned index);
 /* Leaf: put an entry for a guest frame, in place of what was there. */
-void table_map(struct tables *t, int slot, unsigned index, uint32_t entry,
+void table_map(struct tables *t, int slot, unsigned index, uint64_t entry,
                uint32_t gfn);
-/* Directory: point an entry to a leaf table. */
+/* Upper table: point an entry to a table of the level below. */
 void table_link(struct tables *t, int slot, unsigned index, int child);
-/* Change the bits of a present leaf entry, not where it points. */
-void table_set_bits(struct tables *t, int slot, unsigned index, uint32_t entry);
+/* Write an entry and leave the books: other bits of a present leaf entry that
+ * points where it did, or the VMM's own piece of linear space. */
+void table_write(const struct tables *t, int slot, unsigned index,
+                 uint64_t entry);
 void table_clear(struct tables *t, int slot, unsigned index);
 /* Shall table_flush() leave this present entry? */
 void table_spare(struct tables *t, int slot, unsigned index, bool spare);

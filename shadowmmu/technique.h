@@ -18,18 +18,22 @@
 /* Our marks in the bits of an entry that the processor ignores. */
 #define MARK_WP0    0x200u /* writable because the guest's CR0.WP is 0 */
 #define MARK_GLOBAL 0x400u /* the guest's TLB keeps it over CR3 writes */
-#define MARK_LARGE  0x800u /* a piece of one of the guest's 4 MiB pages */
+#define MARK_LARGE  0x800u /* a piece of one of the guest's large pages */
 
 struct mmu_ops {
     /* The current root's leaf table for a translation that the guest allows;
      * made and linked if need be. SLOT_NONE: no memory. */
     int (*leaf)(struct mmu *m, uint32_t linear, const struct paging_walk *w);
-    /* Make the first root. */
+    /* Make the first root, in the format that the pool of tables has now. */
     bool (*start)(struct mmu *m);
+    /* PAE: which directory the root shows at one of its four entries. False:
+     * none. NULL: this technique has no such roots. */
+    bool (*directory)(struct mmu *m, unsigned index, struct table_key *key);
     void (*cr3_written)(struct mmu *m);
     void (*mode_changed)(struct mmu *m, uint32_t old_cr0, uint32_t old_cr4);
     void (*invlpg)(struct mmu *m, uint32_t linear);
-    /* Words first to last of a traced guest page may have changed. NULL: this
+    /* Words (of 4 bytes) first to last of a traced guest page, whole entries,
+     * may have changed. NULL: this
      * technique derives nothing that outlives the guest's own flushes. */
     void (*table_written)(struct mmu *m, uint32_t gfn, unsigned first,
                           unsigned last);
@@ -65,7 +69,7 @@ struct step_page {
     uint32_t gfn;
     int slot;
     unsigned index;
-    uint32_t before[TABLE_ENTRIES]; /* its contents */
+    uint32_t before[PAGE_WORDS]; /* its contents */
 };
 
 enum { STEP_PAGES = 4 };
@@ -82,6 +86,13 @@ struct mmu_step {
     uint32_t last_linear[STEP_PAGES];
 };
 
+/* The VMM's own piece of linear space. In PAE it needs two page tables. */
+struct mmu_overlay {
+    bool created, placed;
+    uint32_t linear;
+    ma_t table[2];
+};
+
 struct mmu {
     const struct mmu_technique *technique;
     const struct mmu_ops *ops;
@@ -89,11 +100,12 @@ struct mmu {
     void *own; /* the technique's */
     struct tables t;
     int root;
-    uint32_t eip; /* of the instruction that the latest fault concerned */
-    bool quiet;   /* walk without side effects (screens, audits) */
-    bool starved; /* the PMap found no frame during a walk */
-    unsigned overlay_index;
-    uint32_t overlay_pde;
+    uint32_t eip;       /* of the instruction that the latest fault concerned */
+    bool quiet;         /* walk without side effects (screens, audits) */
+    bool starved;       /* the PMap found no frame during a walk */
+    struct paging seen; /* what the guest's tables mean while it pages */
+    bool nx;            /* the processor obeys NX in ours */
+    struct mmu_overlay overlay;
     uint16_t *watches; /* by guest frame */
     struct mmu_step step;
     struct walk_cache walks;
@@ -113,6 +125,25 @@ static inline struct event_site mmu_site(const struct mmu *m)
 static inline bool mmu_paging(const struct mmu *m)
 {
     return (m->c.vcpu->cr0 & CR0_PG) != 0;
+}
+
+/* The format that the VMM's tables are to have. */
+static inline const struct paging_format *mmu_format(const struct mmu *m)
+{
+    return mmu_paging(m) ? m->seen.format : &paging_32bit;
+}
+
+static inline unsigned mmu_leaf_index(const struct mmu *m, uint32_t linear)
+{
+    return paging_index(m->t.format, LEVEL_PT, linear);
+}
+
+/* The entry of that number, if it is the guest's in a table of ours. */
+static inline gpa_t mmu_guest_entry(const struct mmu *m,
+                                    const struct table *table, unsigned index)
+{
+    return GPA(((uint64_t)table->gfn << PAGE_SHIFT) +
+               index * m->t.format->entry_bytes);
 }
 
 /* Tell the processor that the VMM wrote guest memory. */
@@ -142,6 +173,10 @@ static inline void mmu_watched(const struct mmu *m, gpa_t gpa, uint32_t bytes)
 static inline void mmu_table_written(struct mmu *m, uint32_t gfn,
                                      unsigned first, unsigned last)
 {
+    unsigned rest = m->t.format->entry_bytes / 4 - 1; /* of an entry's words */
+
+    first &= ~rest;
+    last |= rest;
     unsync_seen(m, gfn, first, last);
     m->ops->table_written(m, gfn, first, last);
 }
@@ -159,6 +194,8 @@ void walk_commit(struct mmu *m, unsigned access, struct paging_walk *w);
 uint64_t walk_read(struct mmu *m, gpa_t gpa, unsigned bytes);
 /* What the virtual processor's registers say about translation. */
 void mmu_translation(const struct mmu *m, struct paging *p);
+/* Take over into seen what they say now. */
+void mmu_see(struct mmu *m);
 /* The guest page that the walk's last table is, if it was a page table. */
 static inline bool walk_page_table(const struct paging_walk *w, uint32_t *gfn)
 {
@@ -169,13 +206,13 @@ static inline bool walk_page_table(const struct paging_walk *w, uint32_t *gfn)
 /* classify.c. entry: the VMM's entry before. */
 enum fault_class mmu_classify(const struct mmu *m, unsigned access,
                               const struct paging_walk *before,
-                              enum pmap_kind kind, uint32_t entry);
+                              enum pmap_kind kind, uint64_t entry);
 
 /* fill.c */
 struct fill {
     int slot;
     unsigned index;
-    uint32_t entry;
+    uint64_t entry;
 };
 /* Install what the walk allows for the access. open: writable although
  * guarded. False: no memory for a table. */
@@ -184,36 +221,69 @@ bool mmu_fill(struct mmu *m, uint32_t linear, unsigned access,
               bool open, struct fill *fill);
 /* Put what the walk allows into an entry, and flush what that takes away.
  * Returns the entry. */
-uint32_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
+uint64_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
                        const struct paging_walk *w, enum pmap_kind kind,
                        ma_t ma, bool open);
 /* A new table; reclaims the least recently used ones but the root. */
-int mmu_table_new(struct mmu *m, enum table_kind kind, uint32_t gfn,
-                  unsigned rights);
+int mmu_table_new(struct mmu *m, const struct table_key *key);
+/* The table that has these properties, new if there is none. */
+int mmu_table_get(struct mmu *m, const struct table_key *key);
+/* Not for one that is in the current root. */
 void mmu_table_drop(struct mmu *m, int slot, const char *cause);
 void mmu_report_table(struct mmu *m, const struct table *table,
                       const char *cause);
 /* Remove an entry, or rights from it, and what the TLB knows of it. */
 void mmu_entry_clear(struct mmu *m, int slot, unsigned index);
 void mmu_entry_restrict(struct mmu *m, int slot, unsigned index,
-                        uint32_t entry);
+                        uint64_t entry);
+/* Point an upper entry to a table. */
+void mmu_link(struct mmu *m, int slot, unsigned index, int child);
 /* Forget in the TLB what it may have read from a leaf entry. */
 void mmu_entry_flush(struct mmu *m, int slot, unsigned index);
 /* Take write permission from every mapping of a guest frame. */
 void mmu_protect(struct mmu *m, uint32_t gfn);
 void mmu_set_root(struct mmu *m, int slot);
-/* The guest's current directory has an entry where the VMM sits: ask the
- * owner to move. */
-void mmu_check_overlay(struct mmu *m);
+/* Have the processor load the root again: it has a PAE root's entries in
+ * registers. */
+void mmu_load_root(struct mmu *m);
+/* Let the entries of a PAE root be what the technique says; directories that do
+ * not exist yet are left to a fault, but for the overlay's. False: no memory
+ * for that one. */
+bool mmu_link_directories(struct mmu *m, int root);
+/* Have tables in the format of the guest's mode. True: that took new ones, from
+ * the root on, and nothing is left to do. */
+bool mmu_follow_format(struct mmu *m);
+/* Drop all tables and start again in a format. */
+void mmu_restart(struct mmu *m, const struct paging_format *format,
+                 const char *cause);
+
+/* overlay.c */
+/* The guest maps something where the VMM sits: ask the owner to move. */
+void overlay_check(struct mmu *m);
+/* The same, if one of these words of a guest page says so. */
+void overlay_table_written(struct mmu *m, uint32_t gfn, unsigned first,
+                           unsigned last);
+/* Does this table show it, and what has the processor to find in an entry of
+ * its (0: nothing of the VMM's)? */
+uint64_t overlay_entry(const struct mmu *m, const struct table *table,
+                       unsigned index);
+/* Write its entries into a new directory. */
+void overlay_show(struct mmu *m, int slot);
+/* The format is going to be another. */
+void overlay_convert(struct mmu *m, const struct paging_format *format);
+static inline bool overlay_has(const struct mmu *m, uint32_t linear)
+{
+    return m->overlay.placed && linear - m->overlay.linear < MMU_OVERLAY_BYTES;
+}
 
 /* prefetch.c */
 /* Fill what is near an entry that was filled for a hidden fault. */
 void mmu_prefetch(struct mmu *m, uint32_t linear, const struct paging_walk *w,
                   const struct fill *fill);
-/* Fill an empty entry from the same entry of a guest page table, if its
- * accessed bit is set; rights: W and U of the directory entry above. */
-bool mmu_prefetch_entry(struct mmu *m, int slot, unsigned index, gpa_t table,
-                        uint32_t rights);
+/* Fill an empty entry from the guest's at that address, if its accessed bit is
+ * set; rights: W, U and NX of the directory entry above. */
+bool mmu_prefetch_entry(struct mmu *m, int slot, unsigned index, gpa_t at,
+                        uint64_t rights);
 
 /* reclaim.c */
 /* Hear of the PMap's changes from now on. */

@@ -21,7 +21,7 @@ static const uint8_t *words_of(const struct mmu *m, uint32_t gfn)
 static bool leaf_only(const struct mmu *m, uint32_t gfn)
 {
     for (uint32_t at = m->t.derived[gfn]; at; at = m->t.slot[at - 1].next)
-        if (m->t.slot[at - 1].kind != TABLE_LEAF)
+        if (m->t.slot[at - 1].level != LEVEL_PT)
             return false;
     return tables_traced(&m->t, gfn);
 }
@@ -85,9 +85,10 @@ void unsync_entry(struct mmu *m, uint32_t gfn, unsigned index)
 {
     const struct unsync_page *page = unsync_find(&m->unsync, gfn);
     const uint8_t *words = page ? words_of(m, gfn) : NULL;
+    unsigned bytes = m->t.format->entry_bytes, word = index * bytes / 4;
 
-    if (words && memcmp(words + index * 4, &page->before[index], 4) != 0)
-        mmu_table_written(m, gfn, index, index);
+    if (words && memcmp(words + word * 4, &page->before[word], bytes) != 0)
+        mmu_table_written(m, gfn, word, word);
 }
 
 /* Returns whether a word had changed. */
@@ -98,10 +99,10 @@ static bool sync_page(struct mmu *m, const struct unsync_page *page)
     bool changed = false;
 
     if (!words) {
-        mmu_table_written(m, gfn, 0, TABLE_ENTRIES - 1);
+        mmu_table_written(m, gfn, 0, PAGE_WORDS - 1);
         return true;
     }
-    for (unsigned at = 0; at < TABLE_ENTRIES; at += CHUNK) {
+    for (unsigned at = 0; at < PAGE_WORDS; at += CHUNK) {
         if (memcmp(words + at * 4, &page->before[at], CHUNK * 4) == 0)
             continue;
         for (unsigned i = at; i < at + CHUNK; i++)
@@ -119,6 +120,9 @@ void unsync_end(struct mmu *m, uint32_t gfn)
     if (!page)
         return;
     sync_page(m, page);
+    page = unsync_find(&m->unsync, gfn);
+    if (!page)
+        return; /* its tables had to go */
     take_out(&m->unsync, page);
     mmu_report_table(m, &m->t.slot[m->t.derived[gfn] - 1], "in sync");
     mmu_protect(m, gfn);
@@ -131,6 +135,8 @@ void unsync_all(struct mmu *m)
     for (unsigned i = m->unsync.count; i-- > 0;) {
         struct unsync_page *page = &m->unsync.page[i];
 
+        if (i >= m->unsync.count)
+            continue; /* tables had to go meanwhile */
         page->calm = sync_page(m, page) ? 0 : page->calm + 1;
         if (page->calm >= CALM_FLUSHES)
             unsync_end(m, page->gfn);

@@ -18,12 +18,12 @@
 
 #include "shadowmmu/tables.h"
 
-enum { UNSYNC_PAGES = 8 };
+enum { UNSYNC_PAGES = 8, PAGE_WORDS = PAGE_BYTES / 4 };
 
 struct unsync_page {
     uint32_t gfn;
     uint32_t calm; /* flushes in a row that found nothing changed */
-    uint32_t before[TABLE_ENTRIES];
+    uint32_t before[PAGE_WORDS];
 };
 
 struct unsync {

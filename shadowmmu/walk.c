@@ -56,6 +56,14 @@ void mmu_translation(const struct mmu *m, struct paging *p)
     paging_from_registers(p, v->cr0, v->cr3, v->cr4, v->efer, v->pdpte);
 }
 
+void mmu_see(struct mmu *m)
+{
+    const struct cpu_state *v = m->c.vcpu;
+
+    paging_from_registers(&m->seen, v->cr0 | CR0_PG, v->cr3, v->cr4, v->efer,
+                          v->pdpte);
+}
+
 bool walk_allows(const struct mmu *m, unsigned access,
                  const struct paging_walk *w)
 {

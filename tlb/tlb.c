@@ -18,44 +18,83 @@
 
 static bool tlb_start(struct mmu *m)
 {
-    int root = mmu_table_new(m, TABLE_UNPAGED, 0, 0);
+    struct table_key key = {.kind = TABLE_UPPER, .level = m->t.format->levels};
+    int root = mmu_table_new(m, &key);
 
-    if (root == SLOT_NONE)
+    if (root == SLOT_NONE ||
+        (key.level == LEVEL_PDPT && !mmu_link_directories(m, root)))
         return false;
     mmu_set_root(m, root);
     return true;
 }
 
+/* PAE: any directory may hold anything, and one is the VMM's, too. */
+static bool tlb_directory(struct mmu *m, unsigned index, struct table_key *key)
+{
+    bool overlay = m->overlay.placed && m->overlay.linear >> 30 == index;
+
+    *key = (struct table_key){.kind = TABLE_UPPER,
+                              .level = LEVEL_PD,
+                              .gfn = index << (30 - PAGE_SHIFT),
+                              .rights = overlay ? ROLE_OVERLAY : 0};
+    return true;
+}
+
+/* The table of the level below, for a linear address. */
+static int tlb_child(struct mmu *m, int slot, unsigned index, uint32_t linear)
+{
+    struct table_key key = {
+        .kind = TABLE_EMULATED, .level = LEVEL_PT, .gfn = linear >> PAGE_SHIFT};
+    int child;
+
+    m->t.slot[slot].stamp = ++m->t.clock;
+    if (table_has(&m->t.slot[slot], index))
+        return (int)m->t.target[(uint32_t)slot * TABLE_ENTRIES + index];
+    if (m->t.slot[slot].level == LEVEL_PDPT)
+        tlb_directory(m, index, &key);
+    else
+        key.gfn &= ~((1u << m->t.format->index_bits) - 1);
+    child = mmu_table_new(m, &key);
+    if (child != SLOT_NONE)
+        mmu_link(m, slot, index, child);
+    return child;
+}
+
 static int tlb_leaf(struct mmu *m, uint32_t linear, const struct paging_walk *w)
 {
-    unsigned index = linear >> LARGE_PAGE_SHIFT;
-    int slot = tables_leaf(&m->t, m->root, linear);
+    const struct paging_format *f = m->t.format;
+    int slot = m->root;
 
     (void)w;
-    if (slot != SLOT_NONE)
-        return slot;
-    slot = mmu_table_new(m, TABLE_EMULATED, index * TABLE_ENTRIES, 0);
-    if (slot != SLOT_NONE)
-        table_link(&m->t, m->root, index, slot);
+    for (unsigned level = f->levels; level > LEVEL_PT && slot != SLOT_NONE;
+         level--)
+        slot = tlb_child(m, slot, paging_index(f, level, linear), linear);
     return slot;
 }
 
 /* Costs as much as there are entries. The tables stay where they are, empty:
  * the next address space needs most of them again. */
-static void tlb_empty(struct mmu *m, const char *cause, bool spare_global)
+static uint32_t empty(struct mmu *m, int slot, bool spare_global)
 {
-    const struct table *root = &m->t.slot[m->root];
+    const struct table *table = &m->t.slot[slot];
     unsigned index = 0;
     uint32_t lost = 0;
 
-    while ((index = table_next(root, index)) < TABLE_ENTRIES) {
-        uint32_t linear = (uint32_t)index << LARGE_PAGE_SHIFT;
-        int slot = tables_leaf(&m->t, m->root, linear);
+    if (!table_is_upper(table))
+        return spare_global ? table_flush(&m->t, slot)
+                            : table_empty(&m->t, slot);
+    while ((index = table_next(table, index)) < TABLE_ENTRIES) {
+        uint32_t id = (uint32_t)slot * TABLE_ENTRIES + index++;
 
-        lost +=
-            spare_global ? table_flush(&m->t, slot) : table_empty(&m->t, slot);
-        index++;
+        lost += empty(m, (int)m->t.target[id], spare_global);
     }
+    return lost;
+}
+
+static void tlb_empty(struct mmu *m, const char *cause, bool spare_global)
+{
+    uint32_t lost = empty(m, m->root, spare_global);
+
     m->c.hardware.flush_all(m->c.hardware.ctx);
     m->c.trace->count.mmu_flushes++;
     trace_flush(m->c.trace, mmu_site(m), cause, lost, 0, m->c.vcpu->cr3);
@@ -72,13 +111,16 @@ static void tlb_mode_changed(struct mmu *m, uint32_t old_cr0, uint32_t old_cr4)
     (void)old_cr0;
     (void)old_cr4;
     tlb_empty(m, "paging mode", false);
+    if (!mmu_follow_format(m) && m->t.format == &paging_pae &&
+        m->seen.nx != m->nx)
+        mmu_set_root(m, m->root);
 }
 
-/* INVLPG removes all of a page. The guest's 4 MiB page is many entries here,
+/* INVLPG removes all of a page. The guest's large page is many entries here,
  * and what the guest's tables say now need not be what was filled. */
 static void tlb_invlpg(struct mmu *m, uint32_t linear)
 {
-    unsigned at = linear >> PAGE_SHIFT & (TABLE_ENTRIES - 1);
+    unsigned at = mmu_leaf_index(m, linear);
     int slot = tables_leaf(&m->t, m->root, linear);
     struct table *table;
     unsigned index = 0;
@@ -117,6 +159,7 @@ static const char *tlb_audit(struct mmu *m, int slot, unsigned index)
 static const struct mmu_ops tlb_ops = {
     .leaf = tlb_leaf,
     .start = tlb_start,
+    .directory = tlb_directory,
     .cr3_written = tlb_cr3_written,
     .mode_changed = tlb_mode_changed,
     .invlpg = tlb_invlpg,

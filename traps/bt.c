@@ -361,15 +361,13 @@ static bool boundary(struct monitor *mon)
  * written: emitted code need not look whether one waits. */
 static void withhold_flag(struct monitor *mon, bool withhold)
 {
-    const struct memory *memory = machine_memory(mon->machine);
     struct bt *bt = bt_of(mon);
-    ma_t entry = MA(mon->overlay_table.v + 4 * BT_PAGE_FLAG);
-    uint32_t value = memory_read32(memory, entry);
 
     if (withhold == bt->flag_withheld)
         return;
     bt->flag_withheld = withhold;
-    memory_write32(memory, entry, withhold ? value & ~PTE_W : value | PTE_W);
+    mmu_overlay_map(mon->mmu, BT_PAGE_FLAG, bt->frame[BT_PAGE_FLAG],
+                    PTE_P | PTE_A | PTE_D | (withhold ? 0 : PTE_W));
     if (withhold)
         machine_flush_page(mon->machine, bt_linear(bt, BT_PAGE_FLAG, 0));
 }

@@ -306,7 +306,6 @@ void bt_cache_flush(struct monitor *mon)
 
 static bool take_pages(struct monitor *mon)
 {
-    const struct memory *memory = machine_memory(mon->machine);
     struct bt *bt = bt_of(mon);
     unsigned end = BT_PAGE_CACHE + bt->cache_bytes / PAGE_BYTES;
 
@@ -318,8 +317,7 @@ static bool take_pages(struct monitor *mon)
             continue;
         if (!frames_take(mon->config.frames, &bt->frame[i]))
             return false;
-        memory_write32(memory, MA(mon->overlay_table.v + 4 * i),
-                       (uint32_t)bt->frame[i].v | PTE_P | PTE_A | rights);
+        mmu_overlay_map(mon->mmu, i, bt->frame[i], PTE_P | PTE_A | rights);
     }
     return true;
 }

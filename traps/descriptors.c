@@ -3,10 +3,10 @@
  *
  * The processor cannot use the guest's GDT and LDT: their ring-0 segments must
  * be ring 1, and gates and task segments must trap. It uses shadows of them,
- * which lie in a 4 MiB piece of linear space that the monitor takes from the
- * guest and gives back (by moving) when the guest wants it. The shadows are
- * mapped read-only for ring 1; the guest's tables are watched, so that every
- * write to them is seen.
+ * which lie in a piece of linear space that the monitor takes from the guest
+ * and gives back (by moving) when the guest wants it. The shadows are mapped
+ * read-only for ring 1; the guest's tables are watched, so that every write to
+ * them is seen.
  *
  * Segment limits cannot protect the monitor here (the CPU does not enforce
  * them), so a guest kernel that goes looking can read the shadows.
@@ -24,7 +24,7 @@
 
 uint32_t descriptors_linear(const struct monitor *mon, unsigned page)
 {
-    return (mon->pde << LARGE_PAGE_SHIFT) + page * PAGE_BYTES;
+    return mon->overlay + page * PAGE_BYTES;
 }
 
 /* ---- one descriptor --------------------------------------------------------
@@ -272,21 +272,19 @@ void descriptors_written(struct monitor *mon, gpa_t gpa, uint32_t bytes)
 
 bool descriptors_create(struct monitor *mon)
 {
-    const struct memory *memory = machine_memory(mon->machine);
     struct shadow_table *tables[2] = {&mon->gdt, &mon->ldt};
 
     if (mon->technique->own_tables)
         return true;
     mon->gdt.patience = mon->ldt.patience = PATIENCE;
-    if (!frames_take(mon->config.frames, &mon->overlay_table))
+    if (!mmu_overlay_create(mon->mmu))
         return false;
     for (unsigned i = 0; i < OVERLAY_PAGES; i++) {
         ma_t *frame = &tables[i / TABLE_PAGES]->frame[i % TABLE_PAGES];
 
         if (!frames_take(mon->config.frames, frame))
             return false;
-        memory_write32(memory, MA(mon->overlay_table.v + 4 * i),
-                       (uint32_t)frame->v | PTE_P | PTE_A);
+        mmu_overlay_map(mon->mmu, i, *frame, PTE_P | PTE_A);
     }
     return true;
 }
@@ -294,22 +292,19 @@ bool descriptors_create(struct monitor *mon)
 /* Choose a place that the guest does not use, and go there. */
 void descriptors_place(struct monitor *mon)
 {
-    unsigned old = mon->pde, pde;
+    uint32_t old = mon->overlay, linear;
 
     if (mon->technique->own_tables)
         return;
-    pde = mmu_free_pde(mon->mmu);
-    if (pde >= MMU_PDE_NONE) {
+    if (!mmu_find_overlay(mon->mmu, &linear)) {
         exits_stop(mon, MONITOR_UNSUPPORTED,
                    "the guest uses all of its linear address space");
         return;
     }
-    mon->pde = pde;
-    mmu_set_overlay(mon->mmu, pde,
-                    (uint32_t)mon->overlay_table.v | PTE_P | PTE_W | PTE_A);
-    if (old != pde)
-        trace_relocate(mon->trace, monitor_site(mon), "guest",
-                       old << LARGE_PAGE_SHIFT, pde << LARGE_PAGE_SHIFT,
+    mon->overlay = linear;
+    mmu_set_overlay(mon->mmu, linear);
+    if (old != linear)
+        trace_relocate(mon->trace, monitor_site(mon), "guest", old, linear,
                        mon->v.cr3);
     mon->dirty = true;
 }

@@ -33,9 +33,9 @@ struct hvm {
     bool in_exit;     /* between VM exit and VM entry: the VMCS can be used */
     unsigned valid;   /* parts of monitor.v that are fetched */
     unsigned written; /* parts to write back if monitor.dirty */
-    ma_t root;        /* in GUEST_CR3; nested: in EPT_POINTER */
-    uint32_t proc;    /* the processor-based controls */
-    bool window;      /* wait for the guest to allow an interrupt */
+    struct mmu_root root; /* in the VMCS; nested: in EPT_POINTER */
+    uint32_t proc;        /* the processor-based controls */
+    bool window;          /* wait for the guest to allow an interrupt */
     bool nmi_window;
     bool open; /* a traced page is writable for one instruction */
 

@@ -221,6 +221,13 @@ static void write_own_control_registers(struct monitor *mon)
         hvm_write64(mon, VMCS_GUEST_PDPTE0 + 2 * i, v->pdpte[i]);
 }
 
+static void write_cr4(struct monitor *mon)
+{
+    hvm_write(mon, VMCS_GUEST_CR4,
+              (mon->v.cr4 & CR4_GUEST_REAL) | CR4_VMXE |
+                  (mon->root.pae ? CR4_PAE : 0));
+}
+
 static void write_control_registers(struct monitor *mon)
 {
     const struct cpu_state *v = &mon->v;
@@ -230,7 +237,7 @@ static void write_control_registers(struct monitor *mon)
               (v->cr0 & CR0_GUEST) | CR0_WP | CR0_NE | CR0_ET | paging);
     hvm_write(mon, VMCS_CR0_MASK, ~CR0_GUEST);
     hvm_write(mon, VMCS_CR0_SHADOW, v->cr0);
-    hvm_write(mon, VMCS_GUEST_CR4, (v->cr4 & CR4_GUEST_REAL) | CR4_VMXE);
+    write_cr4(mon);
     hvm_write(mon, VMCS_CR4_MASK, 0xFFFFFFFF);
     hvm_write(mon, VMCS_CR4_SHADOW, v->cr4);
 }
@@ -263,16 +270,27 @@ static void write_system(struct monitor *mon)
         vmx_set_dr(mon->machine, i, v->dr[i]);
 }
 
-/* The VMM's tables: the processor's, or the nested ones. */
+static bool same_root(const struct mmu_root *a, const struct mmu_root *b)
+{
+    return a->ma.v == b->ma.v && a->pae == b->pae && a->nx == b->nx &&
+           memcmp(a->pdpte, b->pdpte, sizeof a->pdpte) == 0;
+}
+
+/* The VMM's tables: the processor's, or the nested ones. The four entries of a
+ * PAE root are read by the processor itself. */
 static void write_root(struct monitor *mon)
 {
     struct hvm *h = hvm_of(mon);
 
+    if (same_root(&mon->root, &h->root))
+        return;
     if (hvm_nested(mon)) {
         hvm_write(mon, VMCS_EPT_POINTER, (uint32_t)nested_pointer(mon->mmu));
         hvm_write(mon, VMCS_EPT_POINTER + 1, 0);
     } else {
-        hvm_write(mon, VMCS_GUEST_CR3, (uint32_t)mon->root.v);
+        hvm_write(mon, VMCS_GUEST_CR3, (uint32_t)mon->root.ma.v);
+        if (mon->root.pae != h->root.pae)
+            write_cr4(mon);
     }
     h->root = mon->root;
 }
@@ -296,8 +314,7 @@ void hvm_install(struct monitor *mon)
             write_segment(mon, i, &mon->v.seg[i]);
     if (parts & PART_SYSTEM)
         write_system(mon);
-    if (mon->root.v != h->root.v)
-        write_root(mon);
+    write_root(mon);
     h->written = 0;
     mon->dirty = false;
 }

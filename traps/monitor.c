@@ -8,11 +8,11 @@
 /* ---- what the memory side needs of the hardware ---------------------------
  */
 
-static void set_root(void *ctx, ma_t root)
+static void set_root(void *ctx, const struct mmu_root *root)
 {
     struct monitor *mon = ctx;
 
-    mon->root = root;
+    mon->root = *root;
     mon->dirty = true;
 }
 
@@ -117,7 +117,6 @@ void monitor_destroy(struct monitor *mon)
 void monitor_enter(struct monitor *mon, const struct cpu_state *state)
 {
     mon->v = *state;
-    mon->pde = MMU_PDE_NONE;
     mmu_mode_changed(mon->mmu, CR0_PE, 0);
     descriptors_place(mon);
     descriptors_tables_changed(mon);
@@ -242,9 +241,9 @@ void monitor_observe(struct monitor *mon,
 struct saved {
     struct cpu_state v;
     struct segment installed[SEG_COUNT];
-    ma_t root, overlay_table;
+    struct mmu_root root;
     bool dirty, nmi;
-    unsigned pde;
+    uint32_t overlay;
     struct shadow_table gdt, ldt;
     struct monitor_audit audit;
     size_t mmu_bytes, own_bytes;
@@ -261,10 +260,9 @@ size_t monitor_save(const struct monitor *mon, void *buffer, size_t bytes)
 {
     struct saved s = {.v = mon->v,
                       .root = mon->root,
-                      .overlay_table = mon->overlay_table,
                       .dirty = mon->dirty,
                       .nmi = mon->nmi,
-                      .pde = mon->pde,
+                      .overlay = mon->overlay,
                       .gdt = mon->gdt,
                       .ldt = mon->ldt,
                       .audit = mon->audit,
@@ -301,9 +299,8 @@ bool monitor_restore(struct monitor *mon, const void *buffer, size_t bytes)
     memcpy(mon->installed, s.installed, sizeof s.installed);
     mon->put.valid = false;
     mon->root = s.root;
-    mon->overlay_table = s.overlay_table;
     mon->nmi = s.nmi;
-    mon->pde = s.pde;
+    mon->overlay = s.overlay;
     mon->gdt = s.gdt;
     mon->ldt = s.ldt;
     mon->audit = s.audit;

@@ -7,8 +7,8 @@
 #include "trace/emit.h"
 #include "traps/technique.h"
 
-/* The monitor's own linear space: one page-directory entry, 4 MiB. First the
- * descriptor tables that the processor really uses. */
+/* The monitor's own linear space, the MMU's overlay. First the descriptor
+ * tables that the processor really uses. */
 enum {
     TABLE_PAGES = 16, /* a full descriptor table: 64 KiB */
     OVERLAY_GDT = 0,  /* pages from the region's start */
@@ -59,13 +59,12 @@ struct monitor {
     bool frame_only;    /* but only its frame registers were changed */
     struct segment installed[SEG_COUNT]; /* as put into the processor */
     struct vcpu_put put;
-    ma_t root; /* the real CR3 */
+    struct mmu_root root; /* what the processor walks */
     bool nmi;
     bool attend_later; /* the guest is inside an instruction */
     bool stopped;      /* for good: nothing more is installed */
 
-    unsigned pde; /* where the overlay is */
-    ma_t overlay_table;
+    uint32_t overlay; /* where it is */
     struct shadow_table gdt, ldt;
 
     struct patch *patches; /* by gpa */

@@ -73,7 +73,7 @@ static void install(struct monitor *mon)
     pv_refresh_flag(mon);
     r = *v;
     r.eflags = (v->eflags & ~OWN_FLAGS) | EFL_IF;
-    r.cr3 = (uint32_t)mon->root.v;
+    r.cr3 = (uint32_t)mon->root.ma.v;
     r.gdtr.base = descriptors_linear(mon, OVERLAY_GDT);
     r.idtr = (struct table_reg){0, 0};
     if (v->ldtr.attr & SEG_P)

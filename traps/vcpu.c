@@ -127,6 +127,19 @@ static bool put32(uint32_t *to, uint32_t value)
     return same;
 }
 
+/* The tables that the processor walks, and its PDPTE registers. */
+static bool same_root(struct cpu_state *r, const struct mmu_root *root)
+{
+    uint64_t efer = root->nx ? EFER_NXE : 0;
+    bool same = put32(&r->cr3, (uint32_t)root->ma.v);
+
+    same &=
+        r->efer == efer && memcmp(r->pdpte, root->pdpte, sizeof r->pdpte) == 0;
+    r->efer = efer;
+    memcpy(r->pdpte, root->pdpte, sizeof r->pdpte);
+    return same;
+}
+
 /* What code cannot change without a trap. False: something is new. */
 static bool same_system(struct monitor *mon)
 {
@@ -136,10 +149,11 @@ static bool same_system(struct monitor *mon)
 
     same &= put32(&r->cr0, CR0_PE | CR0_PG | CR0_WP | CR0_NE | CR0_ET |
                                (v->cr0 & (CR0_MP | CR0_EM | CR0_TS)));
-    same &= put32(&r->cr3, (uint32_t)mon->root.v);
+    same &= same_root(r, &mon->root);
     /* The machine's time stamp is the guest's until the guest sets its own. */
     same &=
         put32(&r->cr4, (v->tsc_offset ? CR4_TSD : v->cr4 & CR4_TSD) |
+                           (mon->root.pae ? CR4_PAE : 0) |
                            (v->cr4 & (CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT)));
     same &= put32(&r->gdtr.base, descriptors_linear(mon, OVERLAY_GDT));
     same &= r->gdtr.limit == v->gdtr.limit;

@@ -4,6 +4,8 @@
 #include "tests/shadowmmu/test_world.h"
 
 enum { DIRECTORY = 0x1000, TABLE = 0x2000, DATA = 0x3000, LINEAR = 0x400000 };
+/* PAE: the directory's entry 2 is LINEAR's. */
+enum { POINTERS = 0x4000, PAE_PDE = DIRECTORY + 2 * 8 };
 
 static uint32_t pde_bits(unsigned i)
 {
@@ -17,22 +19,39 @@ static uint32_t pte_bits(unsigned i)
     return pde_bits(i) & (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D);
 }
 
-static void set_entries(struct world *w, uint32_t pde, uint32_t pte)
+static bool is_pae(const struct world *w)
 {
-    world_poke(w, DIRECTORY + 4, pde);
-    world_poke(w, TABLE, pte);
+    return (w->vcpu.cr4 & CR4_PAE) != 0;
+}
+
+static uint32_t pde_at(const struct world *w)
+{
+    return is_pae(w) ? PAE_PDE : DIRECTORY + 4;
+}
+
+static void poke_entry(struct world *w, uint32_t at, uint64_t entry)
+{
+    world_poke(w, at, (uint32_t)entry);
+    if (is_pae(w))
+        world_poke(w, at + 4, (uint32_t)(entry >> 32));
+}
+
+static void set_entries(struct world *w, uint64_t pde, uint64_t pte)
+{
+    poke_entry(w, pde_at(w), pde);
+    poke_entry(w, TABLE, pte);
     mmu_invlpg(w->mmu, LINEAR);
 }
 
 static void one(struct world *w, unsigned access)
 {
     world_access(w, LINEAR, access, 0x12345678);
-    assert_same_word(w, DIRECTORY + 4);
+    assert_same_word(w, pde_at(w));
     assert_same_word(w, TABLE);
 }
 
 /* Every pair of accesses in a row, each done twice. */
-static void all_accesses(struct world *w, uint32_t pde, uint32_t pte)
+static void all_accesses(struct world *w, uint64_t pde, uint64_t pte)
 {
     static const unsigned access[] = {
         0,
@@ -77,6 +96,39 @@ static void matrix(const struct mmu_technique *t, uint32_t cr0, uint32_t cr4)
     world_destroy(w);
 }
 
+/* P, W, U and NX of both levels, the directory entry's A, and of the page table
+ * entry's A and D the three combinations that a processor makes. */
+static void pae_matrix(const struct mmu_technique *t, uint32_t cr0,
+                       uint64_t efer)
+{
+    static const uint32_t marks[] = {0, PTE_A, PTE_A | PTE_D};
+    struct world *w = world_create(t, 0, 1, 0);
+
+    w->vcpu.efer = efer;
+    world_poke(w, POINTERS, DIRECTORY | PTE_P);
+    world_mode(w, CR0_PE, CR4_PAE);
+    world_cr3(w, POINTERS);
+    world_mode(w, CR0_PE | CR0_PG | cr0, CR4_PAE);
+    for (unsigned i = 0; i < 32; i++) {
+        uint64_t pde = pde_bits(i & 15) | ((i & 16) ? PTE_NX : 0);
+
+        for (unsigned j = 0; j < 48; j++)
+            all_accesses(w, pde | TABLE,
+                         pde_bits(j & 7) | ((j & 8) ? PTE_NX : 0) |
+                             marks[j / 16] | DATA);
+        all_accesses(w, pde | PTE_PS, 0);
+        all_accesses(w, pde | PTE_PS | PTE_D, 0);
+        all_accesses(w, pde | PTE_PS | 0x2000, 0); /* reserved */
+        all_accesses(w, pde | PTE_PS | 0x1000, 0); /* PAT: ignored */
+        all_accesses(w, pde | TABLE | 1ull << 36, DATA | PTE_P); /* reserved */
+    }
+    all_accesses(w, TABLE | PTE_P | PTE_W | PTE_A,
+                 DATA | PTE_P | PTE_A | 1ull << 52); /* reserved */
+    assert_audit(w);
+    assert_same_memory(w);
+    world_destroy(w);
+}
+
 #define MATRIX(name, technique, cr0, cr4)                                      \
     Test(mmu_matrix, name)                                                     \
     {                                                                          \
@@ -89,3 +141,16 @@ MATRIX(tlb_without_pse, mmu_tlb_emulation, CR0_WP, 0)
 MATRIX(shadow_wp, mmu_shadow, CR0_WP, CR4_PSE)
 MATRIX(shadow_without_wp, mmu_shadow, 0, CR4_PSE)
 MATRIX(shadow_without_pse, mmu_shadow, CR0_WP, 0)
+
+#define PAE_MATRIX(name, technique, cr0, efer)                                 \
+    Test(mmu_matrix, pae_##name)                                               \
+    {                                                                          \
+        pae_matrix(&technique, cr0, efer);                                     \
+    }
+
+PAE_MATRIX(tlb_nx, mmu_tlb_emulation, CR0_WP, EFER_NXE)
+PAE_MATRIX(tlb_without_wp, mmu_tlb_emulation, 0, EFER_NXE)
+PAE_MATRIX(tlb_without_nx, mmu_tlb_emulation, CR0_WP, 0)
+PAE_MATRIX(shadow_nx, mmu_shadow, CR0_WP, EFER_NXE)
+PAE_MATRIX(shadow_without_wp, mmu_shadow, 0, EFER_NXE)
+PAE_MATRIX(shadow_without_nx, mmu_shadow, CR0_WP, 0)

@@ -5,6 +5,9 @@
  * mappings, pages used as both, 4 MiB pages, tables shared by directories,
  * tables in ROM's and devices' place. The guest reaches its tables through a
  * kernel mapping of its memory, and through whatever else happens to map them.
+ *
+ * With CR4.PAE the same pages are directories and tables of 512 entries, under
+ * four page-directory-pointer tables in one more page.
  */
 #ifndef TESTS_SHADOWMMU_TEST_PROGRAM_H
 #define TESTS_SHADOWMMU_TEST_PROGRAM_H
@@ -15,7 +18,8 @@ enum {
     DIRECTORIES = 4, /* frames 1 to 4 */
     FIRST_TABLE = 5, /* to 12 */
     KERNEL_TABLE = 13,
-    LAST_TABLE = KERNEL_TABLE,
+    POINTERS = 14, /* 32 bytes for each address space */
+    LAST_TABLE = POINTERS,
     FRAMES_USED = 40,
     KERNEL_INDEX = 768,
     KERNEL_BASE = (int)0xC0000000,
@@ -29,12 +33,27 @@ struct program {
     struct world *w;
     bool flush; /* the guest flushes after every change of a table */
     bool modes; /* it changes its paging mode too */
+    bool pae;   /* and between the formats */
 };
+
+static inline bool program_pae(const struct world *w)
+{
+    return (w->vcpu.cr4 & CR4_PAE) != 0;
+}
+
+/* Of one of the address spaces. */
+static inline uint32_t program_cr3(const struct world *w, uint32_t space)
+{
+    return program_pae(w) ? POINTERS << 12 | space * 32 : (1 + space) << 12;
+}
 
 static inline uint32_t program_linear(struct world *w)
 {
     uint32_t index = program_indexes[world_random(w, INDEXES)];
 
+    if (program_pae(w))
+        return index << 22 | world_random(w, 2) << 21 |
+               world_random(w, PAGES) << 12 | world_random(w, 8) * 4;
     /* Through a recursive entry the pages are the tables themselves. */
     if (world_random(w, 8) == 0)
         return index << 22 | program_indexes[world_random(w, INDEXES)] << 12 |
@@ -72,9 +91,43 @@ static inline uint32_t program_pde(struct world *w)
     }
 }
 
+/* The upper half of an entry: NX, or a bit that is reserved. */
+static inline uint32_t program_upper(struct world *w)
+{
+    switch (world_random(w, 8)) {
+    case 0: return 1u << world_random(w, 31);
+    case 1:
+    case 2: return 0x80000000;
+    default: return 0;
+    }
+}
+
+/* The same for PAE: one half of an entry. */
+static inline uint32_t program_pae_write(struct world *w, uint32_t *value)
+{
+    uint32_t upper = world_random(w, 3) == 0 ? 4 : 0, index;
+
+    if (world_random(w, 12) == 0) {
+        *value = (1 + world_random(w, DIRECTORIES)) << 12 | world_random(w, 2);
+        return POINTERS << 12 | world_random(w, DIRECTORIES * PDPTES) * 8;
+    }
+    if (world_random(w, 3) == 0) {
+        index = program_indexes[world_random(w, INDEXES)];
+        *value = upper ? program_upper(w) : program_pde(w);
+        return (1 + world_random(w, DIRECTORIES)) << 12 |
+               ((index << 1 | world_random(w, 2)) & 511) * 8 | upper;
+    }
+    *value =
+        upper ? program_upper(w) : program_frame(w) << 12 | program_flags(w);
+    return (FIRST_TABLE + world_random(w, 8)) << 12 |
+           world_random(w, PAGES) * 8 | upper;
+}
+
 /* Where the next table write goes, and what is written. */
 static inline uint32_t program_table_write(struct world *w, uint32_t *value)
 {
+    if (program_pae(w))
+        return program_pae_write(w, value);
     if (world_random(w, 3) == 0) {
         *value = program_pde(w);
         return (1 + world_random(w, DIRECTORIES)) << 12 |
@@ -85,30 +138,52 @@ static inline uint32_t program_table_write(struct world *w, uint32_t *value)
            world_random(w, PAGES) * 4;
 }
 
+/* Let an entry be this one, but for its marks. True: it was not. */
+static inline bool program_mend(struct world *w, uint32_t at, uint32_t entry)
+{
+    if ((reference_entry(w, at) & ~(uint64_t)(PTE_A | PTE_D)) == entry)
+        return false;
+    world_poke(w, at, entry);
+    if (program_pae(w))
+        world_poke(w, at + 4, 0);
+    return true;
+}
+
+/* What a load of CR3 would refuse, and the kernel's entry. */
+static inline bool program_mend_pointers(struct world *w)
+{
+    bool changed = false;
+
+    for (uint32_t i = 0; i < DIRECTORIES * PDPTES; i++) {
+        uint32_t at = POINTERS << 12 | i * 8;
+        uint64_t pdpte = reference_entry(w, at);
+        uint32_t frame = (uint32_t)pdpte >> 12;
+        bool kernel = i % PDPTES == 3;
+
+        if (kernel && (!(pdpte & PTE_P) || !frame || frame > DIRECTORIES))
+            changed |= program_mend(w, at, (1 + i / PDPTES) << 12 | PTE_P);
+        else if (!paging_pdpte_valid(pdpte))
+            changed |= program_mend(w, at, kernel ? frame << 12 | PTE_P : 0);
+    }
+    return changed;
+}
+
 /* The guest cannot do without its kernel mapping. */
 static inline bool program_repair(struct world *w)
 {
     uint32_t bits = PTE_P | PTE_W;
     bool changed = false;
 
-    for (uint32_t d = 1; d <= DIRECTORIES; d++) {
-        uint32_t at = d << 12 | KERNEL_INDEX * 4;
-
-        if ((reference_read(w, at) & ~(uint32_t)(PTE_A | PTE_D)) !=
-            (KERNEL_TABLE << 12 | bits)) {
-            world_poke(w, at, KERNEL_TABLE << 12 | bits);
-            changed = true;
-        }
-    }
-    for (uint32_t i = 0; i < 64; i++) {
-        uint32_t at = KERNEL_TABLE << 12 | i * 4;
-
-        if ((reference_read(w, at) & ~(uint32_t)(PTE_A | PTE_D)) !=
-            (i << 12 | bits)) {
-            world_poke(w, at, i << 12 | bits);
-            changed = true;
-        }
-    }
+    for (uint32_t d = 1; d <= DIRECTORIES; d++)
+        changed |=
+            program_mend(w, d << 12 | (program_pae(w) ? 0 : KERNEL_INDEX * 4),
+                         KERNEL_TABLE << 12 | bits);
+    for (uint32_t i = 0; i < 64; i++)
+        changed |=
+            program_mend(w, KERNEL_TABLE << 12 | i * (program_pae(w) ? 8 : 4),
+                         i << 12 | bits);
+    if (program_pae(w))
+        changed |= program_mend_pointers(w);
     return changed;
 }
 
@@ -118,7 +193,8 @@ static inline void program_flush(struct program *p)
 
     if (!p->flush)
         return;
-    if (cr4 & CR4_PGE) { /* global pages too */
+    program_repair(p->w); /* what is loaded must be valid */
+    if (cr4 & CR4_PGE) {  /* global pages too */
         world_mode(p->w, cr0, cr4 & ~(uint32_t)CR4_PGE);
         world_mode(p->w, cr0, cr4);
     } else {
@@ -131,7 +207,7 @@ static inline void program_touch(struct program *p)
     struct world *w = p->w;
     struct outcome_of done;
     unsigned access = world_random(w, 8);
-    uint32_t linear = program_linear(w);
+    uint32_t linear = program_linear(w), pde_at;
 
     if ((access & ACC_WRITE) && (access & ACC_FETCH))
         access &= ~(unsigned)ACC_FETCH;
@@ -140,7 +216,8 @@ static inline void program_touch(struct program *p)
     done = world_access(w, linear, access, world_random(w, 1u << 31));
     if (done.what == OUTCOME_OK && (access & ACC_WRITE))
         program_flush(p); /* any page may be a table */
-    assert_same_word(w, w->vcpu.cr3 + (linear >> 22) * 4);
+    if ((w->vcpu.cr0 & CR0_PG) && reference_pde_at(w, linear, &pde_at))
+        assert_same_word(w, pde_at);
 }
 
 /* The VMM reads where the guest could, and what it remembers of its walks must
@@ -238,11 +315,34 @@ static inline void program_crossing(struct program *p)
     program_flush(p);
 }
 
+/* Paging off, the other format, paging on. */
+static inline void program_format(struct program *p)
+{
+    struct world *w = p->w;
+    uint32_t cr0 = w->vcpu.cr0, cr4 = w->vcpu.cr4 ^ CR4_PAE;
+
+    if (world_random(w, 2)) {
+        world_efer(w, w->vcpu.efer ^ EFER_NXE);
+        return;
+    }
+    world_mode(w, cr0 & ~(uint32_t)CR0_PG, w->vcpu.cr4);
+    world_mode(w, w->vcpu.cr0, cr4);
+    program_repair(w);
+    world_cr3(w, program_cr3(w, 0));
+    world_mode(w, cr0, cr4);
+}
+
 static inline void program_mode(struct program *p)
 {
     struct world *w = p->w;
     uint32_t cr0 = w->vcpu.cr0, cr4 = w->vcpu.cr4;
 
+    if (p->pae && world_random(w, 8) == 0) {
+        program_format(p);
+        return;
+    }
+    if (program_pae(w))
+        program_repair(w); /* a change may load the pointers */
     switch (world_random(w, p->modes ? 5 : 3)) {
     case 0: cr0 ^= CR0_WP; break;
     case 1: mmu_watch(w->mmu, GPA(program_frame(w) << 12)); return;
@@ -255,7 +355,9 @@ static inline void program_mode(struct program *p)
 
 static inline void program_switch(struct program *p)
 {
-    world_cr3(p->w, (1 + world_random(p->w, DIRECTORIES)) << 12);
+    if (program_repair(p->w))
+        program_flush(p);
+    world_cr3(p->w, program_cr3(p->w, world_random(p->w, DIRECTORIES)));
     if (p->w->vcpu.cr4 & CR4_PGE)
         program_flush(p); /* global pages are others elsewhere */
 }
@@ -299,26 +401,33 @@ static inline void program_step(struct program *p)
         program_snapshot(p);
 }
 
-static inline void program_start(struct world *w)
+static inline void program_start(struct world *w, bool pae)
 {
+    uint32_t cr4 = CR4_PSE | (pae ? CR4_PAE : 0);
+
+    w->vcpu.efer = pae ? EFER_NXE : 0;
+    world_mode(w, w->vcpu.cr0, cr4);
     program_repair(w);
-    world_cr3(w, 0x1000);
-    world_mode(w, CR0_PE | CR0_PG | CR0_WP, CR4_PSE);
+    world_cr3(w, program_cr3(w, 0));
+    world_mode(w, CR0_PE | CR0_PG | CR0_WP, cr4);
 }
 
 /* A guest whose translations must be exact at every access. Every other seed
  * runs with all optimizations, the others with one of them or none. Who does
  * not flush must not see tables out of sync. */
 static inline void program_run(const struct mmu_technique *t, uint64_t seed,
-                               unsigned steps, uint64_t limit, bool flush)
+                               unsigned steps, uint64_t limit, bool flush,
+                               bool pae)
 {
     unsigned without = seed % 2 ? 0 : ~(1u << seed / 2 % 8);
     struct world *w =
         world_create(t, limit, seed, flush ? without : without | MMU_UNSYNC);
-    struct program p = {.w = w, .flush = flush, .modes = true};
+    struct program p = {.w = w, .flush = flush, .modes = true, .pae = pae};
     uint64_t sum = 0;
 
-    program_start(w);
+    program_start(w, pae);
+    if (pae) /* so that the directories have its entries too */
+        world_place_overlay(w, 100u << 22);
     for (unsigned i = 0; i < steps; i++) {
         program_step(&p);
         pmap_scan(w->pmap, world_scarce.share ? 32 : 0);

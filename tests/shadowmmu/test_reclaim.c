@@ -11,8 +11,8 @@ static void run_scarce(struct world_scarcity scarce, uint64_t seed,
     world_scarce = scarce;
     for (uint64_t end = seed + seeds; seed < end; seed++) {
         program_run(&mmu_shadow, seed, 1000, seed % 4 ? 0 : 14 * PAGE_BYTES,
-                    true);
-        program_run(&mmu_tlb_emulation, seed, 1000, 0, true);
+                    true, seed & 1);
+        program_run(&mmu_tlb_emulation, seed, 1000, 0, true, seed & 1);
     }
 }
 
@@ -186,7 +186,7 @@ Test(isolation, an_entry_to_a_frame_of_the_VMM_is_found)
     at = entry_of_page_0(w);
     expect_found(w, at,
                  (memory_read32(&w->memory, at) & PAGE_MASK) |
-                     (uint32_t)w->root.v,
+                     (uint32_t)w->root.ma.v,
                  "a machine frame that the PMap does not give this VM");
     world_destroy(w);
 }

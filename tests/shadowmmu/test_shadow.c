@@ -7,19 +7,19 @@ enum { STEPS = 2500 };
 Test(mmu_shadow, random_guests_see_what_the_manual_says)
 {
     for (uint64_t seed = 990; seed <= 1002; seed++)
-        program_run(&mmu_shadow, seed, STEPS, 0, false);
+        program_run(&mmu_shadow, seed, STEPS, 0, false, false);
 }
 
 Test(mmu_shadow, the_least_memory_is_enough)
 {
     for (uint64_t seed = 101; seed <= 108; seed++)
-        program_run(&mmu_shadow, seed, STEPS, PAGE_BYTES, false);
+        program_run(&mmu_shadow, seed, STEPS, PAGE_BYTES, false, false);
 }
 
 Test(mmu_shadow, a_little_memory_is_enough)
 {
     for (uint64_t seed = 201; seed <= 206; seed++)
-        program_run(&mmu_shadow, seed, STEPS, 14 * PAGE_BYTES, false);
+        program_run(&mmu_shadow, seed, STEPS, 14 * PAGE_BYTES, false, false);
 }
 
 /* ---- directed --------------------------------------------------------------
@@ -171,7 +171,7 @@ Test(mmu_shadow, the_vmm_moves_when_the_guest_maps_its_place)
 {
     struct world *w = two_spaces();
 
-    mmu_set_overlay(w->mmu, 5, 0x1003);
+    world_place_overlay(w, 5u << 22);
     touch_set(w, 1, ACC_USER);
     store(w, DIR_A + 5 * 4, TABLE_A | RWU);
     cr_assert_eq(w->overlay_calls, 1);

@@ -6,7 +6,7 @@ Test(mmu_unsync, random_guests_that_flush_see_what_the_manual_says)
 {
     for (uint64_t seed = 301; seed <= 309; seed++)
         program_run(&mmu_shadow, seed, 1500, seed % 4 ? 0 : 14 * PAGE_BYTES,
-                    true);
+                    true, false);
 }
 
 Test(mmu_unsync, a_guest_that_flushes_late_sees_only_what_a_tlb_may_show)

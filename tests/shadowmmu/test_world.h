@@ -38,7 +38,8 @@ struct outcome_of {
 
 struct fake_tlb_entry {
     bool valid;
-    uint32_t page, ma, rights;
+    uint32_t page, ma;
+    uint64_t rights;
 };
 
 /* For worlds made from now on: machine frames that the guest may have (0: as
@@ -56,8 +57,8 @@ struct world {
     struct cpu_state vcpu;
     struct trace trace;
     struct mmu *mmu;
-    uint8_t *reference; /* the guest's memory, GUEST_BYTES */
-    ma_t root;
+    uint8_t *reference;   /* the guest's memory, GUEST_BYTES */
+    struct mmu_root root; /* as loaded: PDPTEs are registers */
     struct fake_tlb_entry tlb[TLB_ENTRIES];
     uint64_t random;
     uint32_t eip;
@@ -86,11 +87,11 @@ static inline void fake_flush_all(void *ctx)
     w->trace.count.tlb_flushes++;
 }
 
-static inline void fake_set_root(void *ctx, ma_t root)
+static inline void fake_set_root(void *ctx, const struct mmu_root *root)
 {
     struct world *w = ctx;
 
-    w->root = root;
+    w->root = *root;
     fake_flush_all(w);
 }
 
@@ -111,16 +112,70 @@ static inline void fake_flush_page(void *ctx, uint32_t linear)
     w->trace.count.tlb_page_flushes++;
 }
 
-static inline bool rights_allow(uint32_t rights, unsigned access)
+/* Rights of two levels together: a bit of PTE_NX takes, the others give. */
+static inline uint64_t rights_both(uint64_t a, uint64_t b)
+{
+    return (a & b & (PTE_W | PTE_U)) | ((a | b) & PTE_NX);
+}
+
+static inline bool rights_allow(uint64_t rights, unsigned access)
 {
     return (!(access & ACC_USER) || (rights & PTE_U)) &&
+           (!(access & ACC_FETCH) || !(rights & PTE_NX)) &&
            (!(access & ACC_WRITE) || (rights & PTE_W));
 }
 
-static inline uint32_t fake_error(unsigned access, bool present)
+static inline uint32_t fake_error(unsigned access, bool present, bool nx)
 {
     return (present ? PF_PRESENT : 0) | ((access & ACC_WRITE) ? PF_WRITE : 0) |
-           ((access & ACC_USER) ? PF_USER : 0);
+           ((access & ACC_USER) ? PF_USER : 0) |
+           ((access & ACC_FETCH) && nx ? PF_FETCH : 0);
+}
+
+static inline uint64_t fake_entry(struct world *w, ma_t at)
+{
+    unsigned bytes = w->root.pae ? 8 : 4;
+    uint64_t entry;
+
+    cr_assert(at.v >= RESERVED_BYTES && memory_has(&w->memory, at, bytes));
+    entry = w->root.pae ? memory_read64(&w->memory, at)
+                        : memory_read32(&w->memory, at);
+    cr_assert(!(entry & PTE_P) || !(entry >> 32) ||
+                  (w->root.nx && entry >> 32 == 1u << 31),
+              "reserved bits in %016llx", (unsigned long long)entry);
+    return entry;
+}
+
+static inline ma_t fake_pte_at(const struct world *w, uint32_t linear,
+                               uint64_t pde)
+{
+    unsigned page = linear >> PAGE_SHIFT;
+
+    return MA((pde & PTE_FRAME) +
+              (w->root.pae ? page % 512 * 8 : page % 1024 * 4));
+}
+
+/* The tables' entries for an address; false: one is not present. */
+static inline bool fake_entries(struct world *w, uint32_t linear, uint64_t *pde,
+                                uint64_t *pte)
+{
+    uint64_t directory = w->root.ma.v;
+
+    if (w->root.pae) {
+        uint64_t pdpte = w->root.pdpte[linear >> 30];
+
+        cr_assert(!(pdpte & 0x1E6));
+        if (!(pdpte & PTE_P))
+            return false;
+        directory = pdpte & PTE_FRAME;
+        *pde = fake_entry(w, MA(directory + (linear >> 21 & 511) * 8));
+    } else {
+        *pde = fake_entry(w, MA(directory + (linear >> 22) * 4));
+    }
+    if (!(*pde & PTE_P))
+        return false;
+    *pte = fake_entry(w, fake_pte_at(w, linear, *pde));
+    return (*pte & PTE_P) != 0;
 }
 
 /* Real CR0.WP is 1, and there are no large pages. */
@@ -128,8 +183,7 @@ static inline bool fake_walk(struct world *w, uint32_t linear, unsigned access,
                              uint32_t *ma, uint32_t *error)
 {
     struct fake_tlb_entry *e = fake_tlb_at(w, linear);
-    ma_t at = MA(w->root.v + (linear >> 22) * 4);
-    uint32_t pde, pte;
+    uint64_t pde, pte, rights;
 
     if (e->valid && e->page == linear >> 12 &&
         rights_allow(e->rights, access)) {
@@ -137,26 +191,20 @@ static inline bool fake_walk(struct world *w, uint32_t linear, unsigned access,
         return true;
     }
     e->valid = false;
-    *error = fake_error(access, false);
-    cr_assert(at.v >= RESERVED_BYTES && memory_has(&w->memory, at, 4));
-    pde = memory_read32(&w->memory, at);
-    if (!(pde & PTE_P))
+    *error = fake_error(access, false, w->root.nx);
+    if (!fake_entries(w, linear, &pde, &pte))
         return false;
-    at = MA((pde & PTE_FRAME) + (linear >> 12 & 1023) * 4);
-    cr_assert(at.v >= RESERVED_BYTES && memory_has(&w->memory, at, 4));
-    pte = memory_read32(&w->memory, at);
-    if (!(pte & PTE_P))
+    *error = fake_error(access, true, w->root.nx);
+    rights = rights_both(pde, pte);
+    if (!rights_allow(rights, access))
         return false;
-    *error = fake_error(access, true);
-    if (!rights_allow(pde & pte, access))
-        return false;
+    *ma = (uint32_t)(pte & PTE_FRAME) | (linear & PAGE_MASK);
     if (!(pte & PTE_A))
-        memory_write32(&w->memory, at, pte | PTE_A);
-    *ma = (pte & PTE_FRAME) | (linear & PAGE_MASK);
-    if (world_random(w, 4)) {
-        *e = (struct fake_tlb_entry){true, linear >> 12, pte & PTE_FRAME,
-                                     pde & pte};
-    }
+        memory_write32(&w->memory, fake_pte_at(w, linear, pde),
+                       (uint32_t)pte | PTE_A);
+    if (world_random(w, 4))
+        *e = (struct fake_tlb_entry){true, linear >> 12,
+                                     (uint32_t)(pte & PTE_FRAME), rights};
     return true;
 }
 
@@ -216,6 +264,16 @@ static inline uint32_t reference_read(const struct world *w, uint32_t gpa)
     return value;
 }
 
+/* An entry of the guest's tables. */
+static inline uint64_t reference_entry(const struct world *w, uint32_t gpa)
+{
+    uint64_t entry = reference_read(w, gpa);
+
+    if (w->vcpu.cr4 & CR4_PAE)
+        entry |= (uint64_t)reference_read(w, gpa + 4) << 32;
+    return entry;
+}
+
 static inline void reference_write(struct world *w, uint32_t gpa,
                                    uint32_t value)
 {
@@ -230,52 +288,98 @@ static inline struct outcome_of reference_memory(uint32_t gpa, unsigned access)
     return (struct outcome_of){ok ? OUTCOME_OK : OUTCOME_DEVICE, 0, gpa};
 }
 
-static inline bool reference_allows(const struct world *w, uint32_t rights,
+static inline bool reference_allows(const struct world *w, uint64_t rights,
                                     unsigned access)
 {
     bool user = (access & ACC_USER) != 0;
 
     if (user && !(rights & PTE_U))
         return false;
+    if ((access & ACC_FETCH) && (rights & PTE_NX))
+        return false;
     return !(access & ACC_WRITE) || (rights & PTE_W) ||
            (!user && !(w->vcpu.cr0 & CR0_WP));
+}
+
+static inline bool reference_nx(const struct world *w)
+{
+    return (w->vcpu.cr4 & CR4_PAE) && (w->vcpu.efer & EFER_NXE);
+}
+
+/* Bits 62:32 are above the physical address, 63 is NX. */
+static inline bool reference_malformed(const struct world *w, uint64_t entry)
+{
+    return (entry & 0x7FFFFFFF00000000) ||
+           ((entry & PTE_NX) && !reference_nx(w));
+}
+
+/* Where the directory entry is; false: no directory. */
+static inline bool reference_pde_at(const struct world *w, uint32_t linear,
+                                    uint32_t *at)
+{
+    uint64_t pdpte = w->vcpu.pdpte[linear >> 30];
+
+    *at = (w->vcpu.cr3 & PTE_FRAME) + (linear >> 22) * 4;
+    if (!(w->vcpu.cr4 & CR4_PAE))
+        return true;
+    *at = (uint32_t)(pdpte & PTE_FRAME) + (linear >> 21 & 511) * 8;
+    return (pdpte & PTE_P) != 0;
+}
+
+static inline bool reference_large(const struct world *w, uint64_t pde)
+{
+    return (pde & PTE_PS) && (w->vcpu.cr4 & (CR4_PSE | CR4_PAE));
+}
+
+static inline struct outcome_of reference_fault(uint32_t error)
+{
+    return (struct outcome_of){OUTCOME_FAULT, error, 0};
 }
 
 static inline struct outcome_of
 reference_access(struct world *w, uint32_t linear, unsigned access, bool commit)
 {
+    bool pae = (w->vcpu.cr4 & CR4_PAE) != 0;
+    uint32_t inside = pae ? 0x1FFFFF : 0x3FFFFF;
     uint32_t leaf = PTE_A | ((access & ACC_WRITE) ? PTE_D : 0);
-    uint32_t error = fake_error(access, false);
-    uint32_t pde_at = (w->vcpu.cr3 & PTE_FRAME) + (linear >> 22) * 4;
-    uint32_t pde, pte, pte_at;
+    uint32_t error = fake_error(access, false, reference_nx(w));
+    uint32_t pde_at, pte_at;
+    uint64_t pde, pte;
 
     if (!(w->vcpu.cr0 & CR0_PG))
         return reference_memory(linear, access);
-    pde = reference_read(w, pde_at);
+    if (!reference_pde_at(w, linear, &pde_at))
+        return reference_fault(error);
+    pde = reference_entry(w, pde_at);
     if (!(pde & PTE_P))
-        return (struct outcome_of){OUTCOME_FAULT, error, 0};
-    if ((pde & PTE_PS) && (w->vcpu.cr4 & CR4_PSE)) {
-        if (pde & 0x3FE000)
-            return (struct outcome_of){OUTCOME_FAULT,
-                                       error | PF_PRESENT | PF_RSVD, 0};
+        return reference_fault(error);
+    if (reference_malformed(w, pde))
+        return reference_fault(error | PF_PRESENT | PF_RSVD);
+    if (reference_large(w, pde)) {
+        if (pde & inside & ~0x1FFFu)
+            return reference_fault(error | PF_PRESENT | PF_RSVD);
         if (!reference_allows(w, pde, access))
-            return (struct outcome_of){OUTCOME_FAULT, error | PF_PRESENT, 0};
+            return reference_fault(error | PF_PRESENT);
         if (commit && (pde & leaf) != leaf)
-            reference_write(w, pde_at, pde | leaf);
-        return reference_memory((pde & PDE_LARGE_FRAME) | (linear & 0x3FFFFF),
+            reference_write(w, pde_at, (uint32_t)pde | leaf);
+        return reference_memory(((uint32_t)pde & ~inside) | (linear & inside),
                                 access);
     }
-    pte_at = (pde & PTE_FRAME) + (linear >> 12 & 1023) * 4;
-    pte = reference_read(w, pte_at);
+    pte_at = (uint32_t)(pde & PTE_FRAME) +
+             (pae ? (linear >> 12 & 511) * 8 : (linear >> 12 & 1023) * 4);
+    pte = reference_entry(w, pte_at);
     if (!(pte & PTE_P))
-        return (struct outcome_of){OUTCOME_FAULT, error, 0};
-    if (!reference_allows(w, pde & pte, access))
-        return (struct outcome_of){OUTCOME_FAULT, error | PF_PRESENT, 0};
+        return reference_fault(error);
+    if (reference_malformed(w, pte))
+        return reference_fault(error | PF_PRESENT | PF_RSVD);
+    if (!reference_allows(w, rights_both(pde, pte), access))
+        return reference_fault(error | PF_PRESENT);
     if (commit && !(pde & PTE_A))
-        reference_write(w, pde_at, pde | PTE_A);
+        reference_write(w, pde_at, (uint32_t)pde | PTE_A);
     if (commit && (reference_read(w, pte_at) & leaf) != leaf)
         reference_write(w, pte_at, reference_read(w, pte_at) | leaf);
-    return reference_memory((pte & PTE_FRAME) | (linear & PAGE_MASK), access);
+    return reference_memory((uint32_t)(pte & PTE_FRAME) | (linear & PAGE_MASK),
+                            access);
 }
 
 /* ---- both ------------------------------------------------------------------
@@ -378,9 +482,23 @@ static inline struct outcome_of world_access(struct world *w, uint32_t linear,
     return got;
 }
 
+/* What a MOV to CR3 loads, from valid entries. */
+static inline void world_load_pdptes(struct world *w)
+{
+    uint32_t at = w->vcpu.cr3 & ~31u;
+
+    if (!(w->vcpu.cr4 & CR4_PAE) || !(w->vcpu.cr0 & CR0_PG))
+        return;
+    for (unsigned i = 0; i < PDPTES; i++) {
+        w->vcpu.pdpte[i] = reference_entry(w, at + 8 * i);
+        cr_assert(paging_pdpte_valid(w->vcpu.pdpte[i]));
+    }
+}
+
 static inline void world_cr3(struct world *w, uint32_t cr3)
 {
     w->vcpu.cr3 = cr3;
+    world_load_pdptes(w);
     mmu_cr3_written(w->mmu);
 }
 
@@ -390,17 +508,32 @@ static inline void world_mode(struct world *w, uint32_t cr0, uint32_t cr4)
 
     w->vcpu.cr0 = cr0;
     w->vcpu.cr4 = cr4;
+    if (((cr0 ^ old0) & CR0_PG) || cr4 != old4)
+        world_load_pdptes(w);
     mmu_mode_changed(w->mmu, old0, old4);
+}
+
+static inline void world_efer(struct world *w, uint64_t efer)
+{
+    w->vcpu.efer = efer;
+    mmu_mode_changed(w->mmu, w->vcpu.cr0, w->vcpu.cr4);
 }
 
 static inline void world_overlay(void *ctx)
 {
     struct world *w = ctx;
-    unsigned index = mmu_free_pde(w->mmu);
+    uint32_t linear;
 
     w->overlay_calls++;
-    cr_assert_neq(index, (unsigned)MMU_PDE_NONE);
-    mmu_set_overlay(w->mmu, index, 0x1003);
+    cr_assert(mmu_find_overlay(w->mmu, &linear));
+    mmu_set_overlay(w->mmu, linear);
+}
+
+/* The VMM takes a piece of linear space. */
+static inline void world_place_overlay(struct world *w, uint32_t linear)
+{
+    cr_assert(mmu_overlay_create(w->mmu));
+    mmu_set_overlay(w->mmu, linear);
 }
 
 static inline void world_watched(void *ctx, gpa_t gpa, uint32_t bytes)

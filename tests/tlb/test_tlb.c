@@ -5,13 +5,13 @@
 Test(mmu_tlb, random_guests_that_flush_see_what_the_manual_says)
 {
     for (uint64_t seed = 1; seed <= 12; seed++)
-        program_run(&mmu_tlb_emulation, seed, 1500, 0, true);
+        program_run(&mmu_tlb_emulation, seed, 1500, 0, true, false);
 }
 
 Test(mmu_tlb, the_least_memory_is_enough)
 {
     for (uint64_t seed = 101; seed <= 108; seed++)
-        program_run(&mmu_tlb_emulation, seed, 1500, PAGE_BYTES, true);
+        program_run(&mmu_tlb_emulation, seed, 1500, PAGE_BYTES, true, false);
 }
 
 static struct world *space_without(unsigned without)

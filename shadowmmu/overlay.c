@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* shadowmmu/overlay.c - the VMM's own piece of linear space.
+ *
+ * Its page tables are in no pool and derived from nothing. With two-level
+ * tables every directory shows it, by one entry. With PAE it takes two entries
+ * of one of the root's four directories, and a directory that the guest's
+ * tables mean at two places must not show it at both: so the one that does has
+ * a role (ROLE_OVERLAY) and is another table.
+ */
+#include "shadowmmu/technique.h"
+
+#include <stdlib.h>
+
+enum { OVERLAY_PAGES = MMU_OVERLAY_BYTES / PAGE_BYTES };
+
+/* What a directory says of it. */
+#define OVERLAY_LINK (PTE_P | PTE_W | PTE_A)
+
+static unsigned per_table(const struct paging_format *format)
+{
+    return 1u << format->index_bits;
+}
+
+static ma_t page_entry(const struct mmu *m, const struct paging_format *format,
+                       unsigned page)
+{
+    unsigned per = per_table(format);
+
+    return MA(m->overlay.table[page / per].v +
+              page % per * format->entry_bytes);
+}
+
+static uint64_t read_page(const struct mmu *m,
+                          const struct paging_format *format, unsigned page)
+{
+    ma_t at = page_entry(m, format, page);
+
+    return format->entry_bytes == sizeof(uint64_t)
+               ? memory_read64(m->c.memory, at)
+               : memory_read32(m->c.memory, at);
+}
+
+static void write_page(const struct mmu *m, const struct paging_format *format,
+                       unsigned page, uint64_t entry)
+{
+    ma_t at = page_entry(m, format, page);
+
+    if (format->entry_bytes == sizeof entry)
+        memory_write64(m->c.memory, at, entry);
+    else
+        memory_write32(m->c.memory, at, (uint32_t)entry);
+}
+
+bool mmu_overlay_create(struct mmu *m)
+{
+    struct mmu_overlay *o = &m->overlay;
+
+    if (!frames_take(m->c.frames, &o->table[0]))
+        return false;
+    if (!frames_take(m->c.frames, &o->table[1])) {
+        frames_give(m->c.frames, o->table[0]);
+        return false;
+    }
+    o->created = true;
+    return true;
+}
+
+void mmu_overlay_map(struct mmu *m, unsigned page, ma_t frame, uint32_t bits)
+{
+    write_page(m, m->t.format, page, frame.v | bits);
+}
+
+void overlay_convert(struct mmu *m, const struct paging_format *format)
+{
+    uint64_t entry[OVERLAY_PAGES];
+
+    if (!m->overlay.created || format == m->t.format)
+        return;
+    for (unsigned i = 0; i < OVERLAY_PAGES; i++)
+        entry[i] = read_page(m, m->t.format, i);
+    for (unsigned i = 0; i < OVERLAY_PAGES; i++)
+        write_page(m, format, i, entry[i]);
+}
+
+/* ---- in the directories ---------------------------------------------------
+ */
+
+/* How many directory entries it takes, and which is the first. */
+static unsigned links(const struct mmu *m)
+{
+    return OVERLAY_PAGES / per_table(m->t.format);
+}
+
+static unsigned first_link(const struct mmu *m)
+{
+    return paging_index(m->t.format, LEVEL_PD, m->overlay.linear);
+}
+
+static bool shows(const struct mmu *m, const struct table *table)
+{
+    return m->overlay.placed && table->level == LEVEL_PD &&
+           (m->t.format == &paging_32bit || (table->rights & ROLE_OVERLAY));
+}
+
+uint64_t overlay_entry(const struct mmu *m, const struct table *table,
+                       unsigned index)
+{
+    unsigned n = index - first_link(m);
+
+    if (!shows(m, table) || n >= links(m))
+        return 0;
+    return m->overlay.table[n].v | OVERLAY_LINK;
+}
+
+void overlay_show(struct mmu *m, int slot)
+{
+    const struct table *table = &m->t.slot[slot];
+    unsigned first = first_link(m);
+
+    if (!shows(m, table))
+        return;
+    for (unsigned i = first; i < first + links(m); i++) {
+        if (table_has(table, i))
+            table_clear(&m->t, slot, i);
+        table_write(&m->t, slot, i, overlay_entry(m, table, i));
+    }
+}
+
+static void hide(struct mmu *m, int slot)
+{
+    struct table *table = &m->t.slot[slot];
+    unsigned first = first_link(m);
+
+    if (!shows(m, table))
+        return;
+    for (unsigned i = first; i < first + links(m); i++)
+        table_write(&m->t, slot, i, 0);
+    table->rights &= (uint8_t)~ROLE_OVERLAY;
+}
+
+/* The directory that is there takes the role, if the root shows it once. */
+static void give_role(struct mmu *m)
+{
+    unsigned index = paging_index(m->t.format, LEVEL_PDPT, m->overlay.linear);
+    int slot;
+
+    if (!table_has(&m->t.slot[m->root], index))
+        return;
+    slot = (int)m->t.target[(uint32_t)m->root * TABLE_ENTRIES + index];
+    if (!m->t.next[m->t.slot[slot].parents - 1])
+        m->t.slot[slot].rights |= ROLE_OVERLAY;
+}
+
+void mmu_set_overlay(struct mmu *m, uint32_t linear)
+{
+    for (int i = 0; i < m->t.limit; i++)
+        if (m->t.slot[i].kind != TABLE_FREE)
+            hide(m, i);
+    m->overlay.linear = linear;
+    m->overlay.placed = true;
+    if (m->t.format == &paging_pae)
+        give_role(m);
+    for (int i = 0; i < m->t.limit; i++)
+        if (m->t.slot[i].kind != TABLE_FREE)
+            overlay_show(m, i);
+    if (m->t.format == &paging_pae) {
+        if (!mmu_link_directories(m, m->root))
+            abort(); /* a table can be had: only the root's are held */
+        mmu_set_root(m, m->root);
+    }
+    m->c.hardware.flush_all(m->c.hardware.ctx);
+}
+
+/* ---- does the guest use the place? -----------------------------------------
+ */
+
+/* The guest's directory entries for as much linear space; false: it has no
+ * directory there. */
+static bool guest_links(const struct mmu *m, uint32_t linear, gpa_t *first)
+{
+    const struct cpu_state *v = m->c.vcpu;
+    const struct paging_format *f = m->t.format;
+    unsigned index = paging_index(f, LEVEL_PD, linear);
+    uint64_t table = v->cr3 & PTE_FRAME;
+
+    if (f == &paging_pae) {
+        uint64_t pdpte = v->pdpte[paging_index(f, LEVEL_PDPT, linear)];
+
+        if (!(pdpte & PTE_P))
+            return false;
+        table = pdpte & PAGING_ADDRESS;
+    }
+    *first = GPA(table + index * f->entry_bytes);
+    return true;
+}
+
+static bool guest_maps(struct mmu *m, uint32_t linear)
+{
+    unsigned bytes = m->t.format->entry_bytes;
+    gpa_t first;
+
+    if (!guest_links(m, linear, &first))
+        return false;
+    for (unsigned i = 0; i < links(m); i++)
+        if (walk_read(m, GPA(first.v + i * bytes), bytes) & PTE_P)
+            return true;
+    return false;
+}
+
+/* With paging off the whole space is the guest's; only a fault there tells
+ * that it is wanted. */
+void overlay_check(struct mmu *m)
+{
+    if (m->overlay.placed && m->c.overlay_wanted && mmu_paging(m) &&
+        guest_maps(m, m->overlay.linear))
+        m->c.overlay_wanted(m->c.ctx);
+}
+
+void overlay_table_written(struct mmu *m, uint32_t gfn, unsigned first,
+                           unsigned last)
+{
+    unsigned words = links(m) * m->t.format->entry_bytes / 4, word;
+    gpa_t at;
+
+    if (!m->overlay.placed || !mmu_paging(m) ||
+        !guest_links(m, m->overlay.linear, &at) || gfn != at.v >> PAGE_SHIFT)
+        return;
+    word = (unsigned)(at.v & PAGE_MASK) / 4;
+    if (first < word + words && word <= last)
+        overlay_check(m);
+}
+
+/* Is there any memory in the piece at this place? */
+static bool has_memory(const struct mmu *m, uint32_t linear)
+{
+    ma_t ma;
+
+    for (unsigned i = 0; i < OVERLAY_PAGES; i++)
+        if (pmap_lookup(m->c.pmap, GPA(linear + (uint64_t)i * PAGE_BYTES),
+                        &ma) != PMAP_NONE)
+            return true;
+    return false;
+}
+
+bool mmu_find_overlay(struct mmu *m, uint32_t *linear)
+{
+    /* Unpaged, the devices of a PC are above 3 GiB and memory grows from
+     * below: begin there. */
+    uint64_t at = mmu_paging(m) ? 4ull << 30 : 3ull << 30;
+
+    while (at) {
+        at -= MMU_OVERLAY_BYTES;
+        *linear = (uint32_t)at;
+        if (mmu_paging(m) ? !guest_maps(m, *linear) : !has_memory(m, *linear))
+            return true;
+    }
+    return false;
+}
