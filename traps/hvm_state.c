@@ -291,6 +291,8 @@ static void write_root(struct monitor *mon)
         hvm_write(mon, VMCS_GUEST_CR3, (uint32_t)mon->root.ma.v);
         if (mon->root.pae != h->root.pae)
             write_cr4(mon);
+        if (mon->root.nx != h->root.nx)
+            hvm_write64(mon, VMCS_GUEST_EFER, mon->root.nx ? EFER_NXE : 0);
     }
     h->root = mon->root;
 }
