@@ -45,6 +45,7 @@ static bool new_table(struct mmu *m, gpa_t gpa, unsigned level, ma_t *table)
     if (n->count == n->limit || !frames_take(m->c.frames, table))
         return false;
     n->frame[n->count++] = (uint32_t)table->v;
+    m->c.trace->count.mmu_cache_miss++;
     report(m, "made", *table,
            GPA(gpa.v >> shift_of(level + 1) << shift_of(level + 1)), level);
     return true;
@@ -56,6 +57,7 @@ static void zap(struct mmu *m)
     struct nested *n = nested_of(m);
 
     m->c.trace->count.mmu_recycled += n->count - 1;
+    m->c.trace->count.mmu_shadow_zapped += n->count - 1;
     while (n->count > 1)
         frames_give(m->c.frames, MA(n->frame[--n->count]));
     memset(memory_at(m->c.memory, MA(n->frame[0])), 0, PAGE_BYTES);

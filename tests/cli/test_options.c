@@ -226,7 +226,10 @@ Test(cli_compare, wrong_lists_are_refused, .init = cr_redirect_stderr)
 
 static struct outcome outcome(const char *console, enum vm_stop stop)
 {
-    return (struct outcome){.console = (char *)(uintptr_t)console,
+    static const struct technique bare = {.cpu = CPU_BARE};
+
+    return (struct outcome){.technique = &bare,
+                            .console = (char *)(uintptr_t)console,
                             .console_bytes = strlen(console),
                             .stop = stop};
 }
