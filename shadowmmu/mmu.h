@@ -81,8 +81,9 @@ struct mmu_hardware {
 };
 
 /* A page that the VMM watches for another reason than paging (descriptor
- * tables, code): told after each write to it which bytes, within one page; the
- * whole page where that is not known (mmu_stepped). */
+ * tables, code): told after each write to it which bytes, within one page;
+ * where that is not known (mmu_stepped) those that changed, which may be none.
+ */
 typedef void mmu_watch_fn(void *ctx, gpa_t gpa, uint32_t bytes);
 
 struct mmu;

@@ -124,26 +124,35 @@ void step_written(struct mmu *m, uint32_t gfn, unsigned first, unsigned last)
         mmu_table_written(m, gfn, first, last);
 }
 
-/* Who watches the page is told the words from the first to the last that
- * changed: code and the stack in one page are nothing unusual in a boot
- * sector, and must not spoil each other. */
-static void compare_page(struct mmu *m, const struct step_page *page)
+/* Bring tables into line with the words that changed; these are [*first,
+ * *end). */
+static void compare_page(struct mmu *m, const struct step_page *page,
+                         unsigned *first, unsigned *end)
 {
     const uint8_t *words = page_words(m, page->gfn);
-    gpa_t gpa = GPA((uint64_t)page->gfn << PAGE_SHIFT);
-    unsigned first = PAGE_WORDS, last = 0;
 
+    *first = *end = 0;
     if (!words || memcmp(words, page->before, PAGE_BYTES) == 0)
         return;
     for (unsigned i = 0; i < PAGE_WORDS; i++) {
         if (memcmp(words + i * 4, &page->before[i], 4) == 0)
             continue;
         step_written(m, page->gfn, i, i);
-        if (first == PAGE_WORDS)
-            first = i;
-        last = i;
+        if (*end == 0)
+            *first = i;
+        *end = i + 1;
     }
-    mmu_watched(m, GPA(gpa.v + first * 4), (last - first + 1) * 4);
+}
+
+/* Who watches the page is told of each write, but of no more bytes than these:
+ * code and the stack in one page are nothing unusual in a boot sector, and must
+ * not spoil each other. */
+static void tell_watcher(struct mmu *m, const struct step_page *page,
+                         unsigned first, unsigned end)
+{
+    gpa_t gpa = GPA((uint64_t)page->gfn << PAGE_SHIFT | first * 4);
+
+    mmu_watched(m, gpa, (end - first) * 4);
 }
 
 void mmu_stepped(struct mmu *m)
@@ -159,6 +168,10 @@ void mmu_stepped(struct mmu *m)
         s->last_linear[i] = s->page[i].linear;
         close_page(m, &s->page[i]);
     }
-    for (unsigned i = 0; i < count; i++)
-        compare_page(m, &s->page[i]);
+    for (unsigned i = 0; i < count; i++) {
+        unsigned first, end;
+
+        compare_page(m, &s->page[i], &first, &end);
+        tell_watcher(m, &s->page[i], first, end);
+    }
 }

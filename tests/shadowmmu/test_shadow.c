@@ -230,8 +230,10 @@ Test(mmu_shadow, a_watcher_is_told_the_bytes_that_were_written)
     cr_assert_eq(w->watched_gpa.v, 0x100000);
     cr_assert_eq(w->watched_bytes, 0x10);
     world_access(w, 0x40, ACC_USER | ACC_WRITE, 1);
-    cr_assert_eq(w->watched_gpa.v, 0x100000);
-    cr_assert_eq(w->watched_bytes, PAGE_BYTES);
+    cr_assert_eq(w->watched_gpa.v, 0x100040);
+    cr_assert_eq(w->watched_bytes, 4);
+    world_access(w, 0x40, ACC_USER | ACC_WRITE, 1);
+    cr_assert_eq(w->watched_bytes, 0, "nothing changed");
     world_destroy(w);
 }
 
