@@ -108,6 +108,7 @@ bool guest_open(struct guest *g, struct run_options *o)
                             .bt_unit = o->bt_unit,
                             .bt_cache_bytes = o->bt_cache_bytes,
                             .machine_bytes = o->machine_bytes,
+                            .large_frames = o->large_frames,
                             .swap_path = o->swap_path,
                             .swap_bytes = o->swap_bytes,
                             .share = o->share,

@@ -45,6 +45,7 @@ struct run_options {
     /* Its memory in the machine; 0, NULL: as struct vm_config has it. */
     uint64_t machine_bytes, swap_bytes;
     const char *swap_path;
+    bool large_frames;
     unsigned share;
 
     /* The run. */

@@ -10,6 +10,7 @@ enum {
     KEY_SWAP,
     KEY_SWAP_LIMIT,
     KEY_SHARE,
+    KEY_LARGE_FRAMES,
 
     SHARE_FRAMES = 64, /* a ms: 256 MiB in a second */
     SHARE_MOST = 65536,
@@ -32,6 +33,10 @@ static const struct argp_option memory_options[] = {
     {"share", KEY_SHARE, "N", OPTION_ARG_OPTIONAL,
      "Let equal pages share a machine frame, and copy at the first write; N: "
      "pages looked at in a millisecond of virtual time (64)",
+     0},
+    {"large-frames", KEY_LARGE_FRAMES, NULL, 0,
+     "Give the guest the machine's memory in pieces of 2 MiB, not scattered "
+     "page by page: nested tables then map large pages",
      0},
     {0},
 };
@@ -86,6 +91,7 @@ static error_t parse_memory(int key, char *arg, struct argp_state *state)
                    ? 0
                    : EINVAL;
     case KEY_SHARE: return parse_share(o, arg);
+    case KEY_LARGE_FRAMES: o->large_frames = true; return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
@@ -95,9 +101,10 @@ const struct argp options_memory = {memory_options, parse_memory, NULL, NULL,
 
 bool options_check_memory(const struct run_options *o)
 {
-    const char *given = o->machine_bytes ? "--machine-memory"
-                        : o->share       ? "--share"
-                                         : NULL;
+    const char *given = o->machine_bytes  ? "--machine-memory"
+                        : o->share        ? "--share"
+                        : o->large_frames ? "--large-frames"
+                                          : NULL;
 
     if (given && o->cpu_given && o->cpu == CPU_BARE) {
         options_fail(o,

@@ -72,6 +72,24 @@ struct frames *frames_create(const struct memory *memory, ma_t first,
     return f;
 }
 
+/* Whole runs on top of the stack, the last frame of each deepest; below them
+ * what is left over at both ends. */
+void frames_in_runs(struct frames *f, uint32_t run)
+{
+    uint32_t lead = (run - f->first % run) % run;
+    uint32_t runs = lead < f->count ? (f->count - lead) / run : 0;
+    uint32_t step = runs ? scatter_step(runs) : 0, n = 0;
+
+    assert(f->free == f->count);
+    for (uint32_t i = 0; i < f->count; i++)
+        if (!runs || i < lead || i >= lead + runs * run)
+            f->stack[n++] = i;
+    for (uint32_t r = 0; r < runs; r++)
+        for (uint32_t i = run; i-- > 0;)
+            f->stack[n++] =
+                lead + (uint32_t)((uint64_t)r * step % runs) * run + i;
+}
+
 void frames_destroy(struct frames *f)
 {
     if (!f)

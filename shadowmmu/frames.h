@@ -24,6 +24,11 @@ struct frames *frames_create(const struct memory *memory, ma_t first,
                              uint64_t bytes);
 void frames_destroy(struct frames *f);
 
+/* From now on in runs of this many (a power of 2): frames taken one after the
+ * other are neighbours, from a boundary of as many on, and only the runs are
+ * scattered. Before any frame is taken. */
+void frames_in_runs(struct frames *f, uint32_t run);
+
 /* A number for one more VM that will own frames. */
 unsigned frames_new_owner(struct frames *f);
 

@@ -15,6 +15,7 @@ enum {
     STATUS_USAGE = 2,
     VMM_EXTRA = 32 << 20,  /* machine memory for the VMM's own tables */
     SCAN_PERIOD = 1000000, /* cycles: a millisecond */
+    LARGE_RUN = 512,       /* frames: 2 MiB */
 };
 
 static uint64_t guest_share(const struct vm_config *c)
@@ -64,6 +65,8 @@ bool vm_create_memory(struct vm *vm, char **error, int *status)
     /* Frame 0 stays out: a wild zero must not look like a frame. */
     vm->frames =
         frames_create(memory, MA(PAGE_BYTES), memory->bytes - PAGE_BYTES);
+    if (vm->frames && c->large_frames)
+        frames_in_runs(vm->frames, LARGE_RUN);
     vm->pmap = vm->frames ? pmap_create(memory, vm->frames) : NULL;
     if (vm->pmap && c->machine_bytes && !start_overcommit(vm, error)) {
         *status = STATUS_USAGE;

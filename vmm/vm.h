@@ -60,7 +60,8 @@ struct vm_config {
     uint64_t machine_bytes;
     const char *swap_path;
     uint64_t swap_bytes;
-    unsigned share; /* frames looked at in a ms to be shared; 0: none */
+    unsigned share;    /* frames looked at in a ms to be shared; 0: none */
+    bool large_frames; /* machine frames in pieces of 2 MiB */
     /* The translator (bt): what is switched off (bits of 1 << enum bt_option),
      * and its limits; 0: the usual ones. */
     unsigned bt_without;

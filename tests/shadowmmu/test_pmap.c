@@ -46,6 +46,31 @@ Test(frames, every_frame_comes_once_zeroed_and_scattered)
     frames_destroy(f);
 }
 
+Test(frames, runs_are_whole_aligned_and_leave_nothing_out)
+{
+    enum { RUN = 16 };
+    /* One run at the start and one at the end are cut. */
+    struct frames *f =
+        frames_create(&memory, MA(PAGE_BYTES), BYTES - 3 * PAGE_BYTES);
+    bool seen[FRAMES] = {false};
+    ma_t frame, first = MA(0);
+
+    frames_in_runs(f, RUN);
+    for (unsigned i = 0; i < FRAMES - 3; i++) {
+        cr_assert(frames_take(f, &frame));
+        cr_assert_not(seen[frame.v / PAGE_BYTES]);
+        seen[frame.v / PAGE_BYTES] = true;
+        if (i % RUN == 0)
+            first = frame;
+        if (i / RUN >= FRAMES / RUN - 2)
+            continue; /* what is left over */
+        cr_expect_eq(first.v % (RUN * PAGE_BYTES), 0);
+        cr_expect_eq(frame.v, first.v + i % RUN * PAGE_BYTES);
+    }
+    cr_expect_not(frames_take(f, &frame));
+    frames_destroy(f);
+}
+
 Test(frames, any_number_of_frames_works)
 {
     for (uint64_t n = 0; n < 100; n++) {

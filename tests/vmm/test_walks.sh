@@ -40,4 +40,12 @@ for nested in 2 3 4; do
         }
     done
 done
+
+# A large nested page is one reference less for each address of the walk.
+ask large --cpu hvm --mmu nested --large-frames
+diff -u "$work/bare.ends" "$work/large.ends"
+[ "$(references large 4)" = 19 ] || {
+    echo "4 levels in large pages: $(references large 4) references, not 19"
+    exit 1
+}
 echo "8 to 24 references, as many as the formula says"
