@@ -174,6 +174,32 @@ void mmu_set_overlay(struct mmu *m, uint32_t linear)
 /* ---- does the guest use the place? -----------------------------------------
  */
 
+/* A PC has memory below, devices up to 4 GiB. */
+#define DEVICES_AT (3ull << 30)
+
+static bool has_memory(const struct mmu *m, uint64_t gpa, uint32_t bytes)
+{
+    ma_t ma;
+
+    for (uint32_t at = 0; at < bytes; at += PAGE_BYTES)
+        if (pmap_lookup(m->c.pmap, GPA(gpa + at), &ma) != PMAP_NONE)
+            return true;
+    return false;
+}
+
+/* A large page with nothing behind it, as a guest has them that maps all
+ * addresses to themselves: it would only read ones there. */
+static bool is_vacant(const struct mmu *m, uint64_t entry)
+{
+    uint32_t bytes = MMU_OVERLAY_BYTES / links(m);
+    uint64_t gpa = entry & PAGING_ADDRESS;
+    bool large = (entry & PTE_PS) &&
+                 (m->t.format == &paging_pae || (m->c.vcpu->cr4 & CR4_PSE));
+
+    return large && gpa % bytes == 0 && gpa < DEVICES_AT &&
+           !has_memory(m, gpa, bytes);
+}
+
 /* The guest's directory entries for as much linear space; false: it has no
  * directory there. */
 static bool guest_links(const struct mmu *m, uint32_t linear, gpa_t *first)
@@ -194,17 +220,26 @@ static bool guest_links(const struct mmu *m, uint32_t linear, gpa_t *first)
     return true;
 }
 
-static bool guest_maps(struct mmu *m, uint32_t linear)
+enum use { NOT_USED, VACANT, USED };
+
+static enum use guest_use(struct mmu *m, uint32_t linear)
 {
     unsigned bytes = m->t.format->entry_bytes;
+    enum use use = NOT_USED;
     gpa_t first;
 
     if (!guest_links(m, linear, &first))
-        return false;
-    for (unsigned i = 0; i < links(m); i++)
-        if (walk_read(m, GPA(first.v + i * bytes), bytes) & PTE_P)
-            return true;
-    return false;
+        return NOT_USED;
+    for (unsigned i = 0; i < links(m); i++) {
+        uint64_t entry = walk_read(m, GPA(first.v + i * bytes), bytes);
+
+        if (!(entry & PTE_P))
+            continue;
+        if (!is_vacant(m, entry))
+            return USED;
+        use = VACANT;
+    }
+    return use;
 }
 
 /* With paging off the whole space is the guest's; only a fault there tells
@@ -212,7 +247,7 @@ static bool guest_maps(struct mmu *m, uint32_t linear)
 void overlay_check(struct mmu *m)
 {
     if (m->overlay.placed && m->c.overlay_wanted && mmu_paging(m) &&
-        guest_maps(m, m->overlay.linear))
+        guest_use(m, m->overlay.linear) == USED)
         m->c.overlay_wanted(m->c.ctx);
 }
 
@@ -230,28 +265,24 @@ void overlay_table_written(struct mmu *m, uint32_t gfn, unsigned first,
         overlay_check(m);
 }
 
-/* Is there any memory in the piece at this place? */
-static bool has_memory(const struct mmu *m, uint32_t linear)
+/* The highest place of which the guest's tables say this. */
+static bool find_place(struct mmu *m, enum use use, uint32_t *linear)
 {
-    ma_t ma;
-
-    for (unsigned i = 0; i < OVERLAY_PAGES; i++)
-        if (pmap_lookup(m->c.pmap, GPA(linear + (uint64_t)i * PAGE_BYTES),
-                        &ma) != PMAP_NONE)
+    for (uint64_t at = 4ull << 30; at; at -= MMU_OVERLAY_BYTES) {
+        *linear = (uint32_t)(at - MMU_OVERLAY_BYTES);
+        if (guest_use(m, *linear) == use)
             return true;
+    }
     return false;
 }
 
 bool mmu_find_overlay(struct mmu *m, uint32_t *linear)
 {
-    /* Unpaged, the devices of a PC are above 3 GiB and memory grows from
-     * below: begin there. */
-    uint64_t at = mmu_paging(m) ? 4ull << 30 : 3ull << 30;
-
-    while (at) {
-        at -= MMU_OVERLAY_BYTES;
-        *linear = (uint32_t)at;
-        if (mmu_paging(m) ? !guest_maps(m, *linear) : !has_memory(m, *linear))
+    if (mmu_paging(m))
+        return find_place(m, NOT_USED, linear) || find_place(m, VACANT, linear);
+    for (uint64_t at = DEVICES_AT; at; at -= MMU_OVERLAY_BYTES) {
+        *linear = (uint32_t)(at - MMU_OVERLAY_BYTES);
+        if (!has_memory(m, *linear, MMU_OVERLAY_BYTES))
             return true;
     }
     return false;

@@ -298,7 +298,8 @@ void descriptors_place(struct monitor *mon)
         return;
     if (!mmu_find_overlay(mon->mmu, &linear)) {
         exits_stop(mon, MONITOR_UNSUPPORTED,
-                   "the guest uses all of its linear address space");
+                   "the guest uses all of its linear address space: no 4 MiB "
+                   "are left for the VMM (--cpu hvm needs none)");
         return;
     }
     mon->overlay = linear;

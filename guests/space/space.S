@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* guests/space/space.S - a kernel that leaves no linear address unused.
+ *
+ * It reads its directory through itself as soon as that is mapped, at the top,
+ * where a VMM would be; then it maps all 4 GiB to themselves by large pages,
+ * reads a device's register there, and looks for the end of memory by writing.
+ * A letter on COM1 for what is right; the end is a write of 0 to the debug-exit
+ * port, of 1 where something is wrong.
+ *
+ * Reference: SDM 3A, "Paging", "Hierarchical Paging Structures".
+ */
+.set MULTIBOOT_MAGIC, 0x1BADB002
+.set COM1, 0x3F8
+.set DEBUG_EXIT, 0xF4
+.set CR0_PG_WP, 0x80010000
+.set CR4_PSE, 0x10
+.set ENTRY, 0x03                    /* present, writable */
+.set LARGE_ENTRY, 0x83
+.set ACCESSED_DIRTY, 0x60
+.set LAST, 1023
+.set DIRECTORY_ITSELF, 0xFFFFF000
+.set APIC_VERSION, 0xFEE00030
+.set MIB, 0x100000
+.set PATTERN, 0x55AA1234
+
+.section .multiboot, "a"
+    .balign 4
+    .long MULTIBOOT_MAGIC, 0, -MULTIBOOT_MAGIC
+
+.text
+.globl space_start
+space_start:
+    movl $stack, %esp
+    movl %cr4, %eax
+    orl $CR4_PSE, %eax
+    movl %eax, %cr4
+    movl $LARGE_ENTRY, directory
+    movl $directory, %eax
+    movl %eax, %cr3
+    movl %cr0, %eax
+    orl $CR0_PG_WP, %eax
+    movl %eax, %cr0
+
+    /* What was not present may be used at once. */
+    movl $directory + ENTRY, %eax
+    movl %eax, directory + LAST * 4
+    movl DIRECTORY_ITSELF + LAST * 4, %ebx
+    andl $~ACCESSED_DIRTY, %ebx
+    cmpl %eax, %ebx
+    jne failed
+    movb $'1', %al
+    call put
+
+    xorl %ecx, %ecx
+1:  movl %ecx, %eax
+    shll $22, %eax
+    orl $LARGE_ENTRY, %eax
+    movl %eax, directory(, %ecx, 4)
+    incl %ecx
+    cmpl $LAST, %ecx
+    jbe 1b
+    movl %cr3, %eax
+    movl %eax, %cr3
+    movb $'2', %al
+    call put
+    movl APIC_VERSION, %eax
+    cmpb $0x14, %al
+    jne failed
+    movb $'3', %al
+    call put
+
+    movl $MIB, %edi
+2:  movl (%edi), %eax
+    movl $PATTERN, (%edi)
+    cmpl $PATTERN, (%edi)
+    movl %eax, (%edi)
+    jne 3f
+    addl $MIB, %edi
+    jmp 2b
+3:  movl %edi, %eax
+    shrl $20, %eax                  /* 64 MiB: an @ */
+    call put
+    xorl %eax, %eax
+    jmp end
+failed:
+    movb $1, %al
+end:
+    movw $DEBUG_EXIT, %dx
+    outb %al, %dx
+    hlt
+
+put:
+    movw $COM1, %dx
+    outb %al, %dx
+    ret
+
+.bss
+    .balign 4096
+directory:
+    .skip 4096
+    .skip 4096
+stack:
+
+.section .note.GNU-stack, "", @progbits
