@@ -27,6 +27,9 @@
 #define SYS_PSINFO 15 /* (slot, &info)           0, 1 for an unused slot */
 #define SYS_FILE   16 /* (index, char name[16])  size of the index'th    */
 #define SYS_POWER  17 /* (POWER_...)                                     */
+/* Whole pages of the heap: */
+#define SYS_DISCARD 18 /* (address, bytes)        zeros at the next touch */
+#define SYS_PROTECT 19 /* (address, bytes, writable) those that are there */
 
 #define SEEK_SET 0
 #define SEEK_END 2

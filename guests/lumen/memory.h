@@ -100,6 +100,9 @@ bool space_add_page(struct space *space, uint32_t va, phys_t frame,
                     bool writable);
 enum fault_result space_fault(struct space *space, uint32_t va, uint32_t error);
 int32_t space_sbrk(struct space *space, int32_t bytes);
+int32_t space_discard(struct space *space, uint32_t va, uint32_t bytes);
+int32_t space_protect(struct space *space, uint32_t va, uint32_t bytes,
+                      bool writable);
 bool space_allows(const struct space *space, uint32_t va, uint32_t bytes,
                   bool write);
 

@@ -239,6 +239,79 @@ int32_t space_sbrk(struct space *space, int32_t bytes)
     return (int32_t)old;
 }
 
+/* Whole pages of the heap, no more. */
+static bool in_heap(const struct space *space, uint32_t va, uint32_t bytes)
+{
+    const struct region *heap = &space->regions[REGION_HEAP];
+
+    return va % PAGE_SIZE == 0 && bytes % PAGE_SIZE == 0 && va >= heap->start &&
+           va <= heap->end && bytes <= heap->end - va;
+}
+
+/* Take the pages that are there away; they are full of zeros at the next
+ * touch. */
+int32_t space_discard(struct space *space, uint32_t va, uint32_t bytes)
+{
+    if (!in_heap(space, va, bytes))
+        return -1;
+    batch_begin();
+    unmap_range(space, va, va + bytes);
+    batch_end();
+    return 0;
+}
+
+/* Change one entry that is present, and say whether it had to be. A frame that
+ * others have, too, becomes writable as its copy only. */
+static bool protect_page(pte_t *pte, bool writable)
+{
+    pte_t value = *pte;
+
+    if (!writable)
+        value &= ~(pte_t)(PTE_W | PTE_COW);
+    else if (frame_references(value & PAGE_MASK) > 1)
+        value |= value & PTE_W ? 0u : PTE_COW;
+    else
+        value = (value & ~(pte_t)PTE_COW) | PTE_W;
+    if (value == *pte)
+        return false;
+    pte_set(pte, value);
+    return true;
+}
+
+/* Let the pages that are there be read only, or written again: all entries
+ * first, then one flush, as kernels do it for more than a few. */
+int32_t space_protect(struct space *space, uint32_t va, uint32_t bytes,
+                      bool writable)
+{
+    bool changed = false;
+
+    if (!in_heap(space, va, bytes))
+        return -1;
+    batch_begin();
+    for (uint32_t at = va; at < va + bytes; at += PAGE_SIZE) {
+        pte_t *pte = directory_entry(space->directory, at, false);
+
+        if (pte && (*pte & PTE_P))
+            changed |= protect_page(pte, writable);
+    }
+    if (changed)
+        tlb_flush();
+    batch_end();
+    return 0;
+}
+
+/* Are the pages that are there writable, at the latest once they are copied? */
+static bool pages_writable(const struct space *space, uint32_t va, uint32_t end)
+{
+    for (uint32_t at = va & PAGE_MASK; at < end; at += PAGE_SIZE) {
+        const pte_t *pte = directory_entry(space->directory, at, false);
+
+        if (pte && (*pte & PTE_P) && !(*pte & (PTE_W | PTE_COW)))
+            return false;
+    }
+    return true;
+}
+
 /* May the program itself do this access? The kernel asks before it follows
  * a program's pointer. */
 bool space_allows(const struct space *space, uint32_t va, uint32_t bytes,
@@ -252,6 +325,9 @@ bool space_allows(const struct space *space, uint32_t va, uint32_t bytes,
         const struct region *region = find_region(space, va);
 
         if (!region || (write && !region->writable))
+            return false;
+        if (write &&
+            !pages_writable(space, va, end < region->end ? end : region->end))
             return false;
         va = region->end;
     }

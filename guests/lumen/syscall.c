@@ -139,6 +139,17 @@ static int32_t sys_sbrk(struct trap_frame *frame)
     return space_sbrk(&current->space, (int32_t)frame->ebx);
 }
 
+static int32_t sys_discard(struct trap_frame *frame)
+{
+    return space_discard(&current->space, frame->ebx, frame->ecx);
+}
+
+static int32_t sys_protect(struct trap_frame *frame)
+{
+    return space_protect(&current->space, frame->ebx, frame->ecx,
+                         frame->edx != 0);
+}
+
 static int32_t sys_psinfo(struct trap_frame *frame)
 {
     if (!writable(frame->ecx, sizeof(struct ps_info)) ||
@@ -165,15 +176,16 @@ static int32_t sys_power(struct trap_frame *frame)
 }
 
 static syscall_handler *const handlers[] = {
-    [SYS_EXIT] = sys_exit,     [SYS_FORK] = sys_fork,
-    [SYS_EXEC] = sys_exec,     [SYS_WAIT] = sys_wait,
-    [SYS_GETPID] = sys_getpid, [SYS_YIELD] = sys_yield,
-    [SYS_SLEEP] = sys_sleep,   [SYS_PIPE] = sys_pipe,
-    [SYS_DUP2] = sys_dup2,     [SYS_READ] = sys_read,
-    [SYS_WRITE] = sys_write,   [SYS_OPEN] = sys_open,
-    [SYS_CLOSE] = sys_close,   [SYS_SEEK] = sys_seek,
-    [SYS_SBRK] = sys_sbrk,     [SYS_PSINFO] = sys_psinfo,
-    [SYS_FILE] = sys_file,     [SYS_POWER] = sys_power,
+    [SYS_EXIT] = sys_exit,       [SYS_FORK] = sys_fork,
+    [SYS_EXEC] = sys_exec,       [SYS_WAIT] = sys_wait,
+    [SYS_GETPID] = sys_getpid,   [SYS_YIELD] = sys_yield,
+    [SYS_SLEEP] = sys_sleep,     [SYS_PIPE] = sys_pipe,
+    [SYS_DUP2] = sys_dup2,       [SYS_READ] = sys_read,
+    [SYS_WRITE] = sys_write,     [SYS_OPEN] = sys_open,
+    [SYS_CLOSE] = sys_close,     [SYS_SEEK] = sys_seek,
+    [SYS_SBRK] = sys_sbrk,       [SYS_PSINFO] = sys_psinfo,
+    [SYS_FILE] = sys_file,       [SYS_POWER] = sys_power,
+    [SYS_DISCARD] = sys_discard, [SYS_PROTECT] = sys_protect,
 };
 
 /* Entered through a trap gate: interrupts are as the program had them, on. */

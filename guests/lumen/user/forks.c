@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* forks N - N children, each of which writes to pages it shares with its
- * parent, up to eight alive at a time.
+/* forks N [PAGES] - N children, each of which writes to PAGES pages it shares
+ * with its parent, up to eight alive at a time.
  *
  * For lessons: fork makes every page read-only, each first write copies one.
  */
@@ -9,24 +9,31 @@
 #define PAGES 16
 #define ALIVE 8
 
-static volatile uint32_t shared[PAGES * (PAGE_SIZE / 4)];
+static volatile uint32_t *shared;
+static uint32_t pages;
 
 static int child(uint32_t number)
 {
     uint32_t sum = 0;
 
-    for (uint32_t i = 0; i < PAGES; i++)
+    for (uint32_t i = 0; i < pages; i++)
         shared[i * (PAGE_SIZE / 4)] += number;
-    for (uint32_t i = 0; i < PAGES; i++)
+    for (uint32_t i = 0; i < pages; i++)
         sum += shared[i * (PAGE_SIZE / 4)];
-    return sum == PAGES * number + PAGES * (PAGES - 1) / 2 ? 0 : 1;
+    return sum == pages * number + pages * (pages - 1) / 2 ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
     int n = number_argument(argc, argv, 1, 32), alive = 0, bad = 0, status;
 
-    for (uint32_t i = 0; i < PAGES; i++)
+    pages = (uint32_t)number_argument(argc, argv, 2, PAGES);
+    if (pages == 0 || pages > 0x1000) {
+        printf("forks: PAGES must be from 1 to %d\n", 0x1000);
+        return 1;
+    }
+    shared = sbrk((int)(pages * PAGE_SIZE));
+    for (uint32_t i = 0; i < pages; i++)
         shared[i * (PAGE_SIZE / 4)] = i;
 
     for (int i = 0; i < n || alive > 0;) {
@@ -47,7 +54,7 @@ int main(int argc, char **argv)
         bad += status != 0;
         alive--;
     }
-    for (uint32_t i = 0; i < PAGES; i++)
+    for (uint32_t i = 0; i < pages; i++)
         bad += shared[i * (PAGE_SIZE / 4)] != i;
     printf("forks: %d children, %d wrong\n", n, bad);
     return bad != 0;

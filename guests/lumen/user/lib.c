@@ -95,6 +95,16 @@ void *sbrk(int bytes)
     return (void *)call(SYS_SBRK, bytes, 0, 0);
 }
 
+int discard(void *pages, size_t bytes)
+{
+    return call(SYS_DISCARD, (int)pages, (int)bytes, 0);
+}
+
+int protect(void *pages, size_t bytes, bool writable)
+{
+    return call(SYS_PROTECT, (int)pages, (int)bytes, writable);
+}
+
 int psinfo(int slot, struct ps_info *info)
 {
     return call(SYS_PSINFO, slot, (int)info, 0);

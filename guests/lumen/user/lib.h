@@ -27,6 +27,8 @@ int open(const char *path);
 int close(int fd);
 int seek(int fd, int offset, int whence);
 void *sbrk(int bytes);
+int discard(void *pages, size_t bytes);
+int protect(void *pages, size_t bytes, bool writable);
 int psinfo(int slot, struct ps_info *info);
 int file_name(int index, char name[NAME_BYTES]);
 int power(int how);

@@ -108,6 +108,51 @@ static const char *test_shrink(void)
     return NULL;
 }
 
+static volatile uint8_t *shared_heap;
+
+static int write_to_protected(void)
+{
+    shared_heap[0] = 1;
+    return 0;
+}
+
+/* Read from a file into a protected page: the kernel must not write there. */
+static int read_to_protected(void)
+{
+    int file = open("readme");
+
+    return read(file, (void *)shared_heap, 10) == -1 ? 0 : 1;
+}
+
+static int write_after_fork(void)
+{
+    protect((void *)shared_heap, PAGE_SIZE, true);
+    shared_heap[0] = 9;
+    return shared_heap[0] == 9 ? 0 : 1;
+}
+
+static const char *test_protect(void)
+{
+    uint8_t *heap = sbrk(2 * PAGE_SIZE);
+
+    shared_heap = heap;
+    heap[0] = 5;
+    CHECK(protect(heap, 2 * PAGE_SIZE, false) == 0, "cannot protect");
+    CHECK(in_child(write_to_protected) == KILLED_BY + 14,
+          "a protected page can be written");
+    CHECK(in_child(read_to_protected) == 0, "read() writes to it");
+    CHECK(in_child(write_after_fork) == 0, "the child cannot write its copy");
+    CHECK(heap[0] == 5, "the child's write shows in the parent");
+    CHECK(protect(heap, 2 * PAGE_SIZE, true) == 0, "cannot take it back");
+    heap[0] = 6;
+    CHECK(protect(heap + 1, PAGE_SIZE, false) == -1, "half a page");
+    CHECK(protect(heap, 3 * PAGE_SIZE, false) == -1, "beyond the heap");
+    CHECK(discard(heap, PAGE_SIZE) == 0 && heap[0] == 0,
+          "a discarded page is not zero");
+    sbrk(-2 * PAGE_SIZE);
+    return NULL;
+}
+
 static uint32_t recurse(uint32_t depth)
 {
     volatile uint8_t frame[1000];
@@ -126,6 +171,7 @@ const struct self_test memory_tests[] = {
     {"copy on write by read()", test_kernel_copy_on_write},
     {"demand-zero memory", test_demand_zero},
     {"sbrk shrinks", test_shrink},
+    {"protect and discard", test_protect},
     {"stack grows", test_stack_growth},
     {NULL, NULL},
 };
