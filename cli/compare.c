@@ -97,7 +97,11 @@ static int verdict(struct compare *c)
     compare_find_first(r, &c->guest, &c->options);
     if (cli_signal)
         return STATUS_SIGNAL + cli_signal;
-    int status = compare_judge(r) ? write_all(c) : STATUS_INTERNAL;
+    compare_judge(r);
+    if (!compare_measure(r))
+        return STATUS_INTERNAL;
+    compare_find_printers(r, &c->guest, &c->options);
+    int status = write_all(c);
     if (status != STATUS_OK)
         return status;
     for (size_t i = 0; i < r->count; i++)

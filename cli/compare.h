@@ -100,7 +100,9 @@ struct outcome {
     /* Against the first outcome. */
     bool equal;
     size_t line; /* of the consoles' first difference, from 1; 0: none */
+    size_t byte; /* and the byte there */
     char expected[80], found[80];
+    char printer[96];  /* who printed that byte; "": not known */
     size_t time_lines; /* that differ in numbers, after an interrupt came
                         * elsewhere */
     bool disk_differs;
@@ -140,9 +142,17 @@ int compare_run(struct comparison *c, const struct guest *guest,
 void compare_find_first(struct comparison *c, const struct guest *guest,
                         const struct run_options *o);
 
-/* compare_judge.c: fill in stats, equal, line... of every outcome, and of the
- * whole. False: no host memory. */
-bool compare_judge(struct comparison *c);
+/* compare_printer.c: where states cannot be compared, name the instruction that
+ * printed the first byte that differs. Creates these guests anew. */
+void compare_find_printers(struct comparison *c, const struct guest *guest,
+                           const struct run_options *o);
+
+/* compare_judge.c: fill in equal, line... of every outcome, and of the whole;
+ * and stats. False: no host memory. */
+void compare_judge(struct comparison *c);
+bool compare_measure(struct comparison *c);
+/* The names of symbols are the guest's. to may be from. */
+void compare_copy_printable(char *to, size_t size, const char *from);
 const char *compare_verdict(const struct comparison *c); /* a sentence */
 const char *compare_stop_name(const struct outcome *r);
 const char *compare_state_name(enum state_verdict verdict);

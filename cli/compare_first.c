@@ -11,7 +11,6 @@
 #include "cli/terminal.h"
 #include "vmm/inspect.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -136,16 +135,6 @@ static bool step_both(struct search *s)
     return false;
 }
 
-/* The names of symbols are the guest's. */
-static void copy_printable(char *to, size_t size, const char *from)
-{
-    size_t n = 0;
-
-    for (; n + 1 < size && from[n]; n++)
-        to[n] = isprint((unsigned char)from[n]) ? from[n] : '?';
-    to[n] = '\0';
-}
-
 static void note_instruction(struct search *s, struct inspector *inspector,
                              struct divergence *d)
 {
@@ -155,7 +144,7 @@ static void note_instruction(struct search *s, struct inspector *inspector,
     inspector_take(inspector, &request, &now);
     d->cycles = vm_cycles(s->peer.v.vm);
     d->eip = now.guest.eip;
-    copy_printable(d->place, sizeof d->place, now.place);
+    compare_copy_printable(d->place, sizeof d->place, now.place);
     snprintf(d->text, sizeof d->text, "%s",
              now.current < now.code_count ? now.code[now.current].text : "?");
 }

@@ -31,6 +31,16 @@ const char *compare_state_name(enum state_verdict verdict)
     return names[verdict];
 }
 
+void compare_copy_printable(char *to, size_t size, const char *from)
+{
+    size_t n = 0;
+
+    for (; n + 1 < size && from[n]; n++)
+        to[n] =
+            from[n] == ' ' || isgraph((unsigned char)from[n]) ? from[n] : '?';
+    to[n] = '\0';
+}
+
 /* ---- Numbers ------------------------------------------------------------- */
 
 /* Table memory means something beside what the guest uses. */
@@ -50,7 +60,7 @@ static void add_working_set(const struct comparison *c, struct outcome *r)
                         : 0));
 }
 
-static bool make_stats(const struct comparison *c, struct outcome *r)
+static bool measure(const struct comparison *c, struct outcome *r)
 {
     const struct technique *t = r->technique;
     struct stats_run run = {
@@ -67,6 +77,14 @@ static bool make_stats(const struct comparison *c, struct outcome *r)
     if (r->stats)
         add_working_set(c, r);
     return r->stats != NULL;
+}
+
+bool compare_measure(struct comparison *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (!measure(c, &c->outcome[i]))
+            return false;
+    return true;
 }
 
 /* ---- Consoles ------------------------------------------------------------ */
@@ -101,6 +119,7 @@ static void find_difference(const struct outcome *first, struct outcome *r)
     if (at == common && (same_length || first->limited || r->limited))
         return;
     r->line = line;
+    r->byte = at;
     copy_line(first, start, r->expected, sizeof r->expected);
     copy_line(r, start, r->found, sizeof r->found);
 }
@@ -186,7 +205,7 @@ static bool same_result(const struct outcome *first, struct outcome *r)
            !r->disk_differs;
 }
 
-bool compare_judge(struct comparison *c)
+void compare_judge(struct comparison *c)
 {
     const struct outcome *first = &c->outcome[0];
     c->equal = true;
@@ -196,10 +215,7 @@ bool compare_judge(struct comparison *c)
         r->equal = same_result(first, r) && r->state.verdict != STATE_DIFFERS;
         c->equal = c->equal && r->equal;
         c->limited = c->limited || r->limited;
-        if (!make_stats(c, r))
-            return false;
     }
-    return true;
 }
 
 void compare_free(struct comparison *c)

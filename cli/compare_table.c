@@ -243,6 +243,8 @@ void compare_print_differences(const struct comparison *c, FILE *out,
     if (r->line)
         fprintf(out, "%s: console line %zu differs\n  %s: %s\n  %s: %s\n", name,
                 r->line, c->technique[0].name, r->expected, name, r->found);
+    if (*r->printer)
+        fprintf(out, "%s: printed by %s\n", name, r->printer);
     print_divergence(c, out, r);
     if (r->disk_differs)
         fprintf(out, "%s: disk %zu differs from byte %llu on\n", name, r->disk,

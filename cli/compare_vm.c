@@ -91,12 +91,26 @@ bool compared_disks_differ(const struct compared_vm *a,
 
 /* ---- The guest's console ------------------------------------------------- */
 
+static void note_printer(struct compared_vm *v)
+{
+    struct cpu_state s;
+
+    if (!v->watch || v->seen || v->watched_byte != v->r->console_bytes)
+        return;
+    vm_guest_state(v->vm, &s);
+    v->printer = s.eip;
+    v->printed_at = vm_cycles(v->vm);
+    v->seen = true;
+}
+
 static void capture(void *ctx, uint8_t byte)
 {
-    struct outcome *r = ((struct compared_vm *)ctx)->r;
+    struct compared_vm *v = ctx;
+    struct outcome *r = v->r;
 
     if (!r)
         return;
+    note_printer(v);
     if (r->console_bytes == r->console_room) {
         size_t room = r->console_room ? 2 * r->console_room : 4096;
         char *grown =

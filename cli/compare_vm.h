@@ -22,6 +22,11 @@ struct compared_vm {
     struct disk_copies disks;
     char *append;      /* what differs from the guest's own command line */
     struct outcome *r; /* gets the console and host time; may be NULL */
+    bool watch;        /* note who prints the console's byte number... */
+    size_t watched_byte;
+    bool seen;
+    uint32_t printer; /* EIP of the instruction */
+    uint64_t printed_at;
 };
 
 /* Create it at its first instruction. STATUS_OK, or another status after a

@@ -59,6 +59,10 @@ says 'equal as far as they go'
 want 0 --append 'quiet run=touch,9' --techniques bare,pv:shadow
 matches '^state equal +- +-$'
 
+# ... and if these differ, who printed it.
+want 1 --techniques bare,pv:shadow
+matches '^pv:shadow: printed by c01[0-9a-f]{5} [a-z_]+\+0x[0-9a-f]+, cycle [0-9]+$'
+
 # Each guest has its own copy of the disk, and what they leave must be equal.
 truncate -s 64K "$scratch/disk"
 want 0 --append 'quiet run=disk' --disk "$scratch/disk" --techniques bare,bt:tlb
