@@ -111,6 +111,8 @@ bool guest_open(struct guest *g, struct run_options *o)
                             .large_frames = o->large_frames,
                             .swap_path = o->swap_path,
                             .swap_bytes = o->swap_bytes,
+                            .balloon_bytes = o->balloon_bytes,
+                            .balloon_auto = o->balloon_auto,
                             .share = o->share,
                             .append = o->append,
                             .disks = o->disk,

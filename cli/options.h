@@ -45,6 +45,8 @@ struct run_options {
     /* Its memory in the machine; 0, NULL: as struct vm_config has it. */
     uint64_t machine_bytes, swap_bytes;
     const char *swap_path;
+    uint64_t balloon_bytes;
+    bool balloon_auto;
     bool large_frames;
     unsigned share;
 

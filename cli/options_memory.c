@@ -9,6 +9,7 @@ enum {
     KEY_MACHINE_MEMORY = 512, /* behind those of cli/options.c */
     KEY_SWAP,
     KEY_SWAP_LIMIT,
+    KEY_BALLOON,
     KEY_SHARE,
     KEY_LARGE_FRAMES,
 
@@ -29,6 +30,12 @@ static const struct argp_option memory_options[] = {
     {"swap-limit", KEY_SWAP_LIMIT, "MIB", 0,
      "The size of the swap, in MiB, or in KiB with a K behind it (room for all "
      "of the guest's memory)",
+     0},
+    {"balloon", KEY_BALLOON, "MIB|auto", 0,
+     "Give the guest a balloon, and wish for this much of its memory; auto: "
+     "for "
+     "what it has more than --machine-memory, once the swap is used. lumen's "
+     "driver wants the word balloon in --append",
      0},
     {"share", KEY_SHARE, "N", OPTION_ARG_OPTIONAL,
      "Let equal pages share a machine frame, and copy at the first write; N: "
@@ -71,6 +78,16 @@ static error_t parse_share(struct run_options *o, const char *arg)
     return 0;
 }
 
+static error_t parse_balloon(struct run_options *o, const char *arg)
+{
+    o->balloon_auto = strcmp(arg, "auto") == 0;
+    o->balloon_bytes = 0;
+    return o->balloon_auto || parse_amount(o, "--balloon", arg, PAGE_BYTES,
+                                           &o->balloon_bytes)
+               ? 0
+               : EINVAL;
+}
+
 static error_t parse_memory(int key, char *arg, struct argp_state *state)
 {
     struct run_options *o = state->input;
@@ -90,6 +107,7 @@ static error_t parse_memory(int key, char *arg, struct argp_state *state)
         return parse_amount(o, "--swap-limit", arg, PAGE_BYTES, &o->swap_bytes)
                    ? 0
                    : EINVAL;
+    case KEY_BALLOON: return parse_balloon(o, arg);
     case KEY_SHARE: return parse_share(o, arg);
     case KEY_LARGE_FRAMES: o->large_frames = true; return 0;
     default: return ARGP_ERR_UNKNOWN;
@@ -104,13 +122,18 @@ bool options_check_memory(const struct run_options *o)
     const char *given = o->machine_bytes  ? "--machine-memory"
                         : o->share        ? "--share"
                         : o->large_frames ? "--large-frames"
-                                          : NULL;
+                        : o->balloon_bytes || o->balloon_auto ? "--balloon"
+                                                              : NULL;
 
     if (given && o->cpu_given && o->cpu == CPU_BARE) {
         options_fail(o,
                      "%s does not go with --cpu bare: without a VMM the "
                      "guest's memory is the machine's",
                      given);
+        return false;
+    }
+    if (o->balloon_auto && !o->machine_bytes) {
+        options_fail(o, "--balloon auto goes with --machine-memory");
         return false;
     }
     if ((o->swap_path || o->swap_bytes) && !o->machine_bytes) {

@@ -140,6 +140,9 @@ struct ioapic *ioapic_create(struct bus *bus, struct lapic *lapic);
 void ioapic_set_pin(struct ioapic *ioapic, unsigned pin, bool level);
 void ioapic_eoi(struct ioapic *ioapic, uint8_t vector);
 
+/* The balloon (balloon.c). */
+struct device *balloon_create(struct bus *bus, const struct pc_balloon *host);
+
 /* Debug exit (debugexit.c) and QEMU's pc-testdev (testdev.c). The test device
  * drives the lines 0 to 23 of `line`. */
 struct device *debugexit_create(struct bus *bus,

@@ -45,6 +45,7 @@ struct pc {
     struct uart *uart;
     struct i8042 *i8042;
     struct vga *vga;
+    struct pc_balloon balloon;
     bool ready; /* everything is in place */
     struct pc_state {
         uint32_t device_lines; /* bit n: IRQ n, as the devices drive it */
@@ -253,6 +254,8 @@ static bool create_devices(struct pc *pc)
     pc->vga = vga_create(bus);
     if (!pc->uart || !pc->i8042 || !pc->vga)
         return false;
+    if (config->balloon && !balloon_create(bus, config->balloon))
+        return false;
     const struct irq_line test = {test_line, pc, 0};
     if (config->testdev && !testdev_create(bus, test, config))
         return false;
@@ -298,6 +301,10 @@ struct pc *pc_create(const struct pc_config *config,
         goto err_memory;
     pc->bus = bus;
     pc->config = *config;
+    if (config->balloon) {
+        pc->balloon = *config->balloon;
+        pc->config.balloon = &pc->balloon;
+    }
     if (!create_interrupts(pc) || !create_devices(pc) ||
         !create_drives(pc, error))
         goto err_memory;
@@ -333,6 +340,11 @@ void pc_console_output(struct pc *pc, uint8_t byte)
 {
     if (pc->config.serial_output)
         pc->config.serial_output(pc->config.ctx, byte);
+}
+
+const struct pc_balloon *pc_balloon(const struct pc *pc)
+{
+    return pc->config.balloon;
 }
 
 void pc_end(struct pc *pc, enum pc_stop why, uint32_t value)

@@ -32,6 +32,16 @@ struct pc_memory {
     void *ctx;
 };
 
+/* What the balloon asks of its owner, who has the memory. Frames are numbers
+ * (address / 4096); false: refused. */
+struct pc_balloon {
+    uint32_t (*target)(void *ctx); /* frames that the guest shall give */
+    uint32_t (*held)(void *ctx);   /* frames that it has given */
+    bool (*give)(void *ctx, uint32_t frame);
+    bool (*take)(void *ctx, uint32_t frame);
+    void *ctx;
+};
+
 struct pc_config {
     uint64_t memory_bytes;       /* for CMOS */
     bool testdev;                /* QEMU's pc-testdev */
@@ -39,6 +49,7 @@ struct pc_config {
     struct pc_memory memory;     /* for it */
     const struct pc_disk *disks; /* up to 4 on IDE */
     size_t disk_count;
+    const struct pc_balloon *balloon;               /* NULL: there is none */
     void (*serial_output)(void *ctx, uint8_t byte); /* COM1 transmits */
     void (*irq_changed)(void *ctx); /* look at pc_intr()/pc_nmi() again */
     void (*stop)(void *ctx, enum pc_stop why, uint32_t value);
@@ -73,8 +84,10 @@ bool pc_serial_ready(const struct pc *pc);
 bool pc_keyboard_input(struct pc *pc, uint8_t scancode);
 
 /* What a paravirtual guest asks for without the devices' registers: a byte to
- * the console, the end of the run. */
+ * the console, the balloon, the end of the run. */
 void pc_console_output(struct pc *pc, uint8_t byte);
+/* Its balloon; NULL: none. */
+const struct pc_balloon *pc_balloon(const struct pc *pc);
 void pc_end(struct pc *pc, enum pc_stop why, uint32_t value);
 
 /* VGA text memory (80x25 cells of character, attribute) is plain memory at

@@ -202,6 +202,10 @@ void mmu_unwatch(struct mmu *m, gpa_t page);
  * it goes, and writes to it need not be seen. */
 void mmu_forget_table(struct mmu *m, gpa_t page);
 
+/* The guest puts a frame into the balloon (pmap_balloon): what is derived from
+ * its contents goes with them. False: it must stay. */
+bool mmu_balloon(struct mmu *m, gpa_t page);
+
 /* Remove every mapping of a guest frame from the VMM's tables. */
 void mmu_drop_gpa(struct mmu *m, gpa_t page);
 

@@ -97,3 +97,23 @@ void reclaim_start(struct mmu *m)
     pmap_set_client(m->c.pmap, &client);
     pmap_set_trace(m->c.pmap, m->c.trace);
 }
+
+/* Who watches the contents, or keeps a table of them, sees zeros come first. */
+bool mmu_balloon(struct mmu *m, gpa_t page)
+{
+    static const uint8_t zeros[PAGE_BYTES];
+    enum pmap_kind kind;
+    ma_t ma;
+
+    page.v &= ~(uint64_t)PAGE_MASK;
+    kind = pmap_lookup(m->c.pmap, page, &ma);
+    if (!pmap_writable(kind))
+        return false;
+    unsync_end(m, number_of(page));
+    if (mmu_guarded(m, number_of(page))) {
+        if (!pmap_write(m->c.pmap, page, zeros, sizeof zeros))
+            return false;
+        mmu_gpa_written(m, page, sizeof zeros);
+    }
+    return pmap_balloon(m->c.pmap, page);
+}

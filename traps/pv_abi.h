@@ -70,7 +70,7 @@
 #define PV_CONSOLE_IO        12 /* (PV_CONSOLE_..., buffer, bytes)  how many */
 #define PV_SCHED_OP          13 /* (PV_SCHED_..., a, b)    */
 #define PV_MULTICALL         14 /* (struct pv_call *, n, &done or 0) */
-#define PV_MEMORY_OP         15 /* reserved                PV_ENOSYS */
+#define PV_MEMORY_OP         15 /* (PV_MEMORY_..., frame)  the balloon */
 #define PV_HYPERCALLS        16
 
 /* The most entries of one batch, and bytes of one console_io. */
@@ -129,6 +129,14 @@
 #define PV_TRAP_MASK                                                           \
     0x4 /* sets the upcall mask, as an interrupt gate clears                   \
            IF */
+
+/* PV_MEMORY_OP: memory that the guest gives back, a frame (gpa / 4096) at a
+ * time. What a frame held is lost; one that is touched while it is given reads
+ * as zeros, and is not given any more. Without a balloon, PV_ENOSYS. */
+#define PV_MEMORY_TARGET 0 /* how many frames the VMM wishes for */
+#define PV_MEMORY_HELD   1 /* how many are given */
+#define PV_MEMORY_GIVE   2 /* this one; PV_EINVAL: it cannot be given */
+#define PV_MEMORY_TAKE   3 /* back; PV_EINVAL: it is not given */
 
 #define PV_PORTS      128
 #define PV_PORT_WORDS (PV_PORTS / 32)

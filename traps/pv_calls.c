@@ -21,9 +21,19 @@ static int32_t features(struct monitor *mon, const uint32_t arg[5])
 
 static int32_t memory_op(struct monitor *mon, const uint32_t arg[5])
 {
-    (void)mon;
-    (void)arg;
-    return PV_ENOSYS;
+    const struct pc_balloon *balloon = pc_balloon(mon->config.pc);
+
+    if (!balloon)
+        return PV_ENOSYS;
+    switch (arg[0]) {
+    case PV_MEMORY_TARGET: return (int32_t)balloon->target(balloon->ctx);
+    case PV_MEMORY_HELD: return (int32_t)balloon->held(balloon->ctx);
+    case PV_MEMORY_GIVE:
+        return balloon->give(balloon->ctx, arg[1]) ? 0 : PV_EINVAL;
+    case PV_MEMORY_TAKE:
+        return balloon->take(balloon->ctx, arg[1]) ? 0 : PV_EINVAL;
+    default: return PV_ENOSYS;
+    }
 }
 
 static pv_call_fn multicall;

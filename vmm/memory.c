@@ -91,6 +91,45 @@ void vm_destroy_memory(struct vm *vm)
     frames_destroy(vm->frames);
 }
 
+/* ---- the balloon --------------------------------------------------------- */
+
+/* By itself the VMM wishes for what the guest has more than the machine gives
+ * it, as soon as that has begun to hurt. */
+static uint32_t balloon_target(void *ctx)
+{
+    const struct vm *vm = ctx;
+    const struct vm_config *c = &vm->config;
+
+    if (!c->balloon_auto)
+        return (uint32_t)(c->balloon_bytes >> PAGE_SHIFT);
+    if (!vm->trace.count.pmap_swap_outs)
+        return 0;
+    return (uint32_t)((c->memory_bytes - guest_share(c)) >> PAGE_SHIFT);
+}
+
+static uint32_t balloon_held(void *ctx)
+{
+    return (uint32_t)pmap_ballooned(((struct vm *)ctx)->pmap);
+}
+
+static bool balloon_give(void *ctx, uint32_t frame)
+{
+    return mmu_balloon(vm_mmu(ctx), GPA((uint64_t)frame << PAGE_SHIFT));
+}
+
+static bool balloon_take(void *ctx, uint32_t frame)
+{
+    return pmap_unballoon(((struct vm *)ctx)->pmap,
+                          GPA((uint64_t)frame << PAGE_SHIFT));
+}
+
+const struct pc_balloon vm_balloon = {.target = balloon_target,
+                                      .held = balloon_held,
+                                      .give = balloon_give,
+                                      .take = balloon_take};
+
+/* ---- sharing ------------------------------------------------------------- */
+
 void vm_scan_memory(struct vm *vm)
 {
     if (machine_now(vm->machine) < vm->next_scan)

@@ -291,8 +291,12 @@ static bool create_platform(struct vm *vm, char **error)
         .stop = platform_stop,
         .ctx = vm,
     };
+    struct pc_balloon balloon = vm_balloon;
     struct bus_owner owner = {now_ns, deadline_changed, unclaimed, vm};
 
+    balloon.ctx = vm;
+    if (vm->monitor && (c->balloon_bytes || c->balloon_auto))
+        platform.balloon = &balloon;
     vm->pc = pc_create(&platform, &owner, error);
     return vm->pc != NULL;
 }

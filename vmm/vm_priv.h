@@ -50,6 +50,8 @@ bool vm_create_memory(struct vm *vm, char **error, int *status);
 void vm_destroy_memory(struct vm *vm);
 /* What the machine needs for the guest. */
 uint64_t vm_machine_bytes(const struct vm_config *config);
+/* What the guest's balloon talks to. */
+extern const struct pc_balloon vm_balloon;
 /* Look for equal frames, if it is time to. */
 void vm_scan_memory(struct vm *vm);
 

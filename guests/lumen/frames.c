@@ -17,7 +17,8 @@ struct frame {
 static struct frame *frames; /* indexed by frame number                 */
 static uint32_t frame_count, free_count;
 static uint16_t first_free;
-static uint32_t early_next; /* virtual; 0 once early_alloc has ended   */
+static uint16_t first_ballooned; /* given back to the VMM                   */
+static uint32_t early_next;      /* virtual; 0 once early_alloc has ended   */
 
 /* Only the first 4 MiB are mapped while this is in use. At most 64 page
  * tables and 256 KiB for the frame table: there is room. */
@@ -53,8 +54,11 @@ void frames_start(void)
 phys_t frame_alloc(void)
 {
     uint32_t state = irq_save();
-    uint32_t n = first_free;
+    uint32_t n;
 
+    if (first_free == 0)
+        balloon_shrink();
+    n = first_free;
     if (n != 0) {
         first_free = frames[n].next_free;
         frames[n].references = 1;
@@ -98,4 +102,31 @@ uint32_t frame_references(phys_t frame)
 uint32_t frames_free(void)
 {
     return free_count;
+}
+
+/* The frame is not touched: it may be nowhere, and would have to be found. */
+uint32_t frame_to_balloon(void)
+{
+    uint32_t n = first_free;
+
+    if (n != 0) {
+        first_free = frames[n].next_free;
+        frames[n].next_free = first_ballooned;
+        first_ballooned = (uint16_t)n;
+        free_count--;
+    }
+    return n;
+}
+
+uint32_t frame_from_balloon(void)
+{
+    uint32_t n = first_ballooned;
+
+    if (n != 0) {
+        first_ballooned = frames[n].next_free;
+        frames[n].next_free = first_free;
+        first_free = (uint16_t)n;
+        free_count++;
+    }
+    return n;
 }

@@ -27,6 +27,13 @@ void terminal_flush(void); /* what was put is on its way after this */
 int terminal_get(void);
 void terminal_listen(bool on);
 
+/* The balloon, if there is one: how many frames the VMM wishes for; give it one
+ * by number (false: refused), take one back. */
+bool machine_has_balloon(void);
+uint32_t machine_balloon_target(void);
+bool machine_balloon_give(uint32_t frame);
+void machine_balloon_take(uint32_t frame);
+
 /* Change an entry of a page table that the processor may be using. Between
  * batch_begin() and batch_end() this, flushes, tss_set_stack() and
  * directory_load() may be put off: nothing there may rely on them, unless it

@@ -5,6 +5,7 @@
  *   test           run the self-test, then leave through the debug-exit port
  *   run=PROG,ARG   run this instead of the shell and leave with its status
  *   pse, pge       map the kernel with 4 MiB pages, with global pages
+ *   balloon        give memory back that a VMM wishes for
  *   quiet          nothing but what programs print
  */
 #include "irq.h"
@@ -90,6 +91,7 @@ void kernel_main(uint32_t first, uint32_t second)
     proc_init();
     pic_init();
     timer_init();
+    balloon_init();
     disk_init();
 
     boot_message("lumen: %u MiB of memory, %u frames free, %s pages%s\n",

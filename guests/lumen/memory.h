@@ -66,6 +66,16 @@ void frame_share(phys_t frame);
 void frame_free(phys_t frame); /* drops one reference         */
 uint32_t frame_references(phys_t frame);
 uint32_t frames_free(void);
+/* Interrupts off: move a free frame into the balloon, or back; its number, 0:
+ * there is none. */
+uint32_t frame_to_balloon(void);
+uint32_t frame_from_balloon(void);
+
+/* balloon.c: frames that are free go back to the VMM when it wishes for them.
+ * The word "balloon" on the command line; else nothing happens. */
+void balloon_init(void);
+void balloon_tick(void);   /* by the timer, interrupts off        */
+void balloon_shrink(void); /* frames have run out: take some back */
 
 /* paging.c: page tables. */
 void paging_init(uint32_t memory_bytes);

@@ -13,5 +13,6 @@ uint32_t timer_ticks(void)
 void timer_interrupt(bool from_user)
 {
     ticks++;
+    balloon_tick();
     sched_tick(from_user);
 }

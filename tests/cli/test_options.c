@@ -120,6 +120,13 @@ Test(cli_options, the_guests_memory_in_the_machine)
     refused("--swap f", "go with --machine-memory");
     refused("--swap-limit 4", "go with --machine-memory");
     refused("--share=0", "from 1 to");
+    cr_assert(parse("--balloon 16"));
+    cr_assert(o.balloon_bytes == 16 << 20 && !o.balloon_auto);
+    cr_assert(parse("--balloon auto --machine-memory 8"));
+    cr_assert(o.balloon_auto);
+    refused("--balloon auto", "goes with --machine-memory");
+    refused("--balloon much", "is wanted");
+    refused("--cpu bare --balloon 4", "does not go with --cpu bare");
 }
 
 Test(cli_options, repeatable_options_keep_their_order)

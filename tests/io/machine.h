@@ -61,27 +61,32 @@ static inline void machine_stop(void *ctx, enum pc_stop why, uint32_t value)
     m->stop_value = value;
 }
 
-/* A machine with everything (the test device too) and these disks. */
-static inline struct machine *machine_with(const struct pc_disk *disks,
-                                           size_t count)
+/* A machine with everything (the test device too), and of this configuration
+ * what concerns its devices. */
+static inline struct machine *machine_create(struct pc_config config)
 {
     struct machine *m = calloc(1, sizeof *m);
     cr_assert_not_null(m);
     const struct bus_owner owner = {
         .now_ns = machine_now, .unclaimed = machine_unclaimed, .ctx = m};
-    const struct pc_config config = {.memory_bytes = UINT64_C(64) << 20,
-                                     .testdev = true,
-                                     .disks = disks,
-                                     .disk_count = count,
-                                     .serial_output = machine_serial,
-                                     .irq_changed = machine_irq,
-                                     .stop = machine_stop,
-                                     .ctx = m};
+    config.memory_bytes = UINT64_C(64) << 20;
+    config.testdev = true;
+    config.serial_output = machine_serial;
+    config.irq_changed = machine_irq;
+    config.stop = machine_stop;
+    config.ctx = m;
     char *error = NULL;
     m->pc = pc_create(&config, &owner, &error);
     cr_assert_not_null(m->pc, "%s", error ? error : "no message");
     m->bus = pc_bus(m->pc);
     return m;
+}
+
+static inline struct machine *machine_with(const struct pc_disk *disks,
+                                           size_t count)
+{
+    return machine_create(
+        (struct pc_config){.disks = disks, .disk_count = count});
 }
 
 static inline struct machine *machine_new(void)

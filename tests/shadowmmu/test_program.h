@@ -412,6 +412,21 @@ static inline void program_start(struct world *w, bool pae)
     world_mode(w, CR0_PE | CR0_PG | CR0_WP, cr4);
 }
 
+/* Its balloon takes any page: tables, and what the VMM watches. */
+static inline void program_balloon(struct program *p)
+{
+    struct world *w = p->w;
+    uint32_t gpa = program_frame(w) << 12;
+
+    if (world_random(w, 16))
+        return;
+    if (mmu_balloon(w->mmu, GPA(gpa)))
+        memset(w->reference + gpa, 0, PAGE_BYTES);
+    if (world_random(w, 2))
+        pmap_unballoon(w->pmap, GPA(program_frame(w) << 12));
+    program_flush(p);
+}
+
 /* A guest whose translations must be exact at every access. Every other seed
  * runs with all optimizations, the others with one of them or none. Who does
  * not flush must not see tables out of sync. */
@@ -431,6 +446,8 @@ static inline void program_run(const struct mmu_technique *t, uint64_t seed,
     for (unsigned i = 0; i < steps; i++) {
         program_step(&p);
         pmap_scan(w->pmap, world_scarce.share ? 32 : 0);
+        if (world_scarce.balloon)
+            program_balloon(&p);
         if (program_repair(w))
             program_flush(&p);
         assert_audit(w);

@@ -47,6 +47,7 @@ struct fake_tlb_entry {
 struct world_scarcity {
     uint64_t frames;
     bool share;
+    bool balloon; /* and whether it gives pages back, whatever is there */
 };
 static struct world_scarcity world_scarce;
 

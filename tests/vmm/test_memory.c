@@ -174,6 +174,101 @@ Test(memory, a_guest_that_does_not_even_load_is_a_clear_error)
     free(error);
 }
 
+/* ---- the balloon -----------------------------------------------------------
+ */
+
+static void with_balloon(struct vm_config *config)
+{
+    config->balloon_bytes = 16 * MIB;
+}
+
+static void open_balloon(struct guest *g, const struct run *r,
+                         const char *append,
+                         void (*change)(struct vm_config *config))
+{
+    guest_open(g, &ways[r->way], guest_embedded(r->kernel), append,
+               MEMORY_MIB * MIB, change);
+}
+
+Test(memory, a_driver_gives_what_the_VMM_wishes_for)
+{
+    for (unsigned i = 0; i < RUNS; i += 2) {
+        const struct counters *c;
+        struct guest g;
+
+        open_balloon(&g, &runs[i], "quiet balloon run=forks,10", with_balloon);
+        cr_expect_eq(guest_run(&g, CYCLES), VM_DEBUG_EXIT);
+        c = &vm_trace(g.vm)->count;
+        cr_expect_eq(c->pmap_ballooned, 16 * MIB / PAGE_BYTES);
+        cr_expect_eq(c->pmap_resident, (MEMORY_MIB - 16) * MIB / PAGE_BYTES);
+        cr_expect_eq(c->page_faults[FC_PAGED_OUT], 0);
+        check_audit(&g, ways[runs[i].way].name);
+        guest_close(&g);
+    }
+}
+
+static void with_great_balloon(struct vm_config *config)
+{
+    config->balloon_bytes = (MEMORY_MIB - 2) * MIB;
+}
+
+/* It needs more than what is left to it. */
+Test(memory, a_driver_takes_frames_back_that_its_kernel_needs)
+{
+    for (unsigned i = 1; i < RUNS; i += 2) {
+        struct guest g;
+
+        open_balloon(&g, &runs[i], "quiet balloon run=touch,2000,1,1",
+                     with_great_balloon);
+        cr_expect_eq(guest_run(&g, CYCLES), VM_DEBUG_EXIT);
+        cr_expect_not_null(strstr(g.console, "touch: 2000 pages"));
+        cr_expect_gt(vm_trace(g.vm)->count.page_faults[FC_PAGED_OUT], 0);
+        guest_close(&g);
+    }
+}
+
+static void with_auto_balloon(struct vm_config *config)
+{
+    least(config);
+    config->balloon_auto = true;
+}
+
+Test(memory, the_VMM_wishes_for_memory_when_it_runs_short)
+{
+    struct guest g;
+
+    open_balloon(&g, &usual, "quiet balloon run=primes,2000",
+                 with_auto_balloon);
+    cr_expect_eq(guest_run(&g, CYCLES), VM_DEBUG_EXIT);
+    cr_expect_gt(vm_trace(g.vm)->count.pmap_ballooned, 0);
+    guest_close(&g);
+}
+
+/* Whatever the guest gives, the monitor's own stays whole. */
+Test(memory, a_guest_that_gives_everything_only_hurts_itself)
+{
+    for (unsigned i = 0; i < RUNS; i++) {
+        const struct pc_balloon *balloon;
+        enum vm_stop stop;
+        struct guest g;
+
+        open_balloon(&g, &runs[i], "test", with_balloon);
+        guest_run(&g, 50000000);
+        balloon = pc_balloon(vm_pc(g.vm));
+        cr_expect_not(balloon->give(balloon->ctx, 0xFFFFFFFF));
+        cr_expect_not(balloon->give(balloon->ctx, MEMORY_MIB * 256));
+        cr_expect_not(balloon->take(balloon->ctx, 0xFFFFFFFF));
+        for (uint32_t frame = 0; frame < MEMORY_MIB * 256; frame++)
+            balloon->give(balloon->ctx, frame);
+        check_audit(&g, ways[runs[i].way].name);
+        stop = guest_run(&g, 60000000);
+        cr_expect(stop != VM_INTERNAL && stop != VM_DEBUG_EXIT, "%s: %d: %s",
+                  ways[runs[i].way].name, stop, vm_report(g.vm));
+        check_audit(&g, ways[runs[i].way].name);
+        guest_close(&g);
+    }
+}
+
 /* ---- the same again --------------------------------------------------------
  */
 
