@@ -156,6 +156,14 @@ static bool delivery_failed(struct machine *m, const struct arch_event *event,
     return true;
 }
 
+/* A page fault that does not exit itself has changed CR2, though its delivery
+ * may. SDM 3C, "Architectural State Before a VM Exit". */
+static void keep_cr2(struct machine *m, const struct arch_event *event)
+{
+    if (event->source == ARCH_EXCEPTION && event->vector == VEC_PF)
+        vmx_set_cr2(m, event->cr2);
+}
+
 static void deliver(struct machine *m, const struct arch_event *event,
                     bool injected)
 {
@@ -171,6 +179,7 @@ static void deliver(struct machine *m, const struct arch_event *event,
     machine_get_state(m, &s);
     arch_chain_add(&m->chain, &now);
     while (!arch_deliver_once(&s, &mem, &now, &f)) {
+        keep_cr2(m, &now);
         if (!delivery_failed(m, &now, &f, &second))
             return;
         now = second;
