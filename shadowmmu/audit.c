@@ -120,8 +120,9 @@ unsigned mmu_audit(struct mmu *m, char *line, size_t bytes)
 
     if (line && bytes)
         line[0] = '\0';
+    audit_pmap(&a);
     if (m->ops->audit_all)
-        return m->ops->audit_all(m, line, bytes);
+        return a.wrong ? a.wrong : m->ops->audit_all(m, line, bytes);
     m->quiet = true;
     for (int slot = 0; slot < m->t.limit; slot++) {
         if (m->t.slot[slot].kind == TABLE_FREE)
@@ -131,7 +132,6 @@ unsigned mmu_audit(struct mmu *m, char *line, size_t bytes)
              index < tables_entries(&m->t, m->t.slot[slot].level); index++)
             audit_entry(&a, slot, index);
     }
-    audit_pmap(&a);
     m->quiet = quiet;
     return a.wrong;
 }

@@ -244,12 +244,20 @@ void nested_protect(struct mmu *m, gpa_t gpa)
     flush(m);
 }
 
+/* Where the processor keeps no accessed bits, an entry that is there stands for
+ * one: it goes, and comes back when it is wanted. */
 bool nested_used(struct mmu *m, gpa_t gpa)
 {
     struct ept_walk w;
 
     nested_walk(m, gpa, &w);
-    if (!w.present || !(w.entry[w.level] & EPT_ACCESSED))
+    if (!w.present)
+        return false;
+    if (m->c.without & MMU_NESTED_AD) {
+        nested_unmap(m, gpa);
+        return true;
+    }
+    if (!(w.entry[w.level] & EPT_ACCESSED))
         return false;
     memory_write64(m->c.memory, w.at[w.level],
                    w.entry[w.level] & ~(uint64_t)EPT_ACCESSED);
@@ -286,6 +294,16 @@ static const char *page_wrong(const struct mmu *m, gpa_t gpa, uint64_t entry)
     return NULL;
 }
 
+static const char *large_wrong(const struct mmu *m, gpa_t gpa, uint64_t entry)
+{
+    const char *what = NULL;
+
+    for (unsigned i = 0; i < LARGE_FRAMES && !what; i++)
+        what =
+            page_wrong(m, GPA(gpa.v + i * PAGE_BYTES), entry + i * PAGE_BYTES);
+    return what;
+}
+
 static bool is_table(const struct nested *n, uint64_t entry)
 {
     for (uint32_t i = 1; i < n->count; i++)
@@ -306,10 +324,15 @@ static void audit_table(struct audit *a, ma_t table, uint64_t gpa,
 
         if (!entry)
             continue;
-        if (level == LEVEL_PT || (entry & EPT_PAGE))
+        if (level == LEVEL_PT)
             what = page_wrong(m, at, entry);
+        else if (entry & EPT_PAGE)
+            what = large_wrong(m, at, entry);
         else if (!is_table(nested_of(m), entry))
             what = "points to no table";
+        else if (frames_owner(m->c.frames, MA(entry & PAGING_ADDRESS)) !=
+                 FRAME_VMM)
+            what = "points to a table that is not the VMM's";
         else
             audit_table(a, MA(entry & PAGING_ADDRESS), at.v, level - 1);
         if (what && a->wrong++ == 0 && a->line)
