@@ -155,17 +155,27 @@ static uint32_t prefixed_start(struct machine *m, uint32_t start, uint32_t end)
     return start;
 }
 
+/* Bytes of the page that is being executed need no walk. */
+static size_t executed_bytes(struct machine *m, uint32_t linear, uint8_t *out,
+                             size_t bytes)
+{
+    uint32_t offset = linear & PAGE_MASK;
+    ma_t page;
+
+    if (offset + bytes > PAGE_BYTES || !code_executing(m, linear, &page))
+        return code_bytes(m, linear, out, bytes);
+    memcpy(out, memory_at(&m->memory, MA(page.v + offset)), bytes);
+    return bytes;
+}
+
 /* The three bytes before a linear address; 0 where there is no memory. */
 static void bytes_before(struct machine *m, uint32_t linear, uint8_t bytes[3])
 {
     uint32_t at = linear - 3;
-    ma_t page;
 
     memset(bytes, 0, 3);
     if ((at & PAGE_MASK) <= PAGE_BYTES - 3) {
-        if (code_executing(m, at, &page))
-            memcpy(bytes, memory_at(&m->memory, MA(page.v + (at & PAGE_MASK))),
-                   3);
+        executed_bytes(m, at, bytes, 3);
         return;
     }
     for (unsigned i = 0; i < 3; i++)
@@ -266,7 +276,7 @@ static void intercepted(struct machine *m, uint32_t eip)
     size_t n;
 
     *m->engine.live.eip = eip;
-    n = code_bytes(m, live_linear(m), bytes, sizeof bytes);
+    n = executed_bytes(m, live_linear(m), bytes, sizeof bytes);
     if (!decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn)) {
         machine_break(m, "an intercept is on no instruction");
         return;

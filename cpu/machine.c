@@ -319,6 +319,8 @@ void machine_set_interrupted(struct machine *m, const volatile bool *flag)
 
 void machine_set_halted(struct machine *m, bool halted)
 {
+    if (m->halted == halted)
+        return;
     m->halted = halted;
     machine_look(m);
 }
@@ -335,6 +337,8 @@ void machine_step_next(struct machine *m, bool on)
 
 void machine_set_intr(struct machine *m, bool level)
 {
+    if (m->intr == level)
+        return;
     m->intr = level;
     machine_look(m);
 }

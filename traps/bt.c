@@ -160,20 +160,18 @@ void bt_resume_lost(struct monitor *mon)
 
 static void write_state(struct monitor *mon)
 {
+    const uint32_t odd =
+        EFL_IOPL | EFL_NT | EFL_AC | EFL_ID | EFL_VIF | EFL_VIP;
     const struct cpu_state *v = &mon->v;
-    const uint32_t words[] = {
-        [STATE_CR0] = v->cr0,
-        [STATE_CR3] = v->cr3,
-        [STATE_CR4] = v->cr4,
-        [STATE_ODD] = v->eflags &
-                      (EFL_IOPL | EFL_NT | EFL_AC | EFL_ID | EFL_VIF | EFL_VIP),
-        [STATE_BIAS] = (v->eflags & EFL_IOPL) - EFL_IF,
-        [STATE_CS] = v->seg[SEG_CS].selector,
-        [STATE_SS] = v->seg[SEG_SS].selector,
-    };
+    uint32_t *state = bt_words(mon, BT_PAGE_STATE);
 
-    for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
-        bt_set_word(mon, BT_PAGE_STATE, i, words[i]);
+    state[STATE_CR0] = v->cr0;
+    state[STATE_CR3] = v->cr3;
+    state[STATE_CR4] = v->cr4;
+    state[STATE_ODD] = v->eflags & odd;
+    state[STATE_BIAS] = (v->eflags & EFL_IOPL) - EFL_IF;
+    state[STATE_CS] = v->seg[SEG_CS].selector;
+    state[STATE_SS] = v->seg[SEG_SS].selector;
     bt_set_word(mon, BT_PAGE_FLAG, 0, v->eflags & EFL_IF);
     bt_set_word(mon, BT_PAGE_SCRATCH, SCRATCH_CR2, v->cr2);
 }
@@ -247,6 +245,7 @@ static void enter_cache(struct monitor *mon, uint32_t offset)
 {
     struct bt *bt = bt_of(mon);
     struct cpu_state *r = vcpu_real(mon);
+    uint32_t limit = r->seg[SEG_CS].limit;
 
     r->eip = bt_linear(bt, BT_PAGE_CACHE, offset);
     r->interrupt_shadow = false;
@@ -257,6 +256,7 @@ static void enter_cache(struct monitor *mon, uint32_t offset)
     write_state(mon);
     bt->engine = ENGINE_CACHE;
     vcpu_put(mon);
+    r->seg[SEG_CS].limit = limit;
 }
 
 /* Where it lies, alone; true: the monitor did it, look again. */

@@ -30,6 +30,11 @@ void bt_set_word(struct monitor *mon, unsigned page, unsigned word,
     memcpy(page_memory(mon, page) + 4 * word, &value, sizeof value);
 }
 
+uint32_t *bt_words(struct monitor *mon, unsigned page)
+{
+    return (uint32_t *)(void *)page_memory(mon, page);
+}
+
 void bt_cache_write(struct monitor *mon, uint32_t offset, const void *bytes,
                     uint32_t count)
 {
@@ -65,6 +70,19 @@ void bt_cache_patch(struct monitor *mon, uint32_t offset, const void *bytes,
         machine_code_patched(mon->machine, ma, part);
         i += part;
     }
+}
+
+uint32_t bt_cache_word(struct monitor *mon, uint32_t offset)
+{
+    const uint8_t *page;
+    uint32_t value;
+
+    if (offset >= bt_of(mon)->used ||
+        (offset & PAGE_MASK) > PAGE_BYTES - sizeof value)
+        return NONE;
+    page = page_memory(mon, BT_PAGE_CACHE + offset / PAGE_BYTES);
+    memcpy(&value, page + (offset & PAGE_MASK), sizeof value);
+    return value;
 }
 
 size_t bt_cache_read(struct monitor *mon, uint32_t linear, void *out,
@@ -211,13 +229,25 @@ static bool unit_holding(const struct bt *bt, uint32_t cache, uint32_t *unit)
     return holds(bt, *unit, cache);
 }
 
+/* Faults and callouts come again and again from a few places. */
+static struct bt_place *place_of(struct bt *bt, uint32_t cache)
+{
+    return &bt->places[cache % PLACES];
+}
+
 bool bt_locate(struct bt *bt, uint32_t cache, uint32_t *unit, uint32_t *point)
 {
+    struct bt_place *place = place_of(bt, cache);
     const struct bt_unit *u;
     uint32_t low, high;
 
     if ((cache & PAGE_MASK) < bt->glue.end)
         return false;
+    if (place->cache == cache) {
+        *unit = place->unit;
+        *point = place->point;
+        return true;
+    }
     if (!holds(bt, bt->last, cache) && !unit_holding(bt, cache, &bt->last))
         return false;
     *unit = bt->last;
@@ -233,6 +263,7 @@ bool bt_locate(struct bt *bt, uint32_t cache, uint32_t *unit, uint32_t *point)
             high = middle;
     }
     *point = low - 1;
+    *place = (struct bt_place){cache, *unit, *point};
     return true;
 }
 
@@ -283,6 +314,7 @@ static void forget(struct bt *bt)
     bt->used = 0;
     memset(bt->by_eip, 0, EIP_SLOTS * sizeof *bt->by_eip);
     memset(bt->begins, 0, sizeof bt->begins);
+    memset(bt->places, 0, sizeof bt->places);
 }
 
 void bt_cache_flush(struct monitor *mon)
@@ -432,6 +464,7 @@ bool bt_restore(struct monitor *mon, const void *buffer, size_t bytes)
     from += sizeof s;
     memset(bt->by_eip, 0, EIP_SLOTS * sizeof *bt->by_eip);
     memset(bt->begins, 0, sizeof bt->begins);
+    memset(bt->places, 0, sizeof bt->places);
     bt_pages_unindex(bt);
     if (!take((void **)&bt->units, &bt->unit_count, &bt->unit_room, s.units,
               sizeof *bt->units, &from) ||

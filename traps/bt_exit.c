@@ -14,9 +14,8 @@ static void count(struct monitor *mon, enum exit_reason reason,
 static struct bt_site *site_at(struct monitor *mon, uint32_t cache)
 {
     struct bt *bt = bt_of(mon);
-    uint32_t n = NONE;
+    uint32_t n = bt_cache_word(mon, cache + 1);
 
-    bt_cache_read(mon, bt_linear(bt, BT_PAGE_CACHE, cache + 1), &n, sizeof n);
     return n < bt->site_count ? &bt->sites[n] : NULL;
 }
 

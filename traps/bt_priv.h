@@ -117,7 +117,12 @@ struct bt_page {
     gpa_t pte_gpa;
 };
 
-enum { PAGE_SLOTS = 1 << 13, EIP_SLOTS = 1 << 17, TRIP_SLOTS = 1 << 10 };
+enum {
+    PAGE_SLOTS = 1 << 13,
+    EIP_SLOTS = 1 << 17,
+    TRIP_SLOTS = 1 << 10,
+    PLACES = 256
+};
 
 /* From a guest address to its unit (number + 1; 0: end of the search). */
 struct bt_slot {
@@ -132,6 +137,12 @@ struct bt_glue {
     uint16_t back[2];         /* EAX is the guest's again: RET's, the others' */
     uint16_t miss[2], hit[2]; /* the callout and the jump that end them, RET's
                                  first */
+};
+
+/* An offset in the cache (0, where no unit is: empty), and the unit and point
+ * that it belongs to. */
+struct bt_place {
+    uint32_t cache, unit, point;
 };
 
 /* A store that met a watched page. */
@@ -161,7 +172,8 @@ struct bt {
     /* By the low 16 bits of an address: may a unit begin there? Asked for every
      * instruction that is translated. */
     uint64_t begins[(1 << 16) / 64];
-    uint32_t last;     /* the unit that was located last */
+    uint32_t last; /* the unit that was located last */
+    struct bt_place places[PLACES];
     uint32_t *by_page; /* PAGE_SLOTS: page + 1 */
     uint32_t *by_gfn;  /* 1 << 20: page + 1 */
     struct bt_trip trips[TRIP_SLOTS];
@@ -204,6 +216,8 @@ void bt_cache_flush(struct monitor *mon);
 uint32_t bt_word(struct monitor *mon, unsigned page, unsigned word);
 void bt_set_word(struct monitor *mon, unsigned page, unsigned word,
                  uint32_t value);
+/* All words of a page of data. */
+uint32_t *bt_words(struct monitor *mon, unsigned page);
 void bt_cache_write(struct monitor *mon, uint32_t offset, const void *bytes,
                     uint32_t count);
 void bt_cache_patch(struct monitor *mon, uint32_t offset, const void *bytes,
@@ -214,6 +228,8 @@ uint32_t bt_find(const struct bt *bt, uint32_t eip); /* unit or NONE */
 void bt_index(struct monitor *mon, uint32_t unit);
 void bt_unindex(struct monitor *mon, uint32_t unit);
 void bt_table_set(struct monitor *mon, uint32_t eip, uint32_t cache);
+/* A word of a page of the cache, by its offset there; NONE: outside. */
+uint32_t bt_cache_word(struct monitor *mon, uint32_t offset);
 /* The unit and point at or before a cache offset; false: shared code. */
 bool bt_locate(struct bt *bt, uint32_t cache, uint32_t *unit, uint32_t *point);
 /* The cache offset where a guest instruction of this unit starts, or NONE. */

@@ -280,21 +280,23 @@ static int passes_before_fault(const struct insn *insn, uint32_t ecx_before,
 }
 
 /* IRET, most often. False: it is another case, nothing was done. */
-static bool return_plainly(struct monitor *mon, const struct insn *insn)
+static bool return_plainly(struct monitor *mon, const struct insn *insn,
+                           const uint8_t *bytes)
 {
     struct mem_ops memory = emulation_memory(mon);
+    struct event_site site = monitor_site(mon);
+    uint32_t before = mon->v.eflags;
 
-    if (insn->id != INSN_IRET || insn->operand_size != 4 ||
-        (mon->v.eflags & EFL_TF) || !arch_iret_plain(&mon->v, &memory))
+    if (insn->operand_size != 4 || (before & EFL_TF) ||
+        !arch_iret_plain(&mon->v, &memory))
         return false;
     monitor_frame_changed(mon);
+    emulated(mon, insn, bytes, site, before);
     return true;
 }
 
-/* counted: the machine has counted the instruction as retired already (the
- * trap that brought us here took its place). */
-void emulation_run(struct monitor *mon, const struct insn *insn,
-                   const uint8_t *bytes, bool counted)
+static void run(struct monitor *mon, const struct insn *insn,
+                const uint8_t *bytes)
 {
     static const struct emu_ops connections = {
         .port_in = emulation_in,
@@ -317,12 +319,6 @@ void emulation_run(struct monitor *mon, const struct insn *insn,
     uint32_t ecx = mon->v.gpr[GPR_ECX];
 
     ops.ctx = mon;
-    if (!counted)
-        machine_retire(mon->machine, 1); /* devices see it counted */
-    if (return_plainly(mon, insn)) {
-        emulated(mon, insn, bytes, site, before);
-        return;
-    }
     monitor_changed(mon);
     switch (emulate(&e, insn)) {
     case EMU_DONE:
@@ -345,4 +341,15 @@ void emulation_run(struct monitor *mon, const struct insn *insn,
                    insn_name(insn->id), site.eip);
         break;
     }
+}
+
+/* counted: the machine has counted the instruction as retired already (the
+ * trap that brought us here took its place). */
+void emulation_run(struct monitor *mon, const struct insn *insn,
+                   const uint8_t *bytes, bool counted)
+{
+    if (!counted)
+        machine_retire(mon->machine, 1); /* devices see it counted */
+    if (insn->id != INSN_IRET || !return_plainly(mon, insn, bytes))
+        run(mon, insn, bytes);
 }

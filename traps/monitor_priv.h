@@ -42,6 +42,7 @@ struct patch {
 struct vcpu_put {
     struct cpu_state real;
     struct segment shown[SEG_COUNT]; /* the guest's, installed as real.seg */
+    uint8_t cpl;                     /* likewise */
     bool vm86;
     bool valid;
 };

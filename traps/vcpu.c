@@ -33,6 +33,11 @@ static uint16_t with_dpl(uint16_t attr, unsigned dpl)
     return (uint16_t)((attr & ~SEG_DPL) | dpl << SEG_DPL_SHIFT);
 }
 
+static bool holds_cpl(unsigned i)
+{
+    return i == SEG_CS || i == SEG_SS;
+}
+
 static unsigned dpl_of(uint16_t attr)
 {
     return (attr & SEG_DPL) >> SEG_DPL_SHIFT;
@@ -46,7 +51,6 @@ static struct segment segment_captured(const struct monitor *mon, unsigned i,
                                        const struct segment *real)
 {
     struct segment s = *real;
-    bool holds_cpl = i == SEG_CS || i == SEG_SS;
 
     if (vcpu_runs_vm86(&mon->v)) {
         s.attr = mon->v.seg[i].attr; /* loads there change the base alone */
@@ -55,7 +59,7 @@ static struct segment segment_captured(const struct monitor *mon, unsigned i,
     }
     if (s.attr && dpl_of(s.attr) == 1)
         s.attr = with_dpl(s.attr, 0);
-    if (holds_cpl && (s.selector & SEL_RPL) == 1)
+    if (holds_cpl(i) && (s.selector & SEL_RPL) == 1)
         s.selector &= (uint16_t)~SEL_RPL;
     return s;
 }
@@ -98,25 +102,27 @@ void vcpu_capture(struct monitor *mon)
 /* ---- virtual to real ------------------------------------------------------
  */
 
-static struct segment segment_installed(const struct cpu_state *v, unsigned i)
+static uint16_t real_attr(const struct cpu_state *v, unsigned i)
 {
-    struct segment s = v->seg[i];
-    bool holds_cpl = i == SEG_CS || i == SEG_SS;
+    uint16_t attr = v->seg[i].attr;
 
-    if (vcpu_runs_vm86(v)) {
-        s.attr = (uint16_t)(ATTR_VM86 | (s.attr & SEG_D));
-        s.limit = 0xFFFF;
-        return s;
-    }
-    if (!s.attr && !holds_cpl)
-        return s;
-    s.attr = with_dpl(s.attr, holds_cpl ? real_ring(v->cpl)
-                                        : real_ring(dpl_of(s.attr)));
-    if (i == SEG_CS && (s.attr & SEG_CONFORM) && (s.attr & SEG_CODE))
-        s.attr = with_dpl(s.attr, dpl_of(v->seg[i].attr));
-    if (i == SEG_CS || (i == SEG_SS && !SEL_NULL(s.selector)))
-        s.selector = (uint16_t)((s.selector & ~SEL_RPL) | real_ring(v->cpl));
-    return s;
+    if (vcpu_runs_vm86(v))
+        return (uint16_t)(ATTR_VM86 | (attr & SEG_D));
+    if (!attr && !holds_cpl(i))
+        return 0;
+    if (i == SEG_CS && (attr & SEG_CONFORM) && (attr & SEG_CODE))
+        return attr;
+    return with_dpl(attr, real_ring(holds_cpl(i) ? v->cpl : dpl_of(attr)));
+}
+
+static uint16_t real_selector(const struct cpu_state *v, unsigned i)
+{
+    uint16_t selector = v->seg[i].selector;
+
+    if (vcpu_runs_vm86(v) || !holds_cpl(i) ||
+        (i == SEG_SS && SEL_NULL(selector)))
+        return selector;
+    return (uint16_t)((selector & ~SEL_RPL) | real_ring(v->cpl));
 }
 
 static bool put32(uint32_t *to, uint32_t value)
@@ -182,8 +188,14 @@ static void system_constants(struct cpu_state *r)
 
 static void put_segment(struct monitor *mon, unsigned i)
 {
-    mon->put.real.seg[i] = segment_installed(&mon->v, i);
-    mon->put.shown[i] = mon->v.seg[i];
+    const struct cpu_state *v = &mon->v;
+    struct segment *real = &mon->put.real.seg[i];
+
+    real->base = v->seg[i].base;
+    real->limit = vcpu_runs_vm86(v) ? 0xFFFF : v->seg[i].limit;
+    real->selector = real_selector(v, i);
+    real->attr = real_attr(v, i);
+    mon->put.shown[i] = v->seg[i];
 }
 
 /* The registers that IRET leaves alone. */
@@ -197,6 +209,21 @@ static void put_others(struct monitor *mon, bool all)
     for (unsigned i = 0; i < SEG_COUNT; i++)
         if (all || !same_segment(&v->seg[i], &p->shown[i]))
             put_segment(mon, i);
+}
+
+/* CS and SS, which depend on the ring as well. */
+static void put_ring(struct monitor *mon, bool vm86)
+{
+    const struct cpu_state *v = &mon->v;
+    struct vcpu_put *p = &mon->put;
+    bool same = p->valid && vm86 == p->vm86 && v->cpl == p->cpl;
+
+    if (!same || !same_segment(&v->seg[SEG_CS], &p->shown[SEG_CS]))
+        put_segment(mon, SEG_CS);
+    if (!same || !same_segment(&v->seg[SEG_SS], &p->shown[SEG_SS]))
+        put_segment(mon, SEG_SS);
+    p->vm86 = vm86;
+    p->cpl = v->cpl;
 }
 
 struct cpu_state *vcpu_real(struct monitor *mon)
@@ -213,9 +240,7 @@ struct cpu_state *vcpu_real(struct monitor *mon)
         mon->frame_only = false;
     if (!mon->frame_only)
         put_others(mon, !mon->put.valid || vm86 != mon->put.vm86);
-    put_segment(mon, SEG_CS); /* (these depend on the ring as well) */
-    put_segment(mon, SEG_SS);
-    mon->put.vm86 = vm86;
+    put_ring(mon, vm86);
     r->gpr[GPR_ESP] = v->gpr[GPR_ESP];
     r->eip = v->eip;
     r->cr2 = v->cr2;
