@@ -199,6 +199,15 @@ static void settle(struct monitor *mon, uint32_t unit)
         bt_cache_patch(mon, at, &displacement, sizeof displacement);
 }
 
+/* Where the procedure returns to that is about to be translated: known if a
+ * direct jump or call leads there. */
+static uint32_t back(const struct bt *bt)
+{
+    bool direct = bt->pending_patch != NONE && bt->at_unit != NONE;
+
+    return direct ? bt->units[bt->at_unit].back : NONE;
+}
+
 /* The cache offset for the guest's EIP. False: a fault was injected instead. */
 static bool dispatch(struct monitor *mon, uint32_t *offset)
 {
@@ -214,12 +223,12 @@ static bool dispatch(struct monitor *mon, uint32_t *offset)
     }
     unit = bt_find(bt, eip);
     if (unit == NONE) {
-        enum bt_result result = bt_translate(mon, eip, &unit, &f);
+        enum bt_result result = bt_translate(mon, eip, back(bt), &unit, &f);
 
         if (result == BT_NO_ROOM) {
             bt_cache_flush(mon);
             bt->pending_patch = NONE;
-            result = bt_translate(mon, eip, &unit, &f);
+            result = bt_translate(mon, eip, NONE, &unit, &f);
         }
         if (result == BT_NO_ROOM) {
             exits_stop(mon, MONITOR_NO_MEMORY, "no room for translations");

@@ -389,6 +389,7 @@ struct saved {
     uint32_t base, used, units, points, sites, pages;
     struct bt_glue glue;
     struct bt_trip trips[TRIP_SLOTS];
+    struct bt_return returns[RETURN_SLOTS];
     int engine;
     bool flag_withheld, step_once;
     uint32_t shadow_eip;
@@ -426,6 +427,7 @@ size_t bt_save(const struct monitor *mon, void *buffer, size_t bytes)
     if (bytes < need)
         return 0;
     memcpy(s.trips, bt->trips, sizeof s.trips);
+    memcpy(s.returns, bt->returns, sizeof s.returns);
     buffer = put(buffer, &s, sizeof s);
     buffer = put(buffer, bt->units, s.units * sizeof *bt->units);
     buffer = put(buffer, bt->points, s.points * sizeof *bt->points);
@@ -479,6 +481,7 @@ bool bt_restore(struct monitor *mon, const void *buffer, size_t bytes)
     bt->used = s.used;
     bt->glue = s.glue;
     memcpy(bt->trips, s.trips, sizeof s.trips);
+    memcpy(bt->returns, s.returns, sizeof s.returns);
     bt->engine = (unsigned)s.engine;
     bt->flag_withheld = s.flag_withheld;
     bt->step_once = s.step_once;

@@ -112,9 +112,9 @@ static void callout(struct bt_emit *e, enum bt_callout callout_,
 }
 
 /* A 32-bit displacement to another unit, filled in when that is known. */
-static void reference(struct bt_emit *e, uint32_t target)
+static void reference(struct bt_emit *e, uint32_t target, uint32_t back)
 {
-    e->ref[e->refs++] = (struct bt_ref){(uint16_t)e->bytes, target};
+    e->ref[e->refs++] = (struct bt_ref){(uint16_t)e->bytes, target, back};
     put32(e, 0);
 }
 
@@ -122,7 +122,7 @@ void bt_emit_jump(struct bt_emit *e, uint32_t at, uint32_t target)
 {
     point(e, at, BT_LINK, 0);
     PUT(e, 0xE9);
-    reference(e, target);
+    reference(e, target, e->back);
 }
 
 /* To shared code at a cache offset. */
@@ -151,19 +151,19 @@ static bool direct(struct bt_emit *e, const struct insn *insn,
         put32(e, next);
         point(e, at, BT_CONTROL, NOTE_PUSHED | NOTE_COUNT);
         PUT(e, 0xE9);
-        reference(e, target);
+        reference(e, target, next);
         return false;
     case FLOW_JUMP:
         point(e, at, BT_CONTROL, start | NOTE_COUNT);
         PUT(e, 0xE9);
-        reference(e, target);
+        reference(e, target, e->back);
         return false;
     default: break;
     }
     point(e, at, BT_CONTROL, start | NOTE_COUNT);
     if (insn->id == INSN_JCC) {
         PUT(e, 0x0F, 0x80 | insn->condition);
-        reference(e, target);
+        reference(e, target, e->back);
         return true;
     }
     /* LOOP and JECXZ reach 127 bytes only: over a jump. */
@@ -189,6 +189,45 @@ static void load_operand(struct bt_emit *e, const struct insn *insn,
     put(e, bytes + i + 2, insn->length - i - 2u);
 }
 
+/* RET, its target looked up. */
+static void looked_up(struct bt_emit *e, uint32_t at, unsigned start)
+{
+    uint32_t page = e->cache & ~(uint32_t)PAGE_MASK;
+
+    point(e, at, BT_INDIRECT, start);
+    store(e, GPR_EAX, scratch(e, SCRATCH_EAX));
+    point(e, at, BT_INDIRECT, NOTE_EAX);
+    PUT(e, 0x8B, 0x04, 0x24); /* mov eax, [esp] */
+    point(e, at, BT_INDIRECT, NOTE_EAX);
+    jump_cache(e, page + bt_of(e->mon)->glue.ret);
+}
+
+/* Most procedures are left to where they were called from first: that is
+ * compared in line, and only another target looked up. */
+static void predicted(struct bt_emit *e, uint32_t at, unsigned start)
+{
+    unsigned branch;
+
+    point(e, at, BT_INDIRECT, start);
+    store(e, GPR_ECX, scratch(e, SCRATCH_ECX));
+    point(e, at, BT_INDIRECT, NOTE_ECX);
+    PUT(e, 0x8B, 0x0C, 0x24, /* mov ecx, [esp] */
+        0x8D, 0x89);         /* lea ecx, [ecx - back] */
+    put32(e, 0 - e->back);
+    PUT(e, 0xE3, 0); /* jecxz hit */
+    branch = e->bytes;
+    load(e, GPR_ECX, scratch(e, SCRATCH_ECX));
+    looked_up(e, at, 0);
+    e->code[branch - 1] = (uint8_t)(e->bytes - branch);
+    point(e, at, BT_INDIRECT, NOTE_ECX);
+    load(e, GPR_ECX, scratch(e, SCRATCH_ECX));
+    point(e, at, BT_INDIRECT, NOTE_COUNT);
+    PUT(e, 0x8D, 0x64, 0x24, 0x04); /* lea esp, [esp + 4] */
+    point(e, at, BT_INDIRECT, 0);
+    PUT(e, 0xE9);
+    reference(e, e->back, NONE);
+}
+
 static bool indirect(struct bt_emit *e, const struct insn *insn,
                      const uint8_t *bytes, uint32_t at, unsigned start)
 {
@@ -203,6 +242,13 @@ static bool indirect(struct bt_emit *e, const struct insn *insn,
     }
     if (insn->operand_size != 4 || insn->address_size != 4) {
         callout(e, CALLOUT_STEP, insn, bytes, at, start);
+        return false;
+    }
+    if (insn->id == INSN_RET && !insn->operands) {
+        if (e->back == NONE)
+            looked_up(e, at, start);
+        else
+            predicted(e, at, start);
         return false;
     }
     point(e, at, BT_INDIRECT, start);
@@ -223,16 +269,11 @@ static bool indirect(struct bt_emit *e, const struct insn *insn,
         jump_cache(e, page + bt->glue.jump);
         return false;
     }
-    if (insn->operands && insn->op[0].kind == OPERAND_IMM) {
-        point(e, at, BT_INDIRECT, NOTE_EAX);
-        PUT(e, 0x8D, 0xA4, 0x24); /* lea esp, [esp + 4 + n] */
-        put32(e, 4 + (insn->op[0].value & 0xFFFF));
-        point(e, at, BT_INDIRECT, NOTE_EAX);
-        jump_cache(e, page + bt->glue.jump);
-        return false;
-    }
     point(e, at, BT_INDIRECT, NOTE_EAX);
-    jump_cache(e, page + bt->glue.ret);
+    PUT(e, 0x8D, 0xA4, 0x24); /* lea esp, [esp + 4 + n] */
+    put32(e, 4 + (insn->op[0].value & 0xFFFF));
+    point(e, at, BT_INDIRECT, NOTE_EAX);
+    jump_cache(e, page + bt->glue.jump);
     return false;
 }
 

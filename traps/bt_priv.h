@@ -76,6 +76,7 @@ struct bt_unit {
     uint32_t first_point, points;
     uint32_t page[2]; /* index of the guest pages it is from, or NONE */
     uint32_t next[2]; /* of the same page */
+    uint32_t back;    /* behind the call that led here first, or NONE */
     uint16_t instructions;
     bool dead;
 };
@@ -121,7 +122,8 @@ enum {
     PAGE_SLOTS = 1 << 13,
     EIP_SLOTS = 1 << 17,
     TRIP_SLOTS = 1 << 10,
-    PLACES = 256
+    PLACES = 256,
+    RETURN_SLOTS = 1 << 12,
 };
 
 /* From a guest address to its unit (number + 1; 0: end of the search). */
@@ -152,6 +154,11 @@ struct bt_trip {
     bool callout;
 };
 
+/* A place behind a call, and where the procedure that it is in returns to. */
+struct bt_return {
+    uint32_t eip, back;
+};
+
 struct bt {
     struct bt_config config;
     ma_t frame[BT_PAGES];
@@ -177,6 +184,7 @@ struct bt {
     uint32_t *by_page; /* PAGE_SLOTS: page + 1 */
     uint32_t *by_gfn;  /* 1 << 20: page + 1 */
     struct bt_trip trips[TRIP_SLOTS];
+    struct bt_return returns[RETURN_SLOTS];
 
     /* Where the processor is. */
     enum { ENGINE_DIRECT, ENGINE_CACHE, ENGINE_STEP } engine;
@@ -240,8 +248,9 @@ bool bt_restore(struct monitor *mon, const void *buffer, size_t bytes);
 
 /* bt_translate.c */
 enum bt_result { BT_OK, BT_FAULT, BT_NO_ROOM };
-enum bt_result bt_translate(struct monitor *mon, uint32_t eip, uint32_t *unit,
-                            struct fault *f);
+/* back: where a RET that ends the procedure probably goes, or NONE. */
+enum bt_result bt_translate(struct monitor *mon, uint32_t eip, uint32_t back,
+                            uint32_t *unit, struct fault *f);
 
 /* bt_emit.c: code for one guest instruction is gathered here. */
 enum {
@@ -252,10 +261,12 @@ enum {
 struct bt_ref {
     uint16_t at;     /* of the displacement, from the unit's start */
     uint32_t target; /* guest address */
+    uint32_t back;   /* of the unit there */
 };
 struct bt_emit {
     struct monitor *mon;
     uint32_t eip; /* of the unit */
+    uint32_t back;
     uint32_t unit;
     uint32_t cache; /* where it will be */
     uint8_t code[EMIT_MAX];

@@ -21,12 +21,17 @@ enum {
 /* A direct jump whose target has no translation yet. */
 struct open_ref {
     uint32_t at; /* cache offset of its displacement */
-    uint32_t target;
+    uint32_t target, back;
+};
+
+/* What is to be translated along. */
+struct start {
+    uint32_t eip, back;
 };
 
 struct batch {
     struct monitor *mon;
-    uint32_t todo[BATCH_REFS];
+    struct start todo[BATCH_REFS];
     unsigned todo_count;
     struct open_ref ref[BATCH_REFS + EMIT_REFS];
     unsigned refs;
@@ -154,9 +159,9 @@ static bool emit_unit(struct bt_emit *e, bool real, uint32_t pages[2],
 }
 
 /* The same, so that it ends in the page where it begins: at most twice. */
-static bool emit_in_page(struct bt_emit *e, struct monitor *mon, uint32_t eip,
-                         bool real, uint32_t pages[2], uint32_t *end,
-                         unsigned *count, struct fault *f)
+static bool emit_in_page(struct bt_emit *e, struct monitor *mon,
+                         struct start start, bool real, uint32_t pages[2],
+                         uint32_t *end, unsigned *count, struct fault *f)
 {
     struct bt *bt = bt_of(mon);
     uint32_t sites;
@@ -165,7 +170,8 @@ static bool emit_in_page(struct bt_emit *e, struct monitor *mon, uint32_t eip,
         bt_cache_room(mon, need);
         sites = bt->site_count;
         e->mon = mon;
-        e->eip = eip;
+        e->eip = start.eip;
+        e->back = start.back;
         e->unit = bt->unit_count;
         e->cache = bt->used;
         e->bytes = e->points = e->refs = 0;
@@ -197,6 +203,7 @@ static void keep(struct monitor *mon, const uint32_t pages[2], uint32_t end,
                           .points = e->points,
                           .page = {NONE, NONE},
                           .next = {NONE, NONE},
+                          .back = e->back,
                           .instructions = (uint16_t)count};
     memcpy(bt->points + bt->point_count, e->point,
            e->points * sizeof *e->point);
@@ -231,6 +238,12 @@ static bool link_within(struct bt_emit *e, struct bt_ref ref)
     return false;
 }
 
+static void translate_too(struct batch *b, uint32_t eip, uint32_t back)
+{
+    if (bt_has(bt_of(b->mon), BT_AHEAD) && b->todo_count < BATCH_REFS)
+        b->todo[b->todo_count++] = (struct start){eip, back};
+}
+
 static void open_refs(struct batch *b)
 {
     struct bt *bt = bt_of(b->mon);
@@ -240,14 +253,18 @@ static void open_refs(struct batch *b)
     for (unsigned i = 0; i < e->refs; i++) {
         if (chain && link_within(e, e->ref[i]))
             continue;
-        b->ref[b->refs++] =
-            (struct open_ref){e->cache + e->ref[i].at, e->ref[i].target};
-        if (bt_has(bt, BT_AHEAD) && b->todo_count < BATCH_REFS)
-            b->todo[b->todo_count++] = e->ref[i].target;
+        b->ref[b->refs++] = (struct open_ref){e->cache + e->ref[i].at,
+                                              e->ref[i].target, e->ref[i].back};
+        translate_too(b, e->ref[i].target, e->ref[i].back);
     }
 }
 
-static enum bt_result one_unit(struct batch *b, uint32_t eip, bool real,
+static struct bt_return *return_of(struct bt *bt, uint32_t eip)
+{
+    return &bt->returns[eip % RETURN_SLOTS];
+}
+
+static enum bt_result one_unit(struct batch *b, struct start start, bool real,
                                uint32_t *unit, struct fault *f)
 {
     struct bt *bt = bt_of(b->mon);
@@ -257,14 +274,16 @@ static enum bt_result one_unit(struct batch *b, uint32_t eip, bool real,
 
     if (!room_for(bt))
         return BT_NO_ROOM;
-    if (!emit_in_page(e, b->mon, eip, real, pages, &end, &count, f))
+    if (start.back == NONE && return_of(bt, start.eip)->eip == start.eip)
+        start.back = return_of(bt, start.eip)->back;
+    if (!emit_in_page(e, b->mon, start, real, pages, &end, &count, f))
         return BT_FAULT;
     open_refs(b);
     /* A call comes back to behind it, most likely. */
-    if (bt_has(bt, BT_AHEAD) && e->points &&
-        (e->point[e->points - 1].note & NOTE_PUSHED) &&
-        b->todo_count < BATCH_REFS)
-        b->todo[b->todo_count++] = end;
+    if (e->points && (e->point[e->points - 1].note & NOTE_PUSHED)) {
+        *return_of(bt, end) = (struct bt_return){end, e->back};
+        translate_too(b, end, e->back);
+    }
     *unit = e->unit;
     keep(b->mon, pages, end, count);
     return BT_OK;
@@ -306,6 +325,7 @@ static void link_out(struct monitor *mon, const struct open_ref *r)
                           .points = 1,
                           .page = {NONE, NONE},
                           .next = {NONE, NONE},
+                          .back = r->back,
                           .dead = true};
     bt->points[bt->point_count++] =
         (struct bt_point){0, 0, NOTE_START | BT_LINK << NOTE_KIND_SHIFT};
@@ -333,20 +353,21 @@ static bool link_all(struct batch *b)
     return true;
 }
 
-enum bt_result bt_translate(struct monitor *mon, uint32_t eip, uint32_t *unit,
-                            struct fault *f)
+enum bt_result bt_translate(struct monitor *mon, uint32_t eip, uint32_t back,
+                            uint32_t *unit, struct fault *f)
 {
     struct bt *bt = bt_of(mon);
     struct batch b = {.mon = mon};
     uint32_t first = bt->used, other;
-    enum bt_result result = one_unit(&b, eip, true, unit, f);
+    enum bt_result result =
+        one_unit(&b, (struct start){eip, back}, true, unit, f);
     struct fault ignored;
 
     if (result != BT_OK)
         return result;
     for (unsigned i = 0;
          i < b.todo_count && i < AHEAD_UNITS && b.refs <= BATCH_REFS; i++)
-        if (bt_find(bt, b.todo[i]) == NONE &&
+        if (bt_find(bt, b.todo[i].eip) == NONE &&
             one_unit(&b, b.todo[i], false, &other, &ignored) == BT_NO_ROOM)
             break;
     if (!link_all(&b))

@@ -210,5 +210,5 @@ bool bt_translate_only(struct monitor *mon, uint32_t eip)
     if (!mon->dirty)
         monitor_capture(mon);
     return (mon->v.cr0 & CR0_PE) && bt->base == descriptors_linear(mon, 0) &&
-           bt_translate(mon, eip, &unit, &f) == BT_OK;
+           bt_translate(mon, eip, NONE, &unit, &f) == BT_OK;
 }

@@ -225,6 +225,11 @@ static void run_returns(uint32_t n)
     kit_print("returns %x\n", returns_loop(n));
 }
 
+static void run_callers(uint32_t n)
+{
+    kit_print("callers %x\n", callers_loop(n));
+}
+
 static void run_jumps(uint32_t n)
 {
     kit_print("jumps %x\n", jumps_loop(n));
@@ -248,6 +253,7 @@ _Noreturn void guest_main(const char *word[KIT_WORDS])
         {"popf", run_popf},       {"tick", run_tick},   {"shadow", run_shadow},
         {"space", run_space},     {"flags", run_flags}, {"tables", run_tables},
         {"returns", run_returns}, {"jumps", run_jumps}, {"stores", run_stores},
+        {"callers", run_callers},
     };
 
     for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++)

@@ -45,8 +45,8 @@ uint32_t wait_for_tick(void);
 void sti_and_three(void);
 extern uint8_t behind_sti[];
 uint32_t flags_loop(uint32_t n), tables_loop(uint32_t n),
-    returns_loop(uint32_t n), stores_loop(uint32_t n, uint32_t *to),
-    jumps_loop(uint32_t n);
+    returns_loop(uint32_t n), callers_loop(uint32_t n),
+    stores_loop(uint32_t n, uint32_t *to), jumps_loop(uint32_t n);
 #endif
 
 #endif

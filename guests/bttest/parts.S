@@ -365,6 +365,26 @@ PART returns_loop
 2:  addl $3, %eax
     ret
 
+/* A procedure called from two places, one that moves its return address, and a
+ * return that no call led to. */
+PART callers_loop
+    movl 4(%esp), %ecx
+    xorl %eax, %eax
+1:  call 5f
+    call 5f
+    addl $0x100, %eax
+    call 6f
+    incl %eax                   # one byte, skipped
+    pushl $2f
+    jmp 5f
+2:  decl %ecx
+    jnz 1b
+    ret
+5:  leal 3(%eax, %ecx, 4), %eax
+    ret
+6:  incl (%esp)
+    ret
+
 PART stores_loop
     pushl %ebx
     movl 8(%esp), %ecx

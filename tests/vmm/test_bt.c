@@ -119,6 +119,11 @@ Test(bt, faults_in_a_unit_are_precise)
     same_as_bare("faults 1");
 }
 
+Test(bt, a_return_goes_where_the_stack_says)
+{
+    same_as_bare("callers 50");
+}
+
 Test(bt, the_guest_reads_its_own_bytes)
 {
     same_as_bare("read 20");
