@@ -4,8 +4,7 @@
 # Debian's Linux 686, unmodified, boots to its shell on the bare machine,
 # deprivileged at ring 1, translated, and in VMX non-root operation, with both
 # memory techniques, runs what is typed, and its console says the same everywhere.
-# So does the kernel for PAE paging, with no-execute, on the bare machine and
-# with nested paging.
+# So does the kernel for PAE paging, with no-execute.
 #
 # timeout: 500
 set -euo pipefail
@@ -78,6 +77,10 @@ boot hvm-nested --cpu hvm --mmu nested
 
 FLAVOUR=pae boot pae-bare --cpu bare
 FLAVOUR=pae boot pae-nested --cpu hvm --mmu nested
+FLAVOUR=pae boot pae-bt-shadow --cpu bt --mmu shadow
+FLAVOUR=pae boot pae-bt-tlb --cpu bt --mmu tlb
+FLAVOUR=pae boot pae-hvm-shadow --cpu hvm --mmu shadow
+FLAVOUR=pae boot pae-hvm-tlb --cpu hvm --mmu tlb
 
 same() { # NAME: as the bare machine's; the kernels differ in their names
     diff -u <(grep -v '^Linux' "$work/bare.shell") \
@@ -90,7 +93,8 @@ for name in shadow tlb bt-shadow bt-tlb hvm-shadow hvm-tlb hvm-nested; do
         exit 1
     fi
 done
-for name in pae-bare pae-nested; do
+for name in pae-bare pae-nested pae-bt-shadow pae-bt-tlb pae-hvm-shadow \
+    pae-hvm-tlb; do
     if ! same $name || ! grep -q 'NX .* protection: active' "$work/$name.out"; then
         echo "$name: another console, or no no-execute protection"
         exit 1

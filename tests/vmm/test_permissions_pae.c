@@ -214,10 +214,11 @@ static void run_all(const struct way *way, const struct table *t,
                         &results[i], i);
 }
 
-Test(permissions_pae, where_the_processor_walks_the_guests_tables)
+Test(permissions_pae, bare_and_virtualized)
 {
-    static const struct way nested = {CPU_HVM, &mmu_nested, "hvm, nested"};
-    const struct way *const which[] = {&ways[WAY_BARE], &nested};
+    static const unsigned which[] = {WAY_BARE,        WAY_TRAP_TLB,
+                                     WAY_TRAP_SHADOW, WAY_HVM_TLB,
+                                     WAY_HVM_SHADOW,  WAY_HVM_NESTED};
     struct probe_result *results = calloc(PROBE_CASES_MAX, sizeof *results);
     struct table t = {.count = 0};
 
@@ -228,7 +229,7 @@ Test(permissions_pae, where_the_processor_walks_the_guests_tables)
     add_reserved(&t);
     cr_assert(t.count <= PROBE_CASES_MAX);
     for (unsigned w = 0; w < sizeof which / sizeof *which; w++)
-        run_all(which[w], &t, results);
+        run_all(&ways[which[w]], &t, results);
     free(results);
     free(t.cases);
     free(t.access);
