@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/options.h"
 
+#include "cli/audit_mmu.h"
 #include "cli/cli.h"
 #include "cli/options_memory.h"
 #include "cpu/ept.h"
@@ -290,10 +291,11 @@ static const struct argp_option output_options[] = {
      0},
     {"trace", KEY_TRACE, "FILE", 0,
      "Write every event; the name's ending is the format: .jsonl or .csv", 0},
-    {"audit", KEY_AUDIT, "silent", 0,
-     "Report, as it happens, each sensitive instruction that does not trap, "
-     "and "
-     "what it should have given (--cpu trap only)",
+    {"audit", KEY_AUDIT, "silent|mmu[:N]", 0,
+     "silent: report, as it happens, each sensitive instruction that does not "
+     "trap, and what it should have given (--cpu trap only); mmu: compute the "
+     "VMM's tables again at every N exits (1000) and at the end, exit status "
+     "70 if an entry disagrees",
      0},
     {"clock", KEY_CLOCK, "virtual|host", 0,
      "host: keep virtual time from running ahead of the host's (virtual)", 0},
@@ -341,6 +343,28 @@ static error_t parse_trace(struct run_options *o, char *arg)
     return 0;
 }
 
+static error_t parse_audit(struct run_options *o, const char *arg)
+{
+    char *end = NULL;
+
+    if (strcmp(arg, "silent") == 0) {
+        o->audit = true;
+        return 0;
+    }
+    if (strcmp(arg, "mmu") == 0) {
+        o->audit_mmu = AUDIT_MMU_EVERY;
+        return 0;
+    }
+    if (strncmp(arg, "mmu:", 4) == 0 && arg[4] >= '1' && arg[4] <= '9')
+        o->audit_mmu = strtoull(arg + 4, &end, 10);
+    if (!end || *end)
+        return options_fail(o,
+                            "--audit: unknown audit '%s'; there are silent, "
+                            "mmu and mmu:N",
+                            arg);
+    return 0;
+}
+
 static error_t parse_output(int key, char *arg, struct argp_state *state)
 {
     struct run_options *o = state->input;
@@ -363,14 +387,7 @@ static error_t parse_output(int key, char *arg, struct argp_state *state)
                                 arg);
         o->host_clock = strcmp(arg, "host") == 0;
         return 0;
-    case KEY_AUDIT:
-        if (strcmp(arg, "silent") != 0)
-            return options_fail(o,
-                                "--audit: unknown audit '%s'; silent is the "
-                                "one there is",
-                                arg);
-        o->audit = true;
-        return 0;
+    case KEY_AUDIT: return parse_audit(o, arg);
     case KEY_GDB: return options_fail(o, "--gdb is not built yet");
     default: return ARGP_ERR_UNKNOWN;
     }

@@ -25,6 +25,7 @@ struct run_options {
     const struct mmu_technique *mmu;
     bool iopl1;
     bool audit;             /* --audit silent */
+    uint64_t audit_mmu;     /* --audit mmu: at every so many exits; 0: not */
     uint64_t table_bytes;   /* 0: default */
     unsigned mmu_without;   /* enum mmu_optimization: switched off */
     unsigned nested_levels; /* 0: the default */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* umbra run: boot one guest and stay until it ends. */
 #include "cli/audit.h"
+#include "cli/audit_mmu.h"
 #include "cli/cli.h"
 #include "cli/console.h"
 #include "cli/files.h"
@@ -27,6 +28,7 @@ struct run {
     struct vm *vm;
     struct trace_file *trace;
     struct audit audit;
+    struct audit_mmu audit_mmu;
     double start;   /* host time, seconds */
     double seconds; /* when it has ended: how long it took */
     int status;
@@ -81,6 +83,9 @@ static bool create(struct run *r)
     r->status = STATUS_USAGE; /* until the guest has run */
     if (r->options.audit)
         audit_start(&r->audit, r->options.who, r->vm);
+    if (r->options.audit_mmu)
+        audit_mmu_start(&r->audit_mmu, r->options.who, r->vm,
+                        r->options.audit_mmu);
     if (!r->options.trace)
         return true;
     const char *why = NULL;
@@ -176,6 +181,8 @@ static void finish(struct run *r)
          r->console.error);
     if (o->audit)
         audit_finish(&r->audit);
+    if (o->audit_mmu && !audit_mmu_finish(&r->audit_mmu))
+        r->status = STATUS_INTERNAL;
     const char *report = vm_report(r->vm);
     if (report && *report)
         fprintf(stderr, "%s%s", report,

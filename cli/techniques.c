@@ -175,6 +175,11 @@ bool options_check_pair(const struct run_options *o)
                         "no VMM");
         return false;
     }
+    if (o->audit_mmu && o->cpu_given && o->cpu == CPU_BARE) {
+        options_fail(o, "--audit mmu does not go with --cpu bare: there is no "
+                        "VMM");
+        return false;
+    }
     if (o->audit && !(o->cpu_given && o->cpu == CPU_TRAP)) {
         options_fail(o, "--audit silent goes with --cpu trap only");
         return false;

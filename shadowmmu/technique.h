@@ -103,6 +103,8 @@ struct mmu {
     uint32_t eip;       /* of the instruction that the latest fault concerned */
     bool quiet;         /* walk without side effects (screens, audits) */
     bool starved;       /* the PMap found no frame during a walk */
+    bool planted_bug;   /* for tests of the audit: what the guest writes to its
+                           tables is lost */
     struct paging seen; /* what the guest's tables mean while it pages */
     bool nx;            /* the processor obeys NX in ours */
     struct mmu_overlay overlay;
@@ -175,6 +177,8 @@ static inline void mmu_table_written(struct mmu *m, uint32_t gfn,
 {
     unsigned rest = m->t.format->entry_bytes / 4 - 1; /* of an entry's words */
 
+    if (m->planted_bug)
+        return;
     first &= ~rest;
     last |= rest;
     unsync_seen(m, gfn, first, last);

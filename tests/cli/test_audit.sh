@@ -56,6 +56,14 @@ if grep 'was right' "$scratch/err" | grep -v 'jmp far\|(mov_cs'; then
     fail 'lumen-trap: something is wrong'
 fi
 
+# The tables, computed again while a guest runs.
+for mmu in shadow tlb; do
+    "$UMBRA" run --cpu trap --mmu $mmu --audit mmu:50 @lumen-trap \
+        --append test >"$scratch/out" 2>"$scratch/err" </dev/null ||
+        [[ $? -eq 1 ]] || fail "--audit mmu under $mmu: status $?"
+    says 'the tables were right [0-9]* times'
+done
+
 if [[ $failures -gt 0 ]]; then
     echo "$failures failures"
     exit 1

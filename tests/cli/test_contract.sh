@@ -86,7 +86,9 @@ want 2 "from 2 to 4" run --cpu hvm --mmu nested --nested-levels 5
 want 2 "with tlb or shadow" run --cpu bare --mmu shadow
 want 2 "--cpu bt only" run --cpu trap --bt-without chain
 want 2 "--cpu trap only" run --cpu bt-static --what-if iopl1
-want 2 "silent is the one" run --cpu trap --audit frobnicate
+want 2 "there are silent, mmu" run --cpu trap --audit frobnicate
+want 2 "unknown audit 'mmu:0'" run --audit mmu:0
+want 2 "no VMM" run --cpu bare --audit mmu
 want 2 "--cpu trap only" run --audit silent
 want 2 "from 2 to" run --memory 0
 want 2 "from 2 to" run --memory lots
