@@ -269,28 +269,46 @@ static void undefined_at(struct machine *m, uint32_t linear)
     machine_fault(m, &f);
 }
 
+/* The machine has executed the instruction at linear in the engine's place,
+ * whose block ended there for that. Nothing is looked at before what follows,
+ * as if the engine had gone on. */
+static void go_on(struct machine *m, uint32_t linear, unsigned length,
+                  bool shadow)
+{
+    uint32_t next = linear + length;
+
+    if (m->stepping || clock_now(&m->clock) < m->clock.attention || shadow ||
+        live_linear(m) != next || code_crosses(m, linear, next))
+        return;
+    m->mid_block = true;
+    machine_look(m);
+}
+
 static void intercepted(struct machine *m, uint32_t eip)
 {
+    bool shadow = (*m->engine.live.hflags & HF_INHIBIT_IRQ) != 0;
     uint8_t bytes[INSN_MAX_LENGTH];
     struct insn insn;
+    uint32_t linear;
     size_t n;
 
     *m->engine.live.eip = eip;
-    n = executed_bytes(m, live_linear(m), bytes, sizeof bytes);
+    linear = live_linear(m);
+    n = executed_bytes(m, linear, bytes, sizeof bytes);
     if (!decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn)) {
         machine_break(m, "an intercept is on no instruction");
         return;
     }
     if (is_bit_test(&insn) && !m->stepping &&
-        locked_start(m, live_linear(m)) != live_linear(m)) {
-        undefined_at(m, locked_start(m, live_linear(m)));
+        locked_start(m, linear) != linear) {
+        undefined_at(m, locked_start(m, linear));
         return;
     }
     m->trace->count.intercepts++;
     if (m->stepping)
         clock_add(&m->clock, 1); /* otherwise its block has counted it */
-    if (!intercept_execute(m, &insn))
-        clock_add(&m->clock, -1);
+    if (intercept_execute(m, &insn) && !code_boundary_after(&insn))
+        go_on(m, linear, insn.length, shadow);
 }
 
 /* RDTSC is most of all intercepts (delay loops), and simple. */
@@ -302,6 +320,7 @@ static bool quick_rdtsc(struct machine *m, const struct code_page *p,
     const uint8_t *bytes =
         (const uint8_t *)memory_at(&m->memory, code_page_at(p)) + offset;
     uint64_t value = clock_now(&m->clock) + m->extra.tsc_offset;
+    bool shadow = (*l->hflags & HF_INHIBIT_IRQ) != 0;
 
     if (m->stepping || ((l->cr[4] & CR4_TSD) && live_cpl(m) > 0) ||
         (m->vmx.non_root && (m->vmx.c.proc & PROC_RDTSC)) ||
@@ -314,6 +333,7 @@ static bool quick_rdtsc(struct machine *m, const struct code_page *p,
     *l->hflags &= ~(uint32_t)HF_INHIBIT_IRQ;
     clock_add(&m->clock, RDTSC_CYCLES - 1);
     m->trace->count.intercepts++;
+    go_on(m, linear, 2, shadow);
     return true;
 }
 

@@ -134,6 +134,13 @@ static bool shows_cr(const struct machine *m, const struct insn *insn)
             insn->id == INSN_CLTS);
 }
 
+/* It was counted. One that faults has not retired; INT n has. */
+static void take_back(struct machine *m, const struct arch_event *event)
+{
+    if (event->source == ARCH_EXCEPTION)
+        clock_add(&m->clock, -(int)code_weight(m, live_linear(m)));
+}
+
 bool intercept_execute(struct machine *m, const struct insn *insn)
 {
     static const struct emu_ops connections = {
@@ -176,6 +183,7 @@ bool intercept_execute(struct machine *m, const struct insn *insn)
     case EMU_FAULT:
         if (shows_cr(m, insn))
             vmx_merge_cr(m, &s, &real);
+        take_back(m, &e.event);
         machine_set_state(m, &s);
         run_emulated_event(m, &e.event);
         return false;

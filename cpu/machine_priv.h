@@ -245,7 +245,8 @@ bool code_crosses(const struct machine *m, uint64_t from, uint64_t to);
 /* intercept.c */
 bool intercept_wanted(const struct machine *m, const struct insn *insn,
                       bool strict);
-/* Execute the intercepted instruction at CS:EIP exactly. True: it retired. */
+/* Execute the intercepted instruction at CS:EIP exactly. The clock has counted
+ * it; where it faults, it takes that back. True: it retired. */
 bool intercept_execute(struct machine *m, const struct insn *insn);
 
 /* machine.c */

@@ -16,13 +16,10 @@
 static void execute_by_hand(struct machine *m, const struct insn *insn)
 {
     uint32_t linear = live_linear(m);
-    int weight = (int)code_weight(m, linear);
 
-    clock_add(&m->clock, weight);
-    if (!intercept_execute(m, insn)) {
-        clock_add(&m->clock, -weight);
+    clock_add(&m->clock, (int)code_weight(m, linear));
+    if (!intercept_execute(m, insn))
         return;
-    }
     m->stepped = true;
     m->mid_block =
         !code_boundary_after(insn) && !code_crosses(m, linear, live_linear(m));

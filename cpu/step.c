@@ -110,14 +110,10 @@ enum machine_stop step_one(struct machine *m)
     } else if ((!is_own_code(m, linear) || insn.id == INSN_RDTSC) &&
                (holds_trap(&insn) ||
                 intercept_wanted(m, &insn, live_cpl(m) > 0))) {
-        int weight = (int)code_weight(m, linear);
-
         m->stepping = true;
-        clock_add(&m->clock, weight);
+        clock_add(&m->clock, (int)code_weight(m, linear));
         why = intercept_execute(m, &insn) ? MACHINE_STEPPED : MACHINE_FAULTED;
         m->stepping = false;
-        if (why == MACHINE_FAULTED)
-            clock_add(&m->clock, -weight);
     } else {
         repeats = repeats_left(m, &insn) != 0;
         code_stepping(m, linear, insn.length);

@@ -64,6 +64,21 @@ for mmu in shadow tlb; do
     says 'the tables were right [0-9]* times'
 done
 
+# Observing changes nothing: but for its own events, the same ones at the same
+# times. (The first column numbers them.)
+events() { # NAME OPTION...
+    local name=$1
+    shift
+    "$UMBRA" run --cpu trap "$@" --trace "$scratch/$name.csv" \
+        --append 'quiet run=pingpong,2,64,50' >/dev/null 2>&1 </dev/null ||
+        [[ $? -eq 1 ]] || fail "pingpong, $name: status $?"
+    grep -v ',silent,' "$scratch/$name.csv" | cut -d, -f2- >"$scratch/$name"
+}
+events quiet
+events audited --audit silent
+cmp "$scratch/quiet" "$scratch/audited" || fail 'the audit moves events'
+[[ $(wc -l <"$scratch/quiet") -gt 1000 ]] || fail 'hardly any events'
+
 if [[ $failures -gt 0 ]]; then
     echo "$failures failures"
     exit 1
