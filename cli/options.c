@@ -208,11 +208,12 @@ static const struct argp_option technique_options[] = {
      "kernel is ported to hypercalls (pv; the default guest is @lumen-pv), by "
      "hardware with VMX non-root operation (hvm)",
      0},
-    {"mmu", KEY_MMU, "tlb|shadow|nested", 0,
+    {"mmu", KEY_MMU, "tlb|shadow|direct|nested", 0,
      "How memory is virtualized: one table emptied at every CR3 write "
-     "(tlb), shadow tables kept per address space (shadow, the default), or "
-     "the guest's tables and the VMM's walked by the hardware (nested, with "
-     "hvm)",
+     "(tlb), shadow tables kept per address space (shadow, the default), "
+     "the guest's own tables, each update of which is checked (direct, with "
+     "pv), or the guest's tables and the VMM's walked by the hardware (nested, "
+     "with hvm)",
      0},
     {"mmu-without", KEY_MMU_WITHOUT, "LIST", 0,
      "Switch optimizations of the memory technique off: walk-cache, "

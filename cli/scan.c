@@ -59,7 +59,8 @@ static bool keep(void *ctx, uint64_t gpa, const void *data, uint64_t bytes)
 static bool load(struct scan *s)
 {
     struct load_request request = {.kernel = s->kernel};
-    struct load_memory memory = {keep, s, IMAGE_BYTES};
+    struct load_memory memory = {
+        .write = keep, .ctx = s, .ram_bytes = IMAGE_BYTES};
     char *error = NULL;
     const char *kind = load_kind(&s->kernel);
     if (kind && strcmp(kind, "linux") == 0) {

@@ -6,24 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct mmu_technique *const mmus[] = {&mmu_tlb_emulation,
-                                                   &mmu_shadow, &mmu_nested};
+static const struct mmu_technique *const mmus[] = {
+    &mmu_tlb_emulation, &mmu_shadow, &mmu_direct, &mmu_nested};
 enum { MMUS = sizeof mmus / sizeof mmus[0] };
 
-/* Promised by the command line, and not built yet. */
-static const char *const later_mmus[] = {"direct"};
-
 static const char valid_pairs[] =
-    "valid are trap, bt-static, bt, pv or hvm with tlb or shadow; hvm with "
-    "nested; bare without --mmu";
-
-static bool listed(const char *const *names, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(names[i], name) == 0)
-            return true;
-    return false;
-}
+    "valid are trap, bt-static, bt, pv or hvm with tlb or shadow; pv with "
+    "direct; hvm with nested; bare without --mmu";
 
 /* "bare, trap, bt-static" */
 static const char *cpu_list(char *text, size_t size)
@@ -71,10 +60,7 @@ bool options_find_mmu(struct run_options *o, const char *name)
             return true;
         }
     mmu_list(list, sizeof list);
-    if (listed(later_mmus, sizeof later_mmus / sizeof later_mmus[0], name))
-        options_fail(o, "--mmu %s is not built yet; %s are", name, list);
-    else
-        options_fail(o, "--mmu %s: unknown; there are %s", name, list);
+    options_fail(o, "--mmu %s: unknown; there are %s", name, list);
     return false;
 }
 

@@ -141,6 +141,10 @@ void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
     memset(r, 0, sizeof *r);
     m->eip = eip;
     m->starved = false;
+    if (m->ops->fault) {
+        m->ops->fault(m, linear, access, error, r);
+        return;
+    }
     walk_tables(m, linear, access, &r->walk);
     if (walk_page_table(&r->walk, &table)) /* a fault empties its TLB entry */
         unsync_entry(m, table, mmu_leaf_index(m, linear));

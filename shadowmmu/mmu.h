@@ -133,6 +133,7 @@ struct mmu_technique {
 
 extern const struct mmu_technique mmu_tlb_emulation; /* tlb/tlb.c */
 extern const struct mmu_technique mmu_shadow;        /* shadowmmu/shadow.c */
+extern const struct mmu_technique mmu_direct;        /* shadowmmu/direct.c */
 extern const struct mmu_technique mmu_nested;        /* shadowmmu/nested.c */
 
 void mmu_destroy(struct mmu *m);
@@ -237,6 +238,10 @@ struct mmu_view {
     ma_t root;                              /* the real CR3 */
     const struct paging_format *own_format; /* of the VMM's tables */
     struct paging_walk own;                 /* the processor's walk of them */
+    bool same_table;        /* direct: they are the guest's own */
+    const char *frame_type; /* direct: what the frame behind it is used as */
+    uint32_t frame_uses, frame_references;
+    bool frame_pinned;
     bool traced;            /* the frame behind it is write-traced */
     enum fault_class would; /* class if accessed now; FC_COUNT: no fault */
 };

@@ -158,6 +158,10 @@ void mmu_set_overlay(struct mmu *m, uint32_t linear)
             hide(m, i);
     m->overlay.linear = linear;
     m->overlay.placed = true;
+    if (m->ops->show_overlay) {
+        m->ops->show_overlay(m);
+        return;
+    }
     if (m->t.format == &paging_pae)
         give_role(m);
     for (int i = 0; i < m->t.limit; i++)
@@ -247,7 +251,7 @@ static enum use guest_use(struct mmu *m, uint32_t linear)
 void overlay_check(struct mmu *m)
 {
     if (m->overlay.placed && m->c.overlay_wanted && mmu_paging(m) &&
-        guest_use(m, m->overlay.linear) == USED)
+        !m->ops->show_overlay && guest_use(m, m->overlay.linear) == USED)
         m->c.overlay_wanted(m->c.ctx);
 }
 
@@ -278,6 +282,8 @@ static bool find_place(struct mmu *m, enum use use, uint32_t *linear)
 
 bool mmu_find_overlay(struct mmu *m, uint32_t *linear)
 {
+    if (m->ops->find_overlay)
+        return m->ops->find_overlay(m, linear);
     if (mmu_paging(m))
         return find_place(m, NOT_USED, linear) || find_place(m, VACANT, linear);
     for (uint64_t at = DEVICES_AT; at; at -= MMU_OVERLAY_BYTES) {

@@ -58,6 +58,13 @@ struct mmu_ops {
     /* The walk, the PMap's answer and traced are there. */
     void (*inspect)(struct mmu *m, uint32_t linear, unsigned access,
                     struct mmu_view *view);
+    /* One whose guest's tables are the processor's (direct) these, too. */
+    void (*walk)(struct mmu *m, uint32_t linear, unsigned access,
+                 struct paging_walk *w);
+    void (*fault)(struct mmu *m, uint32_t linear, unsigned access,
+                  uint32_t error, struct mmu_result *r);
+    void (*show_overlay)(struct mmu *m); /* where m->overlay says */
+    bool (*find_overlay)(struct mmu *m, uint32_t *linear);
     unsigned (*audit_all)(struct mmu *m, char *line, size_t bytes);
     size_t (*save)(const struct mmu *m, void *buffer, size_t bytes);
     bool (*restore)(struct mmu *m, const void *buffer, size_t bytes);

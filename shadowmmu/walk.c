@@ -78,6 +78,10 @@ void walk_tables(struct mmu *m, uint32_t linear, unsigned access,
 {
     struct paging p;
 
+    if (m->ops->walk) {
+        m->ops->walk(m, linear, access, w);
+        return;
+    }
     mmu_translation(m, &p);
     paging_walk(&p, linear, access, read_entry, m, w);
 }

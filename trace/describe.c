@@ -94,6 +94,10 @@ static const struct event_description descriptions[EV_COUNT] = {
                   'N',
                   "cause",
                   {HEX("gpa"), HEX("ma"), DEC("slot"), DEC("resident")}},
+    [EV_REFUSE] = {"refuse",
+                   'J',
+                   "reason",
+                   {DEC("refusal"), HEX("entry_ma"), HEX("value"), HEX("gpa")}},
     [EV_STOP] = {"stop", 'Q', "reason", {DEC("status"), HEX("address")}},
 };
 
@@ -133,10 +137,31 @@ static const char *const reasons[EXIT_COUNT] = {
 };
 
 static const char *const hypercalls[HYPERCALLS] = {
-    "features",   "set_trap_table", "set_callbacks",     "stack_switch",
-    "set_gdt",    "set_ldt",        "update_descriptor", "mmu_update",
-    "mmu_op",     "fpu_taskswitch", "event_op",          "set_timer",
-    "console_io", "sched_op",       "multicall",         "memory_op",
+    "features",          "set_trap_table",    "set_callbacks",
+    "stack_switch",      "set_gdt",           "set_ldt",
+    "update_descriptor", "mmu_update",        "mmu_op",
+    "fpu_taskswitch",    "event_op",          "set_timer",
+    "console_io",        "sched_op",          "multicall",
+    "memory_op",         "update_va_mapping",
+};
+
+static const struct {
+    const char *name, *reason;
+} refusals[REFUSALS] = {
+    [REFUSAL_NONE] = {"none", "nothing stands against it"},
+    [REFUSAL_ALIGNMENT] = {"misaligned", "it is not the address of a page"},
+    [REFUSAL_FRAME] = {"not_yours", "the frame is not this guest's memory"},
+    [REFUSAL_FLAGS] = {"bad_flags", "an entry must not have these flags"},
+    [REFUSAL_RESERVED] = {"reserved", "the entry is that of the VMM's own "
+                                      "4 MiB"},
+    [REFUSAL_TABLE] = {"page_table", "the frame is a page table and would be "
+                                     "writable"},
+    [REFUSAL_WRITABLE] = {"writable", "the frame is writable somewhere and "
+                                      "would be a page table"},
+    [REFUSAL_LEVEL] = {"level", "the frame is a page table of the other level"},
+    [REFUSAL_PINNED] = {"pinned", "it is pinned already"},
+    [REFUSAL_NOT_PINNED] = {"not_pinned", "it is not pinned"},
+    [REFUSAL_NO_TABLE] = {"no_table", "no page table covers the address"},
 };
 
 static const struct event_description unknown = {
@@ -173,4 +198,14 @@ const char *exit_reason_name(enum exit_reason reason)
 const char *hypercall_name(unsigned number)
 {
     return number < HYPERCALLS ? hypercalls[number] : "unknown";
+}
+
+const char *refusal_name(enum table_refusal why)
+{
+    return refusals[(unsigned)why < REFUSALS ? why : 0].name;
+}
+
+const char *refusal_reason(enum table_refusal why)
+{
+    return refusals[(unsigned)why < REFUSALS ? why : 0].reason;
 }

@@ -197,6 +197,14 @@ static inline void trace_frame(struct trace *t, struct event_site at,
     trace_emit6(t, EV_FRAME, at, 0, cause, gpa, ma, slot, resident, 0, 0);
 }
 
+static inline void trace_refuse(struct trace *t, struct event_site at,
+                                enum table_refusal why, uint32_t entry_ma,
+                                uint32_t value, uint32_t gpa)
+{
+    trace_emit6(t, EV_REFUSE, at, 0, refusal_reason(why), why, entry_ma, value,
+                gpa, 0, 0);
+}
+
 static inline void trace_stop(struct trace *t, struct event_site at,
                               const char *reason, uint32_t status,
                               uint32_t address)

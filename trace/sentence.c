@@ -204,6 +204,18 @@ static int frame_sentence(const struct event *e, char *b, size_t n)
                     e->arg[3]);
 }
 
+static int refuse_sentence(const struct event *e, char *b, size_t n)
+{
+    const char *why = text_or(e, "not allowed");
+
+    if (e->arg[1])
+        return snprintf(b, n,
+                        "refused to put %08" PRIX32
+                        " into the table entry at ma %08" PRIX32 ": %s",
+                        e->arg[2], e->arg[1], why);
+    return snprintf(b, n, "refused for %08" PRIX32 ": %s", e->arg[2], why);
+}
+
 static int stop_sentence(const struct event *e, char *b, size_t n)
 {
     return snprintf(b, n, "stopped with status %" PRIu32 ": %s", e->arg[0],
@@ -220,7 +232,7 @@ static sentence_fn *const sentences[EV_COUNT] = {
     [EV_HALT] = halt_sentence,           [EV_MODE] = mode_sentence,
     [EV_TRANSLATE] = translate_sentence, [EV_RELOCATE] = relocate_sentence,
     [EV_HYPERCALL] = hypercall_sentence, [EV_FRAME] = frame_sentence,
-    [EV_STOP] = stop_sentence,
+    [EV_REFUSE] = refuse_sentence,       [EV_STOP] = stop_sentence,
 };
 
 int event_sentence(const struct event *e, char *buffer, size_t bytes)

@@ -97,6 +97,7 @@ static void add_memory(json_t *root, const struct counters *c)
         {"prefetched", c->mmu_prefetched},
         {"flushes", c->mmu_flushes},
         {"cr3_writes", c->cr3_writes},
+        {"typed", c->mmu_typed},
     };
 
     const struct number memory[] = {
@@ -168,6 +169,21 @@ static void add_hypercalls(json_t *root, const struct counters *c)
     json_object_set_new(root, "hypercalls", group);
 }
 
+static void add_refusals(json_t *root, const struct counters *c)
+{
+    json_t *group = json_object();
+    uint64_t total = 0;
+
+    for (unsigned i = REFUSAL_NONE + 1; i < REFUSALS; i++) {
+        total += c->refusals[i];
+        if (c->refusals[i])
+            json_object_set_new(group, refusal_name((enum table_refusal)i),
+                                integer(c->refusals[i]));
+    }
+    json_object_set_new(group, "total", integer(total));
+    json_object_set_new(root, "refusals", group);
+}
+
 static void add_rest(json_t *root, const struct counters *c)
 {
     const struct number emulation[] = {
@@ -237,6 +253,7 @@ char *stats_text(const struct stats_run *run, const struct counters *c)
     add_kvm(root, c);
     add_interrupts(root, c);
     add_hypercalls(root, c);
+    add_refusals(root, c);
     add_rest(root, c);
     add_cost(root, c);
     text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6));

@@ -86,6 +86,9 @@ enum exit_reason {
  *   FRAME      gpa ma slot resident                  text: cause
  *              (slot: of the host's swap, 0: none; resident: the machine
  *              frames that the VM has now)
+ *   REFUSE     refusal entry_ma value gpa            text: reason
+ *              (value was to be put into the entry there; entry_ma 0: it is
+ *              what was to be done something with; gpa: of its frame)
  *   STOP       status address                        text: reason
  */
 enum event_kind {
@@ -107,13 +110,33 @@ enum event_kind {
     EV_RELOCATE,  /* the VMM moved out of the guest's way */
     EV_HYPERCALL, /* a request of a paravirtual guest, done */
     EV_FRAME,     /* a guest frame gets or loses its machine frame */
+    EV_REFUSE,    /* a change of its page tables, refused */
     EV_STOP,      /* the end of a run and why */
     EV_COUNT,
 };
 
 /* Hypercalls by number, as traps/pv_abi.h gives them. */
-enum { HYPERCALLS = 16 };
+enum { HYPERCALLS = 17 };
 const char *hypercall_name(unsigned number); /* "mmu_update" */
+
+/* Why a change of a paravirtual guest's page tables was refused.
+ * traps/pv_abi.h has an error code for each. */
+enum table_refusal {
+    REFUSAL_NONE,       /* it was done */
+    REFUSAL_ALIGNMENT,  /* not the address of a page */
+    REFUSAL_FRAME,      /* not a frame of this guest's memory */
+    REFUSAL_FLAGS,      /* bits that an entry must not have */
+    REFUSAL_RESERVED,   /* the directory entry of the VMM's own space */
+    REFUSAL_TABLE,      /* would be writable, and is a page table */
+    REFUSAL_WRITABLE,   /* would be a page table, and is writable */
+    REFUSAL_LEVEL,      /* a table where a directory is wanted, or vice versa */
+    REFUSAL_PINNED,     /* pinned already */
+    REFUSAL_NOT_PINNED, /* cannot be unpinned */
+    REFUSAL_NO_TABLE,   /* no page table covers the address */
+    REFUSALS,
+};
+const char *refusal_name(enum table_refusal why);   /* "page_table" */
+const char *refusal_reason(enum table_refusal why); /* a clause */
 
 /* One event. Which arg means what is said by the kind's row in the table
  * (event_describe()); unused ones are 0. */
@@ -181,8 +204,10 @@ struct counters {
     uint64_t cr3_writes;
     uint64_t hypercalls[HYPERCALLS]; /* entries of multicalls included */
     uint64_t multicall_entries;
-    uint64_t mmu_updates; /* entries of mmu_update */
-    uint64_t upcalls;     /* events told to a paravirtual guest */
+    uint64_t mmu_updates;        /* entries of mmu_update */
+    uint64_t refusals[REFUSALS]; /* of changes of page tables, by reason */
+    uint64_t mmu_typed;          /* direct: frames that became page tables */
+    uint64_t upcalls;            /* events told to a paravirtual guest */
     /* The PMap: first what is now, in frames. */
     uint64_t pmap_ram;      /* of the guest's */
     uint64_t pmap_resident; /* of the machine's that the VM has */

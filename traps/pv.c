@@ -21,8 +21,11 @@ static bool start(struct monitor *mon, char **error)
     struct pv *pv = calloc(1, sizeof *pv);
 
     mon->own = pv;
-    if (pv && pv_timer_create(mon))
+    if (pv && pv_timer_create(mon)) {
+        pv->tables = mon->config.mmu == &mmu_direct ? &pv_direct_tables
+                                                    : &pv_physical_tables;
         return true;
+    }
     if (asprintf(error, "out of memory") < 0)
         *error = NULL;
     return false;
@@ -44,6 +47,7 @@ static void enter(struct monitor *mon)
     if (pv_read(mon, mon->v.gpr[GPR_ESI], &start, sizeof start))
         pv->s.shared_gpa = start.shared_info_gpa;
     pmap_pin(mon->config.pmap, GPA(pv->s.shared_gpa));
+    pv->tables->enter(mon);
     pv_refresh_flag(mon);
 }
 

@@ -8,6 +8,7 @@
 #ifndef TRAPS_PV_H
 #define TRAPS_PV_H
 
+#include "shadowmmu/direct.h"
 #include "traps/monitor_priv.h"
 #include "traps/pv_abi.h"
 
@@ -23,8 +24,29 @@ struct pv_state {
     uint32_t input_read, input_written;
 };
 
+/* Page tables by hypercall, in two ways. What an address of a table or in an
+ * entry means is the way's affair. */
+struct pv_tables {
+    uint32_t features; /* PV_HAS_ */
+    /* The guest's first state is there. */
+    void (*enter)(struct monitor *mon);
+    struct direct_answer (*update)(struct monitor *mon, uint32_t entry,
+                                   uint32_t value, bool keep_bits);
+    /* The entry for a linear address; false: no page table covers it. */
+    bool (*entry)(struct monitor *mon, uint32_t linear, uint32_t *entry);
+    struct direct_answer (*new_base)(struct monitor *mon, uint32_t directory);
+    struct direct_answer (*pin)(struct monitor *mon, uint32_t page,
+                                enum frame_type type);
+    struct direct_answer (*unpin)(struct monitor *mon, uint32_t page);
+    struct direct_answer (*no_table)(struct monitor *mon, uint32_t page);
+};
+
+extern const struct pv_tables pv_physical_tables; /* pv_physical.c */
+extern const struct pv_tables pv_direct_tables;   /* pv_direct.c */
+
 struct pv {
     struct pv_state s;
+    const struct pv_tables *tables;
     struct pv_timer *timer; /* the bus's */
     struct event_site site; /* of the hypercall */
     bool batched;           /* inside a multicall */
@@ -85,7 +107,7 @@ void pv_console_input(struct monitor *mon, uint8_t byte);
 typedef int32_t pv_call_fn(struct monitor *mon, const uint32_t arg[5]);
 pv_call_fn pv_set_trap_table, pv_set_callbacks, pv_stack_switch, pv_set_gdt,
     pv_set_ldt, pv_update_descriptor, pv_fpu_taskswitch; /* pv_cpu.c */
-pv_call_fn pv_mmu_update, pv_mmu_op;                     /* pv_mmu.c */
+pv_call_fn pv_mmu_update, pv_mmu_op, pv_update_va;       /* pv_mmu.c */
 pv_call_fn pv_event_op, pv_set_timer, pv_console_io, pv_sched_op;
 /* pv_calls.c: the call in the guest's registers. */
 void pv_hypercall(struct monitor *mon);

@@ -3,7 +3,7 @@
  *
  * The one header that both include. A guest that is ported to this interface
  * knows that it is one: its kernel runs at ring 1 and its programs at ring 3,
- * and what only ring 0 may do it asks of the VMM. Version 1; traps/PV.md tells
+ * and what only ring 0 may do it asks of the VMM. Version 2; traps/PV.md tells
  * the same as a text.
  *
  * A hypercall: INT 0x82 at ring 1, EAX = number, EBX ECX EDX ESI EDI =
@@ -11,23 +11,26 @@
  * register changes. At ring 3 the instruction is the guest's own #GP.
  *
  * Addresses are linear, by the guest's own page tables, unless a name says
- * gpa (guest-physical). Reserved fields and arguments must be 0.
+ * gpa (guest-physical) or ma: an address as page tables hold it. With
+ * PV_HAS_DIRECT that is a machine address, and pv_start.p2m and m2p translate;
+ * without, it is guest-physical. Reserved fields and arguments must be 0.
  *
  * Model: Barham et al., "Xen and the Art of Virtualization" (SOSP 2003).
  */
 #ifndef TRAPS_PV_ABI_H
 #define TRAPS_PV_ABI_H
 
-#define PV_VERSION 1
+#define PV_VERSION 2
 #define PV_VECTOR  0x82 /* of the hypercall; no trap table entry can have it */
 
 /* ---- the image ----------------------------------------------------------
  * An ELF file is a paravirtual kernel if it has a note (PT_NOTE) with this
- * owner. The description is two words: the version, and the linear address at
- * which guest-physical 0 is mapped. Segments are loaded at p_paddr; e_entry is
- * linear. */
-#define PV_NOTE_OWNER "Umbra PV"
-#define PV_NOTE_TYPE  1
+ * owner. The description is three words: the version, the linear address at
+ * which guest-physical 0 is mapped, and an OR of PV_KNOWS_. Segments are loaded
+ * at p_paddr; e_entry is linear. */
+#define PV_NOTE_OWNER   "Umbra PV"
+#define PV_NOTE_TYPE    1
+#define PV_KNOWS_DIRECT 0x1 /* copes with PV_HAS_DIRECT */
 
 /* ---- segments -----------------------------------------------------------
  * The VMM's own entries of the descriptor table: flat segments that are always
@@ -39,8 +42,10 @@
 #define PV_SEL_USER_DATA   0xE033
 #define PV_LDT_ENTRIES     8192
 
-/* The VMM's own linear space: the last 4 MiB. The guest maps nothing there. */
+/* The VMM's own linear space: the last 4 MiB. The guest maps nothing there.
+ * With PV_HAS_DIRECT it may read the machine-to-physical map in it. */
 #define PV_HOLE 0xFFC00000
+#define PV_M2P  0xFFC40000
 
 /* ---- errors ------------------------------------------------------------- */
 #define PV_EPERM  (-1) /* it would touch what is the VMM's, or ring 0 */
@@ -53,6 +58,18 @@
 #define PV_EINVAL (-22) /* a value out of range */
 #define PV_ENOSPC (-28) /* no port is free */
 #define PV_ENOSYS (-38) /* no such hypercall or command */
+/* Why a change of page tables is refused; from PV_ETABLE to PV_EUNPINNED only
+ * where frames have types, with PV_HAS_DIRECT. */
+#define PV_EALIGN    (-101) /* not the address of a page */
+#define PV_EFRAME    (-102) /* not a frame of this guest's memory */
+#define PV_EFLAGS    (-103) /* flags that an entry must not have */
+#define PV_ERESERVED (-104) /* the directory entry of PV_HOLE */
+#define PV_ETABLE    (-105) /* it is a page table and would be writable */
+#define PV_EWRITABLE (-106) /* it is writable and would be a page table */
+#define PV_ELEVEL    (-107) /* it is a page table of the other level */
+#define PV_EPINNED   (-108) /* pinned already */
+#define PV_EUNPINNED (-109) /* not pinned */
+#define PV_ENOTABLE  (-110) /* no page table covers the linear address */
 
 /* ---- hypercalls --------------------------------------------------------- */
 #define PV_FEATURES          0 /* (PV_QUERY_..., 0)       the answer */
@@ -71,7 +88,8 @@
 #define PV_SCHED_OP          13 /* (PV_SCHED_..., a, b)    */
 #define PV_MULTICALL         14 /* (struct pv_call *, n, &done or 0) */
 #define PV_MEMORY_OP         15 /* (PV_MEMORY_..., frame)  the balloon */
-#define PV_HYPERCALLS        16
+#define PV_UPDATE_VA         16 /* (linear, value, PV_FLUSH_...)  see there */
+#define PV_HYPERCALLS        17
 
 /* The most entries of one batch, and bytes of one console_io. */
 #define PV_BATCH_MAX   1024
@@ -81,16 +99,28 @@
 #define PV_QUERY_VERSION   0   /* PV_VERSION */
 #define PV_QUERY_FEATURES  1   /* OR of PV_HAS_ */
 #define PV_HAS_LARGE_PAGES 0x1 /* 4 MiB pages in a page directory */
+#define PV_HAS_DIRECT      0x2 /* the guest's tables are the processor's */
 
 /* PV_MMU_UPDATE: the low two bits of ptr are the command. */
 #define PV_UPDATE_SET         0 /* *ptr = value */
 #define PV_UPDATE_PRESERVE_AD 2 /* the same, accessed and dirty bits stay */
 
-/* PV_MMU_OP */
-#define PV_MMU_NEW_BASE 0 /* gpa of a page directory: change to it */
-#define PV_MMU_FLUSH    1 /* forget every translation */
-#define PV_MMU_INVLPG   2 /* forget that of one linear address */
-#define PV_MMU_NO_TABLE 3 /* gpa of a page that is a page table no more */
+/* PV_UPDATE_VA: set the entry for a linear address in the page table that is in
+ * use, and forget... */
+#define PV_FLUSH_NONE 0 /* nothing */
+#define PV_FLUSH_PAGE 1 /* the translation of that address */
+#define PV_FLUSH_ALL  2 /* every translation */
+
+/* PV_MMU_OP. A pinned page is checked at once and stays a page table of its
+ * kind until it is unpinned, used or not; without PV_HAS_DIRECT these three
+ * only look at the address. */
+#define PV_MMU_NEW_BASE      0 /* ma of a page directory: change to it */
+#define PV_MMU_FLUSH         1 /* forget every translation */
+#define PV_MMU_INVLPG        2 /* forget that of one linear address */
+#define PV_MMU_NO_TABLE      3 /* ma of a page that is a page table no more */
+#define PV_MMU_PIN_TABLE     4 /* ma of a page table */
+#define PV_MMU_PIN_DIRECTORY 5 /* ma of a page directory */
+#define PV_MMU_UNPIN         6 /* ma of a pinned page */
 
 /* PV_EVENT_OP: events have ports, 1 to PV_PORTS - 1. A port is masked when it
  * is bound. */
@@ -153,7 +183,7 @@ struct pv_trap {
 };
 
 struct pv_mmu_update {
-    uint32_t ptr; /* gpa of a page-table entry | PV_UPDATE_ */
+    uint32_t ptr; /* ma of a page-table entry | PV_UPDATE_ */
     uint32_t value;
 };
 
@@ -198,9 +228,10 @@ struct pv_shared_info {
     uint32_t wall_seconds, wall_ns;
 };
 
-#define PV_START_MAGIC   0x31765055 /* "UPv1" */
+#define PV_START_MAGIC   0x32765055 /* "UPv2" */
 #define PV_COMMAND_BYTES 1024
 #define PV_MODULES_MAX   64
+#define PV_NO_FRAME      0xFFFFFFFF
 
 struct pv_module {
     uint32_t start, bytes; /* linear */
@@ -209,9 +240,16 @@ struct pv_module {
 
 /* The start-info page; ESI is its linear address when the kernel starts.
  *
- * Then: paging is on with CR0.WP, [0, mapped_bytes) is mapped writable at the
- * note's address, ESP is the top of a page of stack, the segments are the
- * VMM's own, the upcall mask is set, every other register is 0. */
+ * Then: paging is on with CR0.WP, [0, mapped_bytes) is mapped at the note's
+ * address, ESP is the top of a page of stack, the segments are the VMM's own,
+ * the upcall mask is set, every other register is 0. The mapping is writable;
+ * with PV_HAS_DIRECT the page directory, which is pinned, and its page tables
+ * are not. mapped_bytes is all memory, or a multiple of 4 MiB.
+ *
+ * p2m[gpa >> 12] is the number of the machine frame behind a page of the
+ * guest's; without PV_HAS_DIRECT it is that of the page. m2p[ma >> 12] is the
+ * reverse, PV_NO_FRAME for a frame that is not the guest's; there only with
+ * PV_HAS_DIRECT, else 0. */
 struct pv_start {
     uint32_t magic, version;
     uint32_t memory_bytes;
@@ -220,6 +258,8 @@ struct pv_start {
     uint32_t first_free_gpa; /* behind the kernel, the modules, and all this */
     uint32_t mapped_bytes;
     uint32_t module_count, modules; /* struct pv_module, linear */
+    uint32_t p2m, m2p;              /* uint32_t [], linear */
+    uint32_t machine_frames;        /* entries of m2p */
     char command[PV_COMMAND_BYTES];
 };
 

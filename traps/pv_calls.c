@@ -11,10 +11,9 @@ _Static_assert((int)PV_HYPERCALLS == (int)HYPERCALLS,
 
 static int32_t features(struct monitor *mon, const uint32_t arg[5])
 {
-    (void)mon;
     switch (arg[0]) {
     case PV_QUERY_VERSION: return PV_VERSION;
-    case PV_QUERY_FEATURES: return PV_HAS_LARGE_PAGES;
+    case PV_QUERY_FEATURES: return (int32_t)pv_of(mon)->tables->features;
     default: return PV_EINVAL;
     }
 }
@@ -55,6 +54,7 @@ static pv_call_fn *const calls[PV_HYPERCALLS] = {
     [PV_SCHED_OP] = pv_sched_op,
     [PV_MULTICALL] = multicall,
     [PV_MEMORY_OP] = memory_op,
+    [PV_UPDATE_VA] = pv_update_va,
 };
 
 static int32_t call(struct monitor *mon, uint32_t number, const uint32_t arg[5])

@@ -1,36 +1,50 @@
 /* SPDX-License-Identifier: MIT */
-/* traps/pv_mmu.c - page tables of a paravirtual guest.
+/* traps/pv_mmu.c - page tables of a paravirtual guest: the hypercalls.
  *
- * The guest hands in lists of entries to write. Each is checked (it lies in
- * memory, it maps memory, it does not map where the VMM is), written into the
- * guest's table, and the VMM's own table is brought into line at once: what
- * costs a trace fault each where the guest writes by itself.
+ * The guest hands in lists, of entries to write and of operations. What an
+ * entry may say depends on who walks the tables: the VMM (pv_physical.c) or the
+ * processor (pv_direct.c). A refusal has a reason, which the guest gets as an
+ * error and everybody else as an event.
  */
 #include "traps/pv.h"
 
-/* Is this entry the one of the current directory that covers the VMM? */
-static bool covers_vmm(const struct monitor *mon, uint32_t ptr)
+enum { REFUSED = -100 }; /* the error codes are this minus the reason */
+
+_Static_assert(REFUSED - REFUSAL_ALIGNMENT == PV_EALIGN &&
+                   REFUSED - REFUSAL_FRAME == PV_EFRAME &&
+                   REFUSED - REFUSAL_FLAGS == PV_EFLAGS &&
+                   REFUSED - REFUSAL_RESERVED == PV_ERESERVED &&
+                   REFUSED - REFUSAL_TABLE == PV_ETABLE &&
+                   REFUSED - REFUSAL_WRITABLE == PV_EWRITABLE &&
+                   REFUSED - REFUSAL_LEVEL == PV_ELEVEL &&
+                   REFUSED - REFUSAL_PINNED == PV_EPINNED &&
+                   REFUSED - REFUSAL_NOT_PINNED == PV_EUNPINNED &&
+                   REFUSED - REFUSAL_NO_TABLE == PV_ENOTABLE,
+               "an error code for each reason");
+
+static int32_t tell(struct monitor *mon, struct direct_answer a)
 {
-    return (ptr & PTE_FRAME) == (mon->v.cr3 & PTE_FRAME) &&
-           (ptr & PAGE_MASK) / 4 == PV_HOLE >> LARGE_PAGE_SHIFT;
+    if (a.why == REFUSAL_NONE)
+        return 0;
+    mon->trace->count.refusals[a.why]++;
+    trace_refuse(mon->trace, pv_of(mon)->site, a.why, (uint32_t)a.entry.v,
+                 a.value, (uint32_t)a.gpa.v);
+    return REFUSED - (int32_t)a.why;
 }
+
+/* ---- entries ---------------------------------------------------------------
+ */
 
 static int32_t update(struct monitor *mon, struct pv_mmu_update u)
 {
-    uint32_t command = u.ptr & 3, ptr = u.ptr & ~3u, old;
+    uint32_t command = u.ptr & 3;
 
     if (command != PV_UPDATE_SET && command != PV_UPDATE_PRESERVE_AD)
         return PV_ENOSYS;
-    if (!pmap_read(mon->config.pmap, GPA(ptr), &old, sizeof old))
-        return PV_EINVAL;
-    if ((u.value & PTE_P) && !pv_is_memory(mon, u.value & PTE_FRAME))
-        return PV_EINVAL;
-    if ((u.value & PTE_P) && covers_vmm(mon, ptr))
-        return PV_EPERM;
-    if (command == PV_UPDATE_PRESERVE_AD)
-        u.value |= old & (PTE_A | PTE_D);
     mon->trace->count.mmu_updates++;
-    return pv_write_gpa(mon, ptr, &u.value, sizeof u.value) ? 0 : PV_EINVAL;
+    return tell(mon,
+                pv_of(mon)->tables->update(mon, u.ptr & ~3u, u.value,
+                                           command == PV_UPDATE_PRESERVE_AD));
 }
 
 int32_t pv_mmu_update(struct monitor *mon, const uint32_t arg[5])
@@ -54,40 +68,48 @@ int32_t pv_mmu_update(struct monitor *mon, const uint32_t arg[5])
     return pv_batch_done(mon, arg[2], done, result);
 }
 
+int32_t pv_update_va(struct monitor *mon, const uint32_t arg[5])
+{
+    const struct pv_tables *tables = pv_of(mon)->tables;
+    struct direct_answer none = {.why = REFUSAL_NO_TABLE, .value = arg[0]};
+    uint32_t entry;
+    int32_t result;
+
+    if (arg[2] > PV_FLUSH_ALL)
+        return PV_EINVAL;
+    if (!tables->entry(mon, arg[0], &entry))
+        return tell(mon, none);
+    mon->trace->count.mmu_updates++;
+    result = tell(mon, tables->update(mon, entry, arg[1], false));
+    if (result == 0 && arg[2] == PV_FLUSH_PAGE)
+        mmu_invlpg(mon->mmu, arg[0]);
+    if (result == 0 && arg[2] == PV_FLUSH_ALL)
+        mmu_cr3_written(mon->mmu);
+    return result;
+}
+
 /* ---- operations -------------------------------------------------------------
  */
 
-static int32_t new_base(struct monitor *mon, uint32_t gpa)
-{
-    uint32_t hole;
-
-    if ((gpa & PAGE_MASK) || !pv_is_memory(mon, gpa))
-        return PV_EINVAL;
-    if (!pmap_read(mon->config.pmap,
-                   GPA(gpa + (PV_HOLE >> LARGE_PAGE_SHIFT) * 4), &hole,
-                   sizeof hole) ||
-        (hole & PTE_P))
-        return PV_EPERM;
-    mon->v.cr3 = gpa;
-    mmu_cr3_written(mon->mmu);
-    return 0;
-}
-
 static int32_t operate(struct monitor *mon, struct pv_mmu_op op)
 {
+    const struct pv_tables *tables = pv_of(mon)->tables;
+    uint32_t value = op.value;
+
     switch (op.command) {
-    case PV_MMU_NEW_BASE: return new_base(mon, op.value);
+    case PV_MMU_NEW_BASE: return tell(mon, tables->new_base(mon, value));
     case PV_MMU_FLUSH:
-        if (op.value)
+        if (value)
             return PV_EINVAL;
         mmu_cr3_written(mon->mmu);
         return 0;
-    case PV_MMU_INVLPG: mmu_invlpg(mon->mmu, op.value); return 0;
-    case PV_MMU_NO_TABLE:
-        if ((op.value & PAGE_MASK) || !pv_is_memory(mon, op.value))
-            return PV_EINVAL;
-        mmu_forget_table(mon->mmu, GPA(op.value));
-        return 0;
+    case PV_MMU_INVLPG: mmu_invlpg(mon->mmu, value); return 0;
+    case PV_MMU_NO_TABLE: return tell(mon, tables->no_table(mon, value));
+    case PV_MMU_PIN_TABLE:
+        return tell(mon, tables->pin(mon, value, FRAME_TABLE));
+    case PV_MMU_PIN_DIRECTORY:
+        return tell(mon, tables->pin(mon, value, FRAME_DIRECTORY));
+    case PV_MMU_UNPIN: return tell(mon, tables->unpin(mon, value));
     default: return PV_ENOSYS;
     }
 }

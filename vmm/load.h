@@ -38,6 +38,10 @@ struct load_memory {
     bool (*write)(void *ctx, uint64_t gpa, const void *data, uint64_t bytes);
     void *ctx;
     uint64_t ram_bytes;
+    /* The machine address behind a page of the guest's, for a guest whose page
+     * tables hold those; NULL: they hold guest-physical ones. */
+    uint64_t (*machine)(void *ctx, uint64_t gpa);
+    uint64_t machine_bytes; /* of memory in the machine; with machine() */
 };
 
 struct load_request {

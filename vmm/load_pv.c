@@ -13,7 +13,8 @@
 #include <stdlib.h>
 
 enum {
-    NOTE_WORDS = 2,
+    NOTE_LEAST = 2, /* words: the version says how many more there are */
+    NOTE_WORDS = 3,
     ROOM_BYTES = 512 << 10, /* mapped behind the last page, at least */
 };
 
@@ -47,10 +48,11 @@ static bool find_note(const struct blob *image, uint64_t offset, uint64_t size,
         if (desc_at + desc > offset + size)
             return false;
         if (name == sizeof PV_NOTE_OWNER && type == PV_NOTE_TYPE &&
-            desc == NOTE_WORDS * 4 &&
+            desc >= NOTE_LEAST * 4 &&
             memcmp(bytes + at + 12, PV_NOTE_OWNER, sizeof PV_NOTE_OWNER) == 0) {
-            word[0] = load_get32(bytes + desc_at);
-            word[1] = load_get32(bytes + desc_at + 4);
+            for (unsigned i = 0; i < NOTE_WORDS; i++)
+                word[i] =
+                    i * 4 < desc ? load_get32(bytes + desc_at + i * 4) : 0;
             return true;
         }
         at = desc_at + ((desc + 3) & ~UINT64_C(3));
@@ -209,13 +211,61 @@ static bool put_modules(struct build *b, struct pv_start *start)
     return true;
 }
 
-static bool put_tables(struct build *b, uint32_t directory, uint32_t tables,
-                       uint32_t mapped)
+/* An address as page tables hold it. */
+static uint32_t held(const struct build *b, uint32_t gpa)
+{
+    const struct load_memory *memory = b->memory;
+
+    return memory->machine ? (uint32_t)memory->machine(memory->ctx, gpa) : gpa;
+}
+
+static uint32_t table_bytes(uint32_t mapped)
+{
+    return (mapped + LARGE_PAGE_BYTES - 1) / LARGE_PAGE_BYTES * PAGE_BYTES;
+}
+
+/* The frame of every page as page tables hold it; and where the VMM has the
+ * reverse, if that is not the same. */
+static bool put_p2m(struct build *b, struct pv_start *start)
+{
+    uint32_t pages = start->memory_bytes >> PAGE_SHIFT, gpa;
+
+    if (!take(b, (uint64_t)pages * 4, &gpa))
+        return false;
+    start->p2m = b->base + gpa;
+    start->m2p = b->memory->machine ? PV_M2P : 0;
+    start->machine_frames = (uint32_t)(b->memory->machine_bytes >> PAGE_SHIFT);
+    for (uint32_t i = 0; i < pages; i++) {
+        uint32_t frame = held(b, i << PAGE_SHIFT) >> PAGE_SHIFT;
+
+        if (!put(b, gpa + i * 4, &frame, sizeof frame))
+            return false;
+    }
+    return true;
+}
+
+/* Where the processor's tables are the guest's it may not write them. */
+static bool read_only(const struct build *b, uint32_t gpa,
+                      const struct pv_start *start, uint32_t tables,
+                      uint32_t mapped)
+{
+    return b->memory->machine &&
+           (gpa == start->directory_gpa ||
+            (gpa >= tables && gpa < tables + table_bytes(mapped)));
+}
+
+static bool put_tables(struct build *b, const struct pv_start *start,
+                       uint32_t tables, uint32_t mapped)
 {
     for (uint32_t gpa = 0; gpa < mapped; gpa += PAGE_BYTES) {
         uint32_t n = gpa >> LARGE_PAGE_SHIFT, linear = b->base + gpa;
         uint32_t table = tables + n * PAGE_BYTES;
-        uint32_t pde = table | PTE_P | PTE_W, pte = gpa | PTE_P | PTE_W;
+        uint32_t directory = start->directory_gpa;
+        uint32_t pde = held(b, table) | PTE_P | PTE_W;
+        uint32_t pte = held(b, gpa) | PTE_P;
+
+        if (!read_only(b, gpa, start, tables, mapped))
+            pte |= PTE_W;
 
         if (!put(b, directory + (linear >> LARGE_PAGE_SHIFT) * 4, &pde, 4) ||
             !put(b, table + (gpa >> PAGE_SHIFT) % 1024 * 4, &pte, 4))
@@ -258,7 +308,7 @@ static bool put_pages(struct build *b, uint32_t *info, uint32_t *stack)
                          "in 1 KiB");
     memcpy(start.command, append, strlen(append));
     start.memory_bytes = (uint32_t)b->memory->ram_bytes;
-    if (!put_modules(b, &start))
+    if (!put_modules(b, &start) || !put_p2m(b, &start))
         return false;
     mapped = mapped_bytes(b);
     if (mapped > PV_HOLE - b->base)
@@ -267,15 +317,11 @@ static bool put_pages(struct build *b, uint32_t *info, uint32_t *stack)
     if (!take(b, PAGE_BYTES, info) ||
         !take(b, PAGE_BYTES, &start.shared_info_gpa) ||
         !take(b, PAGE_BYTES, &start.directory_gpa) ||
-        !take(b,
-              (uint64_t)(mapped + LARGE_PAGE_BYTES - 1) / LARGE_PAGE_BYTES *
-                  PAGE_BYTES,
-              &tables) ||
-        !take(b, PAGE_BYTES, stack))
+        !take(b, table_bytes(mapped), &tables) || !take(b, PAGE_BYTES, stack))
         return false;
     start.first_free_gpa = (uint32_t)b->end;
-    b->result->state.cr3 = start.directory_gpa;
-    return put_tables(b, start.directory_gpa, tables, mapped) &&
+    b->result->state.cr3 = held(b, start.directory_gpa);
+    return put_tables(b, &start, tables, mapped) &&
            wall_shared(b, start.shared_info_gpa) &&
            put(b, *info, &start, sizeof start);
 }
@@ -313,6 +359,24 @@ static void first_state(const struct build *b, uint32_t info, uint32_t stack)
     s->gpr[GPR_ESP] = b->base + stack + PAGE_BYTES;
 }
 
+/* Is it a note that we can serve? Sets base. */
+static bool check_note(struct build *b, const uint32_t word[NOTE_WORDS])
+{
+    if (word[0] != PV_VERSION)
+        return load_error(b->error, &b->request->kernel,
+                          "ported to version %u of the paravirtual interface; "
+                          "this VMM has version %d",
+                          word[0], PV_VERSION);
+    if (b->memory->machine && !(word[2] & PV_KNOWS_DIRECT))
+        return refuse(b, "its page tables hold guest-physical addresses: it "
+                         "does not run with --mmu direct");
+    b->base = word[1];
+    if (b->base % LARGE_PAGE_BYTES == 0 && b->base < PV_HOLE)
+        return true;
+    return refuse(b, "its note maps memory at an address that is not a "
+                     "multiple of 4 MiB below the VMM's");
+}
+
 bool pv_load(const struct load_request *request,
              const struct load_memory *memory, struct load_result *result,
              char **error)
@@ -327,20 +391,8 @@ bool pv_load(const struct load_request *request,
         elf_end(elf);
         return refuse(&b, "a damaged ELF");
     }
-    if (word[0] != PV_VERSION) {
-        elf_end(elf);
-        return load_error(error, &request->kernel,
-                          "ported to version %u of the paravirtual interface; "
-                          "this VMM has version %d",
-                          word[0], PV_VERSION);
-    }
-    b.base = word[1];
-    if (b.base % LARGE_PAGE_BYTES || b.base >= PV_HOLE) {
-        elf_end(elf);
-        return refuse(&b, "its note maps memory at an address that is not a "
-                          "multiple of 4 MiB below the VMM's");
-    }
-    loaded = place_segments(&b, elf) && put_pages(&b, &info, &stack);
+    loaded = check_note(&b, word) && place_segments(&b, elf) &&
+             put_pages(&b, &info, &stack);
     elf_end(elf);
     if (loaded)
         first_state(&b, info, stack);

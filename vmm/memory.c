@@ -57,11 +57,29 @@ static bool start_overcommit(struct vm *vm, char **error)
     return true;
 }
 
+/* A guest that knows the machine addresses of its frames has them for good. */
+static bool check_direct(const struct vm_config *c, char **error)
+{
+    if (c->mmu != &mmu_direct || (!c->machine_bytes && !c->share))
+        return true;
+    if (asprintf(error,
+                 "%s does not go with --mmu direct: the guest's own "
+                 "tables name its machine frames, so that none can be "
+                 "taken away",
+                 c->machine_bytes ? "--machine-memory" : "--share") < 0)
+        *error = NULL;
+    return false;
+}
+
 bool vm_create_memory(struct vm *vm, char **error, int *status)
 {
     const struct memory *memory = machine_memory(vm->machine);
     const struct vm_config *c = &vm->config;
 
+    if (!check_direct(c, error)) {
+        *status = STATUS_USAGE;
+        return false;
+    }
     /* Frame 0 stays out: a wild zero must not look like a frame. */
     vm->frames =
         frames_create(memory, MA(PAGE_BYTES), memory->bytes - PAGE_BYTES);

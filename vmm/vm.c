@@ -263,6 +263,15 @@ static bool load_write(void *ctx, uint64_t gpa, const void *data,
     return vm_write_physical(ctx, gpa, data, bytes);
 }
 
+/* What the tables of a guest under direct paging hold. */
+static uint64_t load_machine(void *ctx, uint64_t gpa)
+{
+    ma_t ma = MA(0);
+
+    pmap_lookup(((struct vm *)ctx)->pmap, GPA(gpa), &ma);
+    return ma.v;
+}
+
 /* What a device reads of the guest's page tables. */
 static bool read_entry(void *ctx, uint64_t address, unsigned bytes,
                        uint64_t *entry, unsigned *references)
@@ -462,10 +471,15 @@ static bool loading_failed(const struct vm *vm, char **error)
 
 static bool load(struct vm *vm, char **error)
 {
-    struct load_memory memory = {load_write, vm, vm->config.memory_bytes};
+    struct load_memory memory = {
+        .write = load_write, .ctx = vm, .ram_bytes = vm->config.memory_bytes};
     struct load_request request = {vm->config.kernel, vm->config.append,
                                    vm->config.initrd, vm->config.initrd_count};
 
+    if (vm->monitor && vm->config.mmu == &mmu_direct) {
+        memory.machine = load_machine;
+        memory.machine_bytes = machine_memory(vm->machine)->bytes;
+    }
     if (!check_kind(vm, error))
         return false;
     if (vm->config.cpu != CPU_PV &&

@@ -20,15 +20,15 @@ static uint16_t first_free;
 static uint16_t first_ballooned; /* given back to the VMM                   */
 static uint32_t early_next;      /* virtual; 0 once early_alloc has ended   */
 
-/* Only the first 4 MiB are mapped while this is in use. At most 64 page
+/* Only boot_mapped bytes are mapped while this is in use. At most 64 page
  * tables and 256 KiB for the frame table: there is room. */
 void *early_alloc(uint32_t bytes)
 {
     void *p = (void *)early_next;
 
     early_next += (bytes + PAGE_SIZE - 1) & PAGE_MASK;
-    if (virt_to_phys((void *)early_next) > BIG_PAGE)
-        panic(NULL, "the kernel does not fit into 4 MiB");
+    if (virt_to_phys((void *)early_next) > boot_mapped)
+        panic(NULL, "the kernel does not fit into %u KiB", boot_mapped / 1024);
     return memset(p, 0, bytes);
 }
 

@@ -18,6 +18,14 @@
 uint32_t boot_read(uint32_t first, uint32_t second);
 /* Virtual: the first page that neither kernel nor loader uses. */
 extern uint32_t boot_end;
+/* Bytes of memory that are mapped at KERNEL_BASE from the start, and for how
+ * many of them the page tables may stay (multiples of 4 MiB, or all). */
+extern uint32_t boot_mapped;
+#ifdef LUMEN_PV
+#define BOOT_TABLES_KEPT boot_mapped
+#else
+#define BOOT_TABLES_KEPT 0
+#endif
 
 /* The line to whoever sits in front: characters out (interrupts off), and in
  * (-1: none now); whether it may interrupt for input. */
@@ -40,6 +48,17 @@ void machine_balloon_take(uint32_t frame);
  * calls batch_flush(). */
 #ifdef LUMEN_PV
 void pte_set(pte_t *pte, pte_t value);
+/* Entries here and in pte_set() have physical addresses. What is in a table
+ * need not: read it by pte_get(), and fill a frame that is no table yet with
+ * pte_value(). */
+pte_t pte_get(const pte_t *pte);
+pte_t pte_value(pte_t entry);
+/* The frame is filled and becomes a page table, or a directory: from now on
+ * only pte_set() writes it. */
+void table_seal(phys_t frame);
+void directory_seal(phys_t frame);
+/* Its tables may be given back: it is a directory no more. */
+void directory_retire(phys_t frame);
 void batch_begin(void);
 void batch_flush(void);
 void batch_end(void);
@@ -49,6 +68,31 @@ void table_free(phys_t frame);
 static inline void pte_set(pte_t *pte, pte_t value)
 {
     *(volatile pte_t *)pte = value;
+}
+
+static inline pte_t pte_get(const pte_t *pte)
+{
+    return *(const volatile pte_t *)pte;
+}
+
+static inline pte_t pte_value(pte_t entry)
+{
+    return entry;
+}
+
+static inline void table_seal(phys_t frame)
+{
+    (void)frame;
+}
+
+static inline void directory_seal(phys_t frame)
+{
+    (void)frame;
+}
+
+static inline void directory_retire(phys_t frame)
+{
+    (void)frame;
 }
 
 static inline void batch_begin(void) {}

@@ -19,7 +19,8 @@ struct multiboot_info {
 };
 
 extern pte_t boot_directory[]; /* boot.S                          */
-extern char kernel_end[];      /* lumen.ld                        */
+uint32_t boot_mapped = BIG_PAGE;
+extern char kernel_end[]; /* lumen.ld                        */
 
 uint32_t boot_end;
 

@@ -33,28 +33,31 @@ void space_destroy(struct space *space)
     if (space->directory == 0)
         return;
     batch_begin();
+    directory_retire(space->directory);
     for (uint32_t i = 0; i < USER_ENTRIES; i++) {
-        pte_t *table = phys_to_virt(directory[i] & PAGE_MASK);
+        phys_t frame = pte_get(&directory[i]) & PAGE_MASK;
+        const pte_t *table = phys_to_virt(frame);
 
         if (!(directory[i] & PTE_P))
             continue;
         for (uint32_t j = 0; j < ENTRIES; j++) {
             if (table[j] & PTE_P)
-                frame_free(table[j] & PAGE_MASK);
+                frame_free(pte_get(&table[j]) & PAGE_MASK);
         }
-        table_free(directory[i] & PAGE_MASK);
+        table_free(frame);
     }
     table_free(space->directory);
     batch_end();
     memset(space, 0, sizeof *space);
 }
 
-/* Share one table's frames. A page that was writable becomes copy-on-write
- * on both sides; a page of text is simply shared. */
+/* Share one table's frames with one that is not in use yet. A page that was
+ * writable becomes copy-on-write on both sides; a page of text is simply
+ * shared. */
 static void share_table(pte_t *to, pte_t *from)
 {
     for (uint32_t j = 0; j < ENTRIES; j++) {
-        pte_t pte = from[j];
+        pte_t pte = pte_get(&from[j]);
 
         if (!(pte & PTE_P))
             continue;
@@ -62,7 +65,7 @@ static void share_table(pte_t *to, pte_t *from)
             pte = (pte & ~(pte_t)PTE_W) | PTE_COW;
             pte_set(&from[j], pte);
         }
-        pte_set(&to[j], pte & ~(pte_t)(PTE_A | PTE_D));
+        to[j] = pte_value(pte & ~(pte_t)(PTE_A | PTE_D));
         frame_share(pte & PAGE_MASK);
     }
 }
@@ -88,8 +91,10 @@ bool space_fork(struct space *child, struct space *parent)
         complete = table != 0;
         if (!complete)
             break;
+        share_table(phys_to_virt(table),
+                    phys_to_virt(pte_get(&from[i]) & PAGE_MASK));
+        table_seal(table);
         pte_set(&to[i], table | PTE_P | PTE_W | PTE_U);
-        share_table(phys_to_virt(table), phys_to_virt(from[i] & PAGE_MASK));
     }
 
     /* The parent lost write access: the TLB must forget that it had it. */
@@ -124,12 +129,12 @@ static const struct region *find_region(const struct space *space, uint32_t va)
 
 static enum fault_result copy_on_write(uint32_t va, pte_t *pte)
 {
-    phys_t old = *pte & PAGE_MASK, copy;
+    phys_t old = pte_get(pte) & PAGE_MASK, copy;
 
     /* The last one to hold a shared frame may have it. */
     if (frame_references(old) == 1) {
         batch_begin();
-        pte_set(pte, (*pte & ~(pte_t)PTE_COW) | PTE_W);
+        pte_set(pte, (pte_get(pte) & ~(pte_t)PTE_COW) | PTE_W);
         invlpg(va);
         batch_end();
         return FAULT_FIXED;
@@ -179,7 +184,7 @@ enum fault_result space_fault(struct space *space, uint32_t va, uint32_t error)
 static void drop_empty_table(struct space *space, uint32_t va)
 {
     pte_t *pde = (pte_t *)phys_to_virt(space->directory) + (va >> 22);
-    phys_t frame = *pde & PAGE_MASK;
+    phys_t frame = pte_get(pde) & PAGE_MASK;
     const pte_t *table = phys_to_virt(frame);
 
     batch_flush();
@@ -205,7 +210,7 @@ static void unmap_range(struct space *space, uint32_t from, uint32_t to)
             continue;
         }
         if (*pte & PTE_P) {
-            phys_t frame = *pte & PAGE_MASK;
+            phys_t frame = pte_get(pte) & PAGE_MASK;
 
             pte_set(pte, 0);
             invlpg(va);

@@ -111,11 +111,11 @@ static const char *test_directory_protect(void)
 
     map_window(scratch[0], PTE_P | PTE_W);
     *window() = 1;
-    pte_set(pde, *pde & ~(pte_t)PTE_W);
+    pte_set(pde, pte_get(pde) & ~(pte_t)PTE_W);
     tlb_flush();
     PROBE("movl $9, (%[va])", [va] "r"(WINDOW));
     why = check_page_fault(WINDOW, PF_P | PF_W);
-    pte_set(pde, *pde | PTE_W);
+    pte_set(pde, pte_get(pde) | PTE_W);
     tlb_flush();
     return why;
 }
@@ -126,8 +126,8 @@ static const char *test_accessed_dirty(void)
     pte_t *pde = &kernel_directory[WINDOW >> 22];
 
     for (uint32_t round = 0; round < 3; round++) {
-        pte_set(pde, *pde & ~(pte_t)PTE_A);
-        pte_set(pte, *pte & ~(pte_t)(PTE_A | PTE_D));
+        pte_set(pde, pte_get(pde) & ~(pte_t)PTE_A);
+        pte_set(pte, pte_get(pte) & ~(pte_t)(PTE_A | PTE_D));
         tlb_flush();
         if (*window() != 1)
             return "wrong contents";

@@ -12,7 +12,7 @@
     .long 2f - 1f, 4f - 3f, PV_NOTE_TYPE
 1:  .asciz PV_NOTE_OWNER
 2:  .balign 4
-3:  .long PV_VERSION, KERNEL_BASE
+3:  .long PV_VERSION, KERNEL_BASE, PV_KNOWS_DIRECT
 4:
 
     .text
@@ -28,6 +28,12 @@ boot_start:
 protection_stub:
     pushl %esp
     call on_protection
+
+/* #PF: likewise. */
+    .globl page_fault_stub
+page_fault_stub:
+    pushl %esp
+    call on_page_fault
 
 /* An event: counted, and back to where it came from. */
     .globl upcall_stub

@@ -145,8 +145,6 @@ Test(cli_options, repeatable_options_keep_their_order)
 Test(cli_options, what_is_not_built_yet_says_so_and_what_is)
 {
     refused("--cpu svm", "--cpu svm: unknown; there are bare, trap, bt-static");
-    refused("--mmu direct",
-            "--mmu direct is not built yet; tlb, shadow, nested are");
     refused("--disk d,bus=virtio", "bus=virtio is not built yet");
     refused("--gdb 1234", "not built yet");
     refused("--trace t.json", "not built yet; .jsonl and .csv are");
@@ -156,6 +154,8 @@ Test(cli_options, pairs_that_do_not_go_together_name_the_valid_ones)
 {
     refused("--cpu bare --mmu tlb", "with tlb or shadow");
     refused("--mmu shadow --cpu bare", "with tlb or shadow");
+    refused("--mmu direct", "--mmu direct goes with --cpu pv only");
+    refused("--cpu hvm --mmu direct", "pv with direct");
     refused("--what-if iopl1", "--cpu trap only");
     refused("--cpu bare --what-if iopl1", "--cpu trap only");
 }

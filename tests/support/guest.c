@@ -18,6 +18,7 @@ const struct way ways[WAYS] = {
     [WAY_BT_SHADOW] = {CPU_BT, &mmu_shadow, "bt, shadow"},
     [WAY_PV_TLB] = {CPU_PV, &mmu_tlb_emulation, "pv, tlb"},
     [WAY_PV_SHADOW] = {CPU_PV, &mmu_shadow, "pv, shadow"},
+    [WAY_PV_DIRECT] = {CPU_PV, &mmu_direct, "pv, direct"},
     [WAY_HVM_TLB] = {CPU_HVM, &mmu_tlb_emulation, "hvm, tlb"},
     [WAY_HVM_SHADOW] = {CPU_HVM, &mmu_shadow, "hvm, shadow"},
     [WAY_HVM_NESTED] = {CPU_HVM, &mmu_nested, "hvm, nested"},
@@ -225,6 +226,8 @@ const char *counters_difference(const struct counters *a,
         FIELD(multicall_entries),
         FIELD(mmu_updates),
         FIELD(upcalls),
+        FIELD(refusals),
+        FIELD(mmu_typed),
     };
 #undef FIELD
 

@@ -27,6 +27,7 @@ enum {
     WAY_BT_SHADOW,
     WAY_PV_TLB,
     WAY_PV_SHADOW,
+    WAY_PV_DIRECT,
     WAY_HVM_TLB,
     WAY_HVM_SHADOW,
     WAY_HVM_NESTED,

@@ -64,6 +64,7 @@ static void emit_all(struct trace *t)
     trace_hypercall(t, here, 7, (const uint32_t[]){0xC0200000, 3, 0}, -22,
                     true);
     trace_frame(t, here, "paged out", 0x5000, 0x41C000, 7, 64);
+    trace_refuse(t, here, REFUSAL_TABLE, 0x419010, 0x414067, 0x14000);
     trace_stop(t, here, "the guest asked for it", 0, 0);
 }
 
@@ -137,7 +138,7 @@ Test(trace, numbers_do_not_depend_on_readers)
     emit_all(&t);
     cr_assert_eq(t.seq, 2 * EV_COUNT);
     cr_assert_eq(trace_ring_latest(r, e, 4), 3);
-    cr_assert_eq(e[0].kind, EV_HYPERCALL);
+    cr_assert_eq(e[0].kind, EV_FRAME);
     cr_assert_eq(e[2].kind, EV_STOP);
     cr_assert_eq(e[2].seq, 2 * EV_COUNT);
     cr_assert_eq(e[2].cycles, 77);

@@ -36,7 +36,8 @@ static inline bool guest_write(void *ctx, uint64_t gpa, const void *data,
 static inline void guest_open(struct guest_memory *g)
 {
     g->bytes = calloc(1, IMAGE_RAM);
-    g->access = (struct load_memory){guest_write, g, IMAGE_RAM};
+    g->access = (struct load_memory){
+        .write = guest_write, .ctx = g, .ram_bytes = IMAGE_RAM};
 }
 
 static inline void put32(uint8_t *p, uint32_t v)

@@ -12,8 +12,8 @@
 enum { MEMORY_MIB = 64, PASSED = 1, SEEDS = 40 };
 #define CYCLES UINT64_C(2000000000)
 
-static const struct way *const pv_ways[] = {&ways[WAY_PV_TLB],
-                                            &ways[WAY_PV_SHADOW]};
+static const struct way *const pv_ways[] = {
+    &ways[WAY_PV_TLB], &ways[WAY_PV_SHADOW], &ways[WAY_PV_DIRECT]};
 enum { PV_WAYS = sizeof pv_ways / sizeof *pv_ways };
 
 static uint64_t exits(const struct guest *g)
@@ -83,8 +83,8 @@ Test(pv, batches_save_exits_and_change_nothing_else)
         cr_expect_str_eq(with.console, without.console, "%s", pv_ways[i]->name);
         cr_expect_eq(vm_trace(with.vm)->count.mmu_updates,
                      vm_trace(without.vm)->count.mmu_updates);
-        cr_expect(2 * vm_trace(with.vm)->count.exits[EXIT_HYPERCALL] <
-                  vm_trace(without.vm)->count.exits[EXIT_HYPERCALL]);
+        cr_expect(3 * vm_trace(with.vm)->count.exits[EXIT_HYPERCALL] <
+                  2 * vm_trace(without.vm)->count.exits[EXIT_HYPERCALL]);
         cr_expect_eq(vm_trace(without.vm)->count.multicall_entries, 0);
         guest_close(&with);
         guest_close(&without);
@@ -196,7 +196,7 @@ Test(pv, another_version_is_refused)
     uint8_t *words, *copy = copy_with_note(&kernel, &words);
 
     words[0] = PV_VERSION + 1;
-    refused(CPU_PV, kernel, NULL, "version 2 of the paravirtual interface");
+    refused(CPU_PV, kernel, NULL, "version 3 of the paravirtual interface");
     words[0] = PV_VERSION;
     words[5] = 0x10; /* not a multiple of 4 MiB */
     refused(CPU_PV, kernel, NULL, "multiple of 4 MiB");
@@ -297,6 +297,111 @@ Test(pv, a_hypercall_from_ring_3_is_the_guests_own_fault)
         cr_expect_eq(vm_trace(g.vm)->count.interrupts[VEC_GP], 1);
         guest_close(&g);
     }
+}
+
+/* ---- page tables
+ * --------------------------------------------------------------------
+ */
+
+/* The same work, with its page tables walked by the processor: no hidden fault,
+ * and the same true ones. */
+Test(pv, direct_paging_has_no_hidden_faults)
+{
+    static const char *const work = "quiet run=forks,12";
+    struct guest direct, shadow;
+    const struct counters *c, *s;
+    char line[200];
+
+    guest_open(&direct, &ways[WAY_PV_DIRECT], guest_embedded("lumen-pv"), work,
+               MEMORY_MIB * MIB, NULL);
+    guest_open(&shadow, &ways[WAY_PV_SHADOW], guest_embedded("lumen-pv"), work,
+               MEMORY_MIB * MIB, NULL);
+    cr_assert_eq(guest_run(&direct, CYCLES), guest_run(&shadow, CYCLES));
+    cr_expect_str_eq(direct.console, shadow.console);
+    c = &vm_trace(direct.vm)->count;
+    s = &vm_trace(shadow.vm)->count;
+    cr_expect_eq(c->page_faults[FC_TRUE], s->page_faults[FC_TRUE]);
+    cr_expect_eq(c->exits[EXIT_PAGE_FAULT],
+                 c->page_faults[FC_TRUE] + c->page_faults[FC_SPURIOUS]);
+    cr_expect_eq(c->mmu_tables_peak, 0);
+    cr_expect(c->mmu_typed > 24);
+    cr_expect(exits(&direct) < exits(&shadow));
+    cr_expect_eq(mmu_audit(vm_mmu(direct.vm), line, sizeof line), 0, "%s",
+                 line);
+    guest_close(&direct);
+    guest_close(&shadow);
+}
+
+Test(pv, the_machine_map_is_the_reverse_of_the_guests)
+{
+    for (unsigned i = 0; i < PV_WAYS; i++) {
+        struct guest g;
+
+        interface_test(&g, pv_ways[i], "maps");
+        guest_close(&g);
+    }
+}
+
+/* Events of refusals, by reason. */
+static void count_refusal(void *ctx, const struct event *e)
+{
+    uint64_t *seen = ctx;
+
+    if (e->kind == EV_REFUSE)
+        seen[e->arg[0] < REFUSALS ? e->arg[0] : 0]++;
+}
+
+Test(pv, every_refused_change_of_page_tables_has_its_reason)
+{
+    for (unsigned i = 0; i < PV_WAYS; i++) {
+        uint64_t seen[REFUSALS] = {0};
+        struct trace_sink sink = {count_refusal, seen, NULL};
+        const struct counters *c;
+        struct guest g;
+
+        guest_open(&g, pv_ways[i], pvtest(), "refuse", 16 * MIB, NULL);
+        trace_attach(vm_trace(g.vm), &sink);
+        cr_expect_eq(guest_run(&g, CYCLES), VM_DEBUG_EXIT);
+        cr_expect_eq(vm_exit_status(g.vm), PASSED, "%s: request %d",
+                     pv_ways[i]->name, vm_exit_status(g.vm) / 2);
+        c = &vm_trace(g.vm)->count;
+        for (unsigned why = REFUSAL_NONE + 1; why < REFUSALS; why++) {
+            cr_expect_eq(c->refusals[why], seen[why]);
+            cr_expect(seen[why] > 0 || pv_ways[i] != &ways[WAY_PV_DIRECT],
+                      "never: %s", refusal_name((enum table_refusal)why));
+        }
+        trace_detach(vm_trace(g.vm), &sink);
+        guest_close(&g);
+    }
+}
+
+Test(pv, under_direct_paging_a_store_to_a_page_table_is_a_true_fault)
+{
+    struct guest g;
+
+    interface_test(&g, &ways[WAY_PV_DIRECT], "store");
+    cr_expect_eq(vm_trace(g.vm)->count.page_faults[FC_TRUE], 1);
+    guest_close(&g);
+    interface_test(&g, &ways[WAY_PV_SHADOW], "store");
+    guest_close(&g);
+}
+
+/* A kernel that says nothing of machine addresses. */
+Test(pv, a_kernel_must_know_of_direct_paging)
+{
+    struct vm_config config = {
+        .cpu = CPU_PV, .mmu = &mmu_direct, .memory_bytes = MEMORY_MIB * MIB};
+    uint8_t *words, *copy = copy_with_note(&config.kernel, &words);
+    char *error = NULL;
+    int status = 0;
+
+    words[8] = 0;
+    cr_expect_null(vm_create(&config, &error, &status));
+    cr_expect_eq(status, 2);
+    cr_expect(error && strstr(error, "does not run with --mmu direct"), "%s",
+              error);
+    free(error);
+    free(copy);
 }
 
 /* ---- hostile guests

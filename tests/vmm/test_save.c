@@ -24,6 +24,7 @@ static const struct run {
     {WAY_BT_SHADOW, "lumen"},
     {WAY_PV_TLB, "lumen-pv"},
     {WAY_PV_SHADOW, "lumen-pv"},
+    {WAY_PV_DIRECT, "lumen-pv"},
     {WAY_HVM_TLB, "lumen"},
     {WAY_HVM_SHADOW, "lumen"},
     {WAY_HVM_NESTED, "lumen"},

@@ -17,7 +17,7 @@
     .long 2f - 1f, 4f - 3f, PV_NOTE_TYPE
 1:  .asciz PV_NOTE_OWNER
 2:  .balign 4
-3:  .long PV_VERSION, KERNEL_BASE
+3:  .long PV_VERSION, KERNEL_BASE, PV_KNOWS_DIRECT
 4:
 
     .text

@@ -6,7 +6,10 @@
 #include "traps/pv_abi.h"
 #include <stdint.h>
 
-extern volatile struct pv_shared_info *shared; /* start.c              */
+/* start.c */
+extern volatile struct pv_shared_info *shared;
+extern const uint32_t *p2m,
+    *m2p; /* NULL: page tables hold physical addresses */
 
 static inline int32_t hypercall3(uint32_t number, uint32_t a, uint32_t b,
                                  uint32_t c)

@@ -11,22 +11,22 @@ static inline uint32_t read_cr0(void)
     return 0x80000000u | CR0_WP;
 }
 
+static inline uint32_t cpu_features(void)
+{
+    return hypercall1(PV_FEATURES, PV_QUERY_FEATURES) & PV_HAS_LARGE_PAGES
+               ? CPUID_PSE
+               : 0;
+}
+
 static inline uint32_t read_cr4(void)
 {
-    return CR4_PSE;
+    return cpu_features() & CPUID_PSE ? CR4_PSE : 0;
 }
 
 /* What the kernel would set is set. */
 static inline void write_cr4(uint32_t value)
 {
     (void)value;
-}
-
-static inline uint32_t cpu_features(void)
-{
-    return hypercall1(PV_FEATURES, PV_QUERY_FEATURES) & PV_HAS_LARGE_PAGES
-               ? CPUID_PSE
-               : 0;
 }
 
 static inline uint32_t read_cr2(void)

@@ -6,7 +6,8 @@
 #include "trap.h"
 
 volatile struct pv_shared_info *shared;
-uint32_t boot_end;
+uint32_t boot_end, boot_mapped;
+const uint32_t *p2m, *m2p;
 
 uint32_t boot_read(uint32_t start_info, uint32_t unused)
 {
@@ -17,6 +18,11 @@ uint32_t boot_read(uint32_t start_info, uint32_t unused)
     shared = phys_to_virt(start->shared_info_gpa);
     kernel_directory = phys_to_virt(start->directory_gpa);
     boot_end = (uint32_t)phys_to_virt(start->first_free_gpa);
+    boot_mapped = start->mapped_bytes;
+    if (start->m2p) {
+        p2m = (const void *)start->p2m;
+        m2p = (const void *)start->m2p;
+    }
     if (start->magic != PV_START_MAGIC ||
         hypercall1(PV_FEATURES, PV_QUERY_VERSION) != PV_VERSION)
         panic(NULL, "the VMM has another version of the interface");

@@ -2,58 +2,62 @@
 /* pv/tables.c - page tables and context switches, by hypercall.
  *
  * Inside batch_begin() and batch_end() changes are collected, and go to the
- * VMM together: one exit for a whole fork, one for a context switch. With
- * "nobatch" on the command line each goes alone, to show what that saves.
+ * VMM together and in order: one exit for a whole fork, one for a context
+ * switch. With "nobatch" on the command line each goes alone, to show what that
+ * saves.
+ *
+ * Where the processor walks these very tables (p2m is there), they hold machine
+ * addresses, and a frame is read-only for the kernel while it is a table.
  */
 #include "kernel.h"
 #include "machine.h"
 #include "trap.h"
 #include "x86.h"
 
-#define UPDATES 256u
-#define OPS     64u
+#define ENTRIES 256u
+#define CALLS   64u
 
-static struct pv_mmu_update updates[UPDATES];
-static struct pv_mmu_op ops[OPS];
-static uint32_t update_count, op_count, depth;
-static uint32_t stack; /* for stack_switch; 0: none is due    */
+/* A struct pv_mmu_update or pv_mmu_op, whichever its call takes. */
+static struct {
+    uint32_t first, second;
+} entries[ENTRIES];
+static struct pv_call calls[CALLS];
+static uint32_t entry_count, call_count, depth;
 static uint32_t directory;
 
-static void add_call(struct pv_call *calls, uint32_t *n, uint32_t number,
-                     uint32_t a, uint32_t b)
-{
-    calls[(*n)++] = (struct pv_call){number, 0, {a, b}};
-}
-
-/* The stack first, entries before what relies on them. */
 static void flush(void)
 {
-    struct pv_call calls[3];
+    uint32_t n = call_count;
     int32_t bad = 0;
-    uint32_t n = 0;
 
-    if (stack)
-        add_call(calls, &n, PV_STACK_SWITCH, SEL_KERNEL_DATA, stack);
-    if (update_count)
-        add_call(calls, &n, PV_MMU_UPDATE, (uint32_t)updates, update_count);
-    if (op_count)
-        add_call(calls, &n, PV_MMU_OP, (uint32_t)ops, op_count);
     if (n == 1)
         calls[0].result = hypercall2(calls[0].number, calls[0].argument[0],
                                      calls[0].argument[1]);
     else if (n)
         bad = hypercall2(PV_MULTICALL, (uint32_t)calls, n);
-    for (uint32_t i = 0; i < n; i++)
-        bad |= calls[i].result;
-    stack = update_count = op_count = 0;
+    entry_count = call_count = 0;
+    for (uint32_t i = 0; i < n && !bad; i++)
+        bad = calls[i].result;
     if (bad)
-        panic(NULL, "the VMM refuses a change of the page tables");
+        panic(NULL, "the VMM refuses a change of the page tables (%d)", bad);
 }
 
 static void added(void)
 {
-    if (depth == 0 || update_count == UPDATES || op_count == OPS)
+    if (depth == 0 || entry_count == ENTRIES || call_count == CALLS)
         flush();
+}
+
+/* Another entry for this call, which goes on if it was the last. */
+static void add(uint32_t number, uint32_t first, uint32_t second)
+{
+    if (call_count == 0 || calls[call_count - 1].number != number)
+        calls[call_count++] =
+            (struct pv_call){number, 0, {(uint32_t)&entries[entry_count], 0}};
+    calls[call_count - 1].argument[1]++;
+    entries[entry_count].first = first;
+    entries[entry_count++].second = second;
+    added();
 }
 
 void batch_begin(void)
@@ -73,27 +77,73 @@ void batch_end(void)
         flush();
 }
 
-void pte_set(pte_t *pte, pte_t value)
+/* ---- addresses as tables hold them ---- */
+
+static uint32_t translate(const uint32_t *map, uint32_t address)
 {
-    updates[update_count++] = (struct pv_mmu_update){virt_to_phys(pte), value};
-    added();
+    return map ? map[address / PAGE_SIZE] * PAGE_SIZE | (address & ~PAGE_MASK)
+               : address;
 }
 
-static void operate(uint32_t command, uint32_t value)
+pte_t pte_get(const pte_t *pte)
 {
-    ops[op_count++] = (struct pv_mmu_op){command, value};
-    added();
+    return *pte & PTE_P ? translate(m2p, *pte) : *pte;
+}
+
+pte_t pte_value(pte_t entry)
+{
+    return entry & PTE_P ? translate(p2m, entry) : entry;
+}
+
+void pte_set(pte_t *pte, pte_t value)
+{
+    add(PV_MMU_UPDATE, translate(p2m, virt_to_phys(pte)), pte_value(value));
+}
+
+/* ---- frames that are tables ---- */
+
+static void map_frame(phys_t frame, pte_t flags)
+{
+    pte_t *pte = directory_entry(virt_to_phys(kernel_directory),
+                                 (uint32_t)phys_to_virt(frame), false);
+
+    pte_set(pte, frame | PTE_P | flags);
+}
+
+void table_seal(phys_t frame)
+{
+    if (p2m)
+        map_frame(frame, 0);
 }
 
 void table_free(phys_t frame)
 {
-    operate(PV_MMU_NO_TABLE, frame);
+    add(PV_MMU_OP, PV_MMU_NO_TABLE, translate(p2m, frame));
+    if (p2m)
+        map_frame(frame, PTE_W);
     frame_free(frame);
 }
 
+void directory_seal(phys_t frame)
+{
+    batch_begin();
+    table_seal(frame);
+    if (p2m)
+        add(PV_MMU_OP, PV_MMU_PIN_DIRECTORY, translate(p2m, frame));
+    batch_end();
+}
+
+void directory_retire(phys_t frame)
+{
+    if (p2m)
+        add(PV_MMU_OP, PV_MMU_UNPIN, translate(p2m, frame));
+}
+
+/* ---- the processor ---- */
+
 void invlpg(uint32_t va)
 {
-    operate(PV_MMU_INVLPG, va);
+    add(PV_MMU_OP, PV_MMU_INVLPG, va);
 }
 
 uint32_t read_cr3(void)
@@ -104,11 +154,12 @@ uint32_t read_cr3(void)
 void write_cr3(uint32_t next)
 {
     directory = next;
-    operate(PV_MMU_NEW_BASE, next);
+    add(PV_MMU_OP, PV_MMU_NEW_BASE, translate(p2m, next));
 }
 
 void tss_set_stack(uint32_t esp0)
 {
-    stack = esp0;
+    calls[call_count++] =
+        (struct pv_call){PV_STACK_SWITCH, 0, {SEL_KERNEL_DATA, esp0}};
     added();
 }
