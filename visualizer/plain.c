@@ -115,7 +115,7 @@ static void tell_verdict(const struct inspection *in, FILE *out)
                 "The guest's own tables do not allow it: class T true, "
                 "error code %04X.\n",
                 v->walk.error);
-    else if (!in->mmu || strcmp(in->mmu, "-") == 0)
+    else if (!in->mmu || strcmp(in->mmu, "-") == 0 || v->same_table)
         fprintf(out, "The tables allow it, and the processor walks them "
                      "itself: no trap.\n");
     else if (v->would >= FC_COUNT)
@@ -142,8 +142,13 @@ static void tell_translation(const struct inspection *in, FILE *out)
         if (pmap_readable(v->pmap))
             fprintf(out, "The machine address is %08llX.\n",
                     (unsigned long long)v->ma.v);
-        tell_entries(out, "The VMM's", v->own_format, &v->own);
+        if (!v->same_table)
+            tell_entries(out, "The VMM's", v->own_format, &v->own);
     }
+    if (v->frame_type)
+        fprintf(out, "The machine frame is %s (%u uses, %u references%s).\n",
+                v->frame_type, v->frame_uses, v->frame_references,
+                v->frame_pinned ? ", pinned" : "");
     tell_verdict(in, out);
 }
 

@@ -22,6 +22,8 @@ static const char *vmm_table_name(const struct inspection *in)
         return "Shadow table (the CPU walks it)";
     if (strcmp(in->mmu, "tlb") == 0)
         return "Emulated TLB (the CPU walks it)";
+    if (in->view.same_table)
+        return "The same table (the CPU walks it)";
     return "The VMM's table (the CPU walks it)";
 }
 
@@ -131,8 +133,9 @@ static void draw_guest(struct canvas *c, struct rect r,
 
     canvas_box(c, r, "Guest's page table");
     canvas_printf(c, r.row + 1, column, width, STYLE_TEXT,
-                  is_bare(in) ? "CR3          gPA %08X"
-                              : "CR3 (virtual) gPA %08X",
+                  is_bare(in)           ? "CR3          gPA %08X"
+                  : in->view.same_table ? "CR3           MA %08X"
+                                        : "CR3 (virtual) gPA %08X",
                   in->guest.cr3);
     if (!f) {
         canvas_text(c, r.row + ENTRY_ROW, column, width, STYLE_TEXT,
@@ -147,6 +150,21 @@ static void draw_guest(struct canvas *c, struct rect r,
             draw_arrow(c, r, entry_row(f, w->level) + 1, FC_TRUE);
     }
     draw_guest_result(c, r, RESULT_ROW, in);
+}
+
+/* Direct paging: why it may or may not be mapped as it is. */
+static void draw_frame(struct canvas *c, struct rect r, int row,
+                       const struct mmu_view *v)
+{
+    int column = r.column + 2, width = r.width - 4;
+
+    canvas_printf(c, r.row + row, column, width, STYLE_TEXT,
+                  "is   %s, %u use%s%s", v->frame_type, v->frame_uses,
+                  v->frame_uses == 1 ? "" : "s",
+                  v->frame_pinned ? ", pinned" : "");
+    canvas_printf(c, r.row + row + 1, column, width, STYLE_TEXT,
+                  "     %u reference%s", v->frame_references,
+                  v->frame_references == 1 ? "" : "s");
 }
 
 static void draw_vmm(struct canvas *c, struct rect r,
@@ -172,6 +190,8 @@ static void draw_vmm(struct canvas *c, struct rect r,
     if (w->translated)
         canvas_printf(c, r.row + RESULT_ROW, column, width, STYLE_TEXT,
                       "MA   %08llX", (unsigned long long)w->address);
+    if (v->frame_type)
+        draw_frame(c, r, RESULT_ROW + 1, v);
 }
 
 static void draw_hardware(struct canvas *c, struct rect r,
@@ -247,7 +267,7 @@ static struct answer vmm_answer(const struct inspection *in)
         [FC_SPURIOUS] = "yes by now -> X spurious: run on",
     };
     enum fault_class would = in->view.would;
-    if (is_bare(in))
+    if (is_bare(in) || in->view.same_table)
         return (struct answer){"it walks this very table: no trap", 0};
     if (would >= FC_COUNT && filled_by_last(in)) {
         struct answer a = {"", 0};
