@@ -269,7 +269,7 @@ int32_t space_discard(struct space *space, uint32_t va, uint32_t bytes)
  * others have, too, becomes writable as its copy only. */
 static bool protect_page(pte_t *pte, bool writable)
 {
-    pte_t value = *pte;
+    pte_t was = pte_get(pte), value = was;
 
     if (!writable)
         value &= ~(pte_t)(PTE_W | PTE_COW);
@@ -277,7 +277,7 @@ static bool protect_page(pte_t *pte, bool writable)
         value |= value & PTE_W ? 0u : PTE_COW;
     else
         value = (value & ~(pte_t)PTE_COW) | PTE_W;
-    if (value == *pte)
+    if (value == was)
         return false;
     pte_set(pte, value);
     return true;
