@@ -239,6 +239,7 @@ struct mmu_view {
     const struct paging_format *own_format; /* of the VMM's tables */
     struct paging_walk own;                 /* the processor's walk of them */
     bool same_table;        /* direct: they are the guest's own */
+    bool nested;            /* they are walked for guest-physical addresses */
     const char *frame_type; /* direct: what the frame behind it is used as */
     uint32_t frame_uses, frame_references;
     bool frame_pinned;

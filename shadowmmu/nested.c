@@ -150,6 +150,7 @@ static void inspect(struct mmu *m, uint32_t linear, unsigned access,
     (void)linear;
     view->root = MA(n->frame[0]);
     view->own_format = &format[n->levels];
+    view->nested = true;
     view->would = FC_TRUE;
     if (!view->walk.translated)
         return;
@@ -157,6 +158,7 @@ static void inspect(struct mmu *m, uint32_t linear, unsigned access,
     view->own.level = w.level;
     view->own.references = w.references;
     view->own.translated = w.present;
+    view->own.allowed = ept_allows(&w, needed);
     view->own.address = w.ma.v;
     for (unsigned level = w.level; level <= n->levels; level++) {
         view->own.entry[level] = w.entry[level];

@@ -143,7 +143,8 @@ static void tell_translation(const struct inspection *in, FILE *out)
             fprintf(out, "The machine address is %08llX.\n",
                     (unsigned long long)v->ma.v);
         if (!v->same_table)
-            tell_entries(out, "The VMM's", v->own_format, &v->own);
+            tell_entries(out, v->nested ? "The nested" : "The VMM's",
+                         v->own_format, &v->own);
     }
     if (v->frame_type)
         fprintf(out, "The machine frame is %s (%u uses, %u references%s).\n",

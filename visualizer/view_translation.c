@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "cpu/ept.h"
 #include "visualizer/event_text.h"
 #include "visualizer/view.h"
 
@@ -24,7 +25,7 @@ static const char *vmm_table_name(const struct inspection *in)
         return "Emulated TLB (the CPU walks it)";
     if (in->view.same_table)
         return "The same table (the CPU walks it)";
-    return "The VMM's table (the CPU walks it)";
+    return "Nested table (the CPU walks both)";
 }
 
 /* The rows of a box: its entries are between its root and its result. */
@@ -36,6 +37,28 @@ static int entry_row(const struct paging_format *f, unsigned level)
     int step = (RESULT_ROW - ENTRY_ROW) / f->levels;
 
     return ENTRY_ROW + step * (int)(f->levels - level);
+}
+
+/* An entry of a nested table: what it lets through. */
+static void nested_text(uint64_t entry, char *text, size_t size)
+{
+    snprintf(text, size, "%s%s%s%s%s", entry & EPT_READ ? "R" : "-",
+             entry & EPT_WRITE ? "W" : "-", entry & EPT_EXECUTE ? "X" : "-",
+             entry & EPT_ACCESSED ? " A" : "", entry & EPT_DIRTY ? " D" : "");
+}
+
+/* One row, for want of room. */
+static void draw_nested_entry(struct canvas *c, struct rect r, uint64_t gpa,
+                              const struct paging_format *f,
+                              const struct paging_walk *w, unsigned level)
+{
+    char bits[16];
+
+    nested_text(w->entry[level], bits, sizeof bits);
+    canvas_printf(c, r.row + ENTRY_ROW + (int)(f->levels - level), r.column + 2,
+                  r.width - 4, STYLE_TEXT, "%u[%03X] = %010llX %s", level,
+                  paging_index(f, level, gpa),
+                  (unsigned long long)w->entry[level], bits);
 }
 
 /* Two rows: which entry, where; then its value. */
@@ -85,7 +108,7 @@ static const char *pmap_text(enum pmap_kind kind)
         [PMAP_PAGED_OUT] = "paged out",
         [PMAP_SHARED] = "RAM, shared",
     };
-    return (unsigned)kind < 4 ? text[kind] : "?";
+    return (unsigned)kind < sizeof text / sizeof *text ? text[kind] : "?";
 }
 
 static void draw_guest_result(struct canvas *c, struct rect r, int row,
@@ -167,6 +190,36 @@ static void draw_frame(struct canvas *c, struct rect r, int row,
                   v->frame_references == 1 ? "" : "s");
 }
 
+/* How many entries a miss costs: those of the guest's, each behind a nested
+ * walk, and the nested walk for the page. */
+static void draw_nested(struct canvas *c, struct rect r,
+                        const struct inspection *in)
+{
+    const struct mmu_view *v = &in->view;
+    const struct paging_format *f = v->own_format;
+    const struct paging_walk *w = &v->own;
+    int column = r.column + 2, width = r.width - 4;
+
+    canvas_box(c, r, vmm_table_name(in));
+    canvas_printf(c, r.row + 1, column, width, STYLE_TEXT,
+                  "EPTP          MA %08llX", (unsigned long long)v->root.v);
+    if (!v->walk.translated)
+        return;
+    for (unsigned level = f->levels; level >= w->level; level--)
+        draw_nested_entry(c, r, v->walk.address, f, w, level);
+    if (v->would < FC_COUNT && v->would != FC_TRUE && !w->allowed)
+        draw_arrow(c, r, ENTRY_ROW + (int)(f->levels - w->level) + 1, v->would);
+    if (!w->translated)
+        return;
+    canvas_printf(c, r.row + RESULT_ROW, column, width, STYLE_TEXT,
+                  "MA   %08llX", (unsigned long long)w->address);
+    canvas_printf(c, r.row + RESULT_ROW + 1, column, width, STYLE_TEXT,
+                  "A walk reads %u entries:",
+                  (v->walk.references + 1u) * (w->references + 1u) - 1u);
+    canvas_printf(c, r.row + RESULT_ROW + 2, column, width, STYLE_TEXT,
+                  "(%u + 1) x (%u + 1) - 1", v->walk.references, w->references);
+}
+
 static void draw_vmm(struct canvas *c, struct rect r,
                      const struct inspection *in)
 {
@@ -175,6 +228,10 @@ static void draw_vmm(struct canvas *c, struct rect r,
     const struct paging_walk *w = &v->own;
     bool faults = v->would < FC_COUNT && v->would != FC_TRUE;
 
+    if (v->nested) {
+        draw_nested(c, r, in);
+        return;
+    }
     canvas_box(c, r, vmm_table_name(in));
     canvas_printf(c, r.row + 1, column, width, STYLE_TEXT,
                   "CR3 (real)    MA %08llX", (unsigned long long)v->root.v);

@@ -165,7 +165,7 @@ enum code_mark inspect_mark(const struct insn *insn,
     bool iopl_decides = insn->id == INSN_CLI || insn->id == INSN_STI;
 
     if (technique == CPU_HVM)
-        return inspect_hvm_mark(insn, &in->guest);
+        return inspect_hvm_mark(insn, in);
     if (insn->cls == CLASS_IO)
         return MARK_DEVICE;
     if (technique == CPU_BARE)

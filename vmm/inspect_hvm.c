@@ -4,7 +4,9 @@
  * Which ones exit follows from the controls that traps/hvm_setup.c writes.
  */
 #include <stddef.h>
+#include <string.h>
 
+#include "cpu/vmx.h"
 #include "vmm/inspect_parts.h"
 
 /* CR0 bits that the guest owns (traps/hvm_state.c). */
@@ -67,6 +69,18 @@ static bool to_cr_exits(const struct insn *insn, const struct cpu_state *g)
     }
 }
 
+/* With nested paging the control registers are the guest's, but for the bits
+ * that VMX operation fixes. */
+static bool nested_exits(const struct insn *insn, const struct cpu_state *g)
+{
+    uint32_t value = g->gpr[insn->op[1].reg & 7];
+
+    if (insn->id != INSN_MOV_TO_CR)
+        return false;
+    return insn->op[0].reg == 0 ? ((value ^ g->cr0) & CR0_NE) != 0
+                                : insn->op[0].reg == 4 && (value & CR4_VMXE);
+}
+
 static bool msr_exits(const struct cpu_state *g)
 {
     return g->gpr[GPR_ECX] < MSR_SYSENTER_CS ||
@@ -88,18 +102,23 @@ static bool privilege_fails(const struct insn *insn, const struct cpu_state *g)
 }
 
 enum code_mark inspect_hvm_mark(const struct insn *insn,
-                                const struct cpu_state *guest)
+                                const struct inspection *in)
 {
+    const struct cpu_state *guest = &in->guest;
     bool exit = exits[insn->id].sentence != NULL;
+    bool nested = in->mmu && strcmp(in->mmu, mmu_nested.name) == 0;
 
     if (insn->cls == CLASS_IO)
         return MARK_DEVICE;
     if (privilege_fails(insn, guest))
         return MARK_NONE;
     switch (insn->id) {
-    case INSN_MOV_TO_CR: exit = to_cr_exits(insn, guest); break;
-    case INSN_MOV_FROM_CR: exit = insn->op[1].reg == 3; break;
-    case INSN_LMSW: exit = sets_pe(insn, guest); break;
+    case INSN_MOV_TO_CR:
+        exit = nested ? nested_exits(insn, guest) : to_cr_exits(insn, guest);
+        break;
+    case INSN_MOV_FROM_CR: exit = !nested && insn->op[1].reg == 3; break;
+    case INSN_INVLPG: exit = !nested; break;
+    case INSN_LMSW: exit = !nested && sets_pe(insn, guest); break;
     case INSN_RDMSR:
     case INSN_WRMSR: exit = msr_exits(guest); break;
     default: break;

@@ -19,7 +19,7 @@ enum code_mark inspect_mark(const struct insn *insn,
 /* inspect_hvm.c: the same in VMX non-root operation; the sentence (NULL: an
  * ordinary instruction) and its source. */
 enum code_mark inspect_hvm_mark(const struct insn *insn,
-                                const struct cpu_state *guest);
+                                const struct inspection *in);
 const char *inspect_hvm_why(const struct insn *insn, enum code_mark mark,
                             const struct cpu_state *guest, const char **cite);
 
