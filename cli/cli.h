@@ -24,6 +24,7 @@ struct command {
 };
 
 int cmd_run(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
 int cmd_disasm(int argc, char **argv);
 int cmd_scan(int argc, char **argv);
 int cmd_compare(int argc, char **argv);

@@ -34,6 +34,7 @@ static const struct command commands[] = {
      cmd_step},
     {"compare", "the same guest under several techniques, side by side",
      cmd_compare},
+    {"audit", "a guest, while the VMM's tables are checked", cmd_audit},
     {"bench", "one operation many times: what each technique costs", cmd_bench},
     {"hole", "the instructions that break trap-and-emulate, executed",
      cmd_hole},

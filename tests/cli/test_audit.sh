@@ -64,6 +64,18 @@ for mmu in shadow tlb; do
     says 'the tables were right [0-9]* times'
 done
 
+# The command that only does this, where every exit is looked at.
+for how in "hvm nested" "pv direct" "bt shadow"; do
+    read -r cpu mmu <<<"$how"
+    "$UMBRA" audit --cpu "$cpu" --mmu "$mmu" --append 'quiet run=fault,null' \
+        --audit mmu:1 >"$scratch/out" 2>"$scratch/err" </dev/null ||
+        fail "audit under $how: status $?"
+    says 'the tables were right [0-9]* times'
+    [[ ! -s "$scratch/out" ]] || fail "audit under $how: a console"
+done
+"$UMBRA" audit --cpu bare 2>"$scratch/err" && fail 'audit of the bare machine'
+says 'no VMM'
+
 # Observing changes nothing: but for its own events, the same ones at the same
 # times. (The first column numbers them.)
 events() { # NAME OPTION...
