@@ -166,10 +166,10 @@ const char *compare_default_list(const struct guest *g)
     const char *kind = load_kind(&g->config.kernel);
 
     if (kind && strcmp(kind, "linux") == 0)
-        return "bare,bt:tlb,bt:shadow";
+        return "bare,bt:tlb,bt:shadow,hvm:nested";
     if (guest_is_builtin(g, "lumen-pv"))
         return "pv+nobatch:shadow,pv:tlb,pv:shadow,pv:direct";
     if (guest_is_builtin(g, "lumen-trap"))
         return "bare,trap:shadow,bt-static:shadow,bt:shadow";
-    return "bare,bt-static:shadow,bt:tlb,bt:shadow,hvm:shadow";
+    return "bare,bt:tlb,bt:shadow,hvm:shadow,hvm:nested";
 }
