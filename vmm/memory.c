@@ -60,13 +60,17 @@ static bool start_overcommit(struct vm *vm, char **error)
 /* A guest that knows the machine addresses of its frames has them for good. */
 static bool check_direct(const struct vm_config *c, char **error)
 {
-    if (c->mmu != &mmu_direct || (!c->machine_bytes && !c->share))
+    const char *option = c->machine_bytes ? "--machine-memory"
+                         : c->share       ? "--share"
+                         : c->balloon_bytes || c->balloon_auto ? "--balloon"
+                                                               : NULL;
+
+    if (c->mmu != &mmu_direct || !option)
         return true;
     if (asprintf(error,
-                 "%s does not go with --mmu direct: the guest's own "
-                 "tables name its machine frames, so that none can be "
-                 "taken away",
-                 c->machine_bytes ? "--machine-memory" : "--share") < 0)
+                 "%s does not go with --mmu direct: the guest's own tables "
+                 "name its machine frames, so that none can be taken away",
+                 option) < 0)
         *error = NULL;
     return false;
 }
