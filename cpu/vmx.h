@@ -86,6 +86,8 @@ enum vmx_reason {
     VMX_WRMSR = 32,
     VMX_BAD_GUEST_STATE = 33,
     VMX_MONITOR_TRAP = 37,
+    VMX_GDTR_IDTR_ACCESS = 46,
+    VMX_LDTR_TR_ACCESS = 47,
     VMX_EPT_VIOLATION = 48,
     VMX_EPT_MISCONFIGURATION = 49,
     VMX_INVEPT = 50,
@@ -121,10 +123,11 @@ const char *vmx_reason_name(unsigned reason);
 #define PROC_SECONDARY        0x80000000u
 
 /* Secondary processor-based controls. */
-#define PROC2_EPT          0x00000002u
-#define PROC2_VPID         0x00000020u
-#define PROC2_WBINVD       0x00000040u
-#define PROC2_UNRESTRICTED 0x00000080u
+#define PROC2_EPT              0x00000002u
+#define PROC2_DESCRIPTOR_TABLE 0x00000004u
+#define PROC2_VPID             0x00000020u
+#define PROC2_WBINVD           0x00000040u
+#define PROC2_UNRESTRICTED     0x00000080u
 
 #define EXIT_ACKNOWLEDGE 0x00008000u
 #define EXIT_SAVE_EFER   0x00100000u

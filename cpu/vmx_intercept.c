@@ -41,6 +41,9 @@ void vmx_find_sites(struct machine *m)
         want(sites, INSN_CLTS);
     if (c->proc2 & PROC2_WBINVD)
         want(sites, INSN_WBINVD);
+    for (int id = 0; id < INSN_COUNT; id++)
+        if ((c->proc2 & PROC2_DESCRIPTOR_TABLE) && vmx_uses_table(id))
+            want(sites, (enum insn_id)id);
     if (sites[0] == m->vmx.sites[0] && sites[1] == m->vmx.sites[1])
         return;
     memcpy(m->vmx.sites, sites, sizeof sites);
@@ -225,6 +228,8 @@ static bool by_control(struct machine *m, const struct insn *insn,
     case INSN_OUTS: return io_exits(m, insn, s);
     default: break;
     }
+    if (vmx_uses_table(insn->id))
+        return vmx_table_exits(m, insn, s);
     if (!supervisor(s))
         return false; /* #GP comes first */
     switch (insn->id) {

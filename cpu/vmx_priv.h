@@ -91,6 +91,11 @@ const char *vmx_check_guest(struct machine *m, uint32_t *qualification);
 uint32_t vmx_must_be(uint32_t msr);
 uint32_t vmx_may_be(uint32_t msr);
 
+/* vmx_table.c: LGDT LIDT SGDT SIDT, LLDT LTR SLDT STR. True: it exited. */
+bool vmx_uses_table(int id);
+bool vmx_table_exits(struct machine *m, const struct insn *insn,
+                     const struct cpu_state *s);
+
 /* vmx_exit.c */
 struct vmx_exit {
     uint32_t reason, qualification;

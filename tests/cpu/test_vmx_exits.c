@@ -236,6 +236,78 @@ Test(vmx_exits, each_control_off_and_on)
     }
 }
 
+/* ---- descriptor tables
+ * -------------------------------------------------------- */
+
+Test(vmx_exits, descriptor_table_instructions_tell_their_operand)
+{
+    enum { ADDRESS_32 = 1 << 7, REGISTER = 1 << 10, OPERAND_32 = 1 << 11 };
+    enum { NO_INDEX = 1 << 22, NO_BASE = 1 << 27 };
+    static const struct {
+        uint8_t code[8];
+        unsigned length, reason;
+        uint32_t qualification, info;
+    } cases[] = {
+        /* sgdt 0x10(%ebx) */
+        {{0x0F, 0x01, 0x43, 0x10},
+         4,
+         VMX_GDTR_IDTR_ACCESS,
+         0x10,
+         ADDRESS_32 | OPERAND_32 | SEG_DS << 15 | NO_INDEX | GPR_EBX << 23},
+        /* lidt %fs:-8(%ebx, %ecx, 4) */
+        {{0x64, 0x0F, 0x01, 0x5C, 0x8B, 0xF8},
+         6,
+         VMX_GDTR_IDTR_ACCESS,
+         0xFFFFFFF8,
+         2 | ADDRESS_32 | OPERAND_32 | SEG_FS << 15 | GPR_ECX << 18 |
+             GPR_EBX << 23 | 3 << 28},
+        /* lgdtw 0x5000 */
+        {{0x66, 0x0F, 0x01, 0x15, 0x00, 0x50, 0x00, 0x00},
+         8,
+         VMX_GDTR_IDTR_ACCESS,
+         0x5000,
+         ADDRESS_32 | SEG_DS << 15 | NO_INDEX | NO_BASE | 2 << 28},
+        /* str %esi */
+        {{0x0F, 0x00, 0xCE},
+         3,
+         VMX_LDTR_TR_ACCESS,
+         0,
+         REGISTER | GPR_ESI << 3 | 1 << 28},
+        /* lldt (%ebx) */
+        {{0x0F, 0x00, 0x13},
+         3,
+         VMX_LDTR_TR_ACCESS,
+         0,
+         ADDRESS_32 | SEG_DS << 15 | NO_INDEX | GPR_EBX << 23 | 2 << 28},
+    };
+
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        unsigned reason;
+
+        vmx_fixture();
+        put_code(CODE, cases[i].code, sizeof cases[i].code);
+        vmx_open();
+        vmset(VMCS_PROC2_CONTROLS, PROC2_DESCRIPTOR_TABLE);
+        reason = launch();
+        cr_expect_eq(reason, cases[i].reason, "case %u: reason %u", i, reason);
+        cr_expect_eq(vmread(VMCS_EXIT_LENGTH), cases[i].length, "case %u", i);
+        cr_expect_eq(vmread(VMCS_EXIT_QUALIFICATION), cases[i].qualification,
+                     "case %u: %x", i, vmread(VMCS_EXIT_QUALIFICATION));
+        cr_expect_eq(vmread(VMCS_EXIT_INSTRUCTION), cases[i].info,
+                     "case %u: %x", i, vmread(VMCS_EXIT_INSTRUCTION));
+        machine_destroy(machine);
+    }
+}
+
+Test(vmx_exits, descriptor_tables_are_the_guests_without_the_control)
+{
+    CODE_AT(CODE, 0x0F, 0x01, 0x43, 0x10, OP_HLT); /* sgdt 0x10(%ebx) */
+    cpu.gpr[GPR_EBX] = 0x50000;
+    vmx_open();
+    cr_assert_eq(launch(), NO_EXIT);
+    cr_expect_eq(machine_read32(0x50012), GDT);
+}
+
 /* ---- control registers
  * -------------------------------------------------------- */
 
