@@ -101,6 +101,8 @@ bool guest_open(struct guest *g, struct run_options *o)
                             .iopl1 = o->iopl1,
                             .audit = o->audit,
                             .memory_bytes = o->memory_bytes,
+                            .tlb_entries = o->tlb_entries,
+                            .tlb_ways = o->tlb_ways,
                             .table_limit_bytes = o->table_bytes,
                             .mmu_without = o->mmu_without,
                             .nested_levels = o->nested_levels,

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/options_memory.h"
 #include "cpu/ept.h"
+#include "cpu/tlb.h"
 #include "traps/bt.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@ enum {
     KEY_MMU,
     KEY_MMU_WITHOUT,
     KEY_NESTED_LEVELS,
+    KEY_TLB,
     KEY_BT_WITHOUT,
     KEY_BT_UNIT,
     KEY_BT_CACHE,
@@ -137,6 +139,10 @@ static const struct argp_option guest_options[] = {
      "The ports and the memory window of QEMU's pc-testdev; a walker of page "
      "tables of two to four levels (repeatable)",
      0},
+    {"tlb", KEY_TLB, "ENTRIES[,WAYS]", 0,
+     "The processor's TLB: how many entries, and how many of them in a set "
+     "(1024,8)",
+     0},
     {"table-memory", KEY_TABLE_MEMORY, "KIB", 0,
      "A limit for the page tables of the VMM", 0},
     {NULL, 0, NULL, 0, "When to stop (exit status 124):", 5},
@@ -160,6 +166,24 @@ static error_t parse_seconds(struct run_options *o, const char *arg)
     return 0;
 }
 
+/* "ENTRIES" or "ENTRIES,WAYS". */
+static error_t parse_tlb(struct run_options *o, const char *arg)
+{
+    unsigned entries = 0, ways = TLB_WAYS;
+    int end = 0;
+
+    sscanf(arg, "%u%n,%u%n", &entries, &end, &ways, &end);
+    if (!*arg || arg[end] || !tlb_shape_valid(entries, ways))
+        return options_fail(o,
+                            "--tlb %s: ENTRIES[,WAYS] is wanted, powers of "
+                            "two, %d to %d entries, at most %d ways",
+                            arg, TLB_ENTRIES_LEAST, TLB_ENTRIES_MOST,
+                            TLB_WAYS_MOST);
+    o->tlb_entries = entries;
+    o->tlb_ways = ways;
+    return 0;
+}
+
 static error_t parse_guest(int key, char *arg, struct argp_state *state)
 {
     struct run_options *o = state->input;
@@ -177,6 +201,7 @@ static error_t parse_guest(int key, char *arg, struct argp_state *state)
             return EINVAL;
         o->table_bytes = n << 10;
         return 0;
+    case KEY_TLB: return parse_tlb(o, arg);
     case KEY_APPEND: o->append = arg; return 0;
     case KEY_INITRD:
         if (o->initrd_count == OPTIONS_INITRDS)

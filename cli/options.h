@@ -34,8 +34,9 @@ struct run_options {
     uint32_t bt_cache_bytes;
 
     /* The guest. Strings are argv's. */
-    const char *kernel;    /* NULL: the built-in lumen */
-    uint64_t memory_bytes; /* 0: default */
+    const char *kernel;             /* NULL: the built-in lumen */
+    uint64_t memory_bytes;          /* 0: default */
+    unsigned tlb_entries, tlb_ways; /* 0: default */
     const char *append;
     const char *initrd[OPTIONS_INITRDS];
     size_t initrd_count;

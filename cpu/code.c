@@ -68,7 +68,7 @@ void code_drop(struct machine *m, ma_t ma)
     p->code = p->stepped = false;
     m->drops++;
     m->trace->count.code_rewritten++;
-    uc_ctl_flush_tlb(m->engine.uc);
+    drops_engine(m);
 }
 
 void code_forget_all(struct machine *m)
@@ -223,7 +223,7 @@ static void becomes_code(struct machine *m, struct code_page *p)
     p->cut = p->forced ? PAGE_BYTES : (uint16_t)s.cut;
     p->stepped = p->forced || p->own_stores >= OWN_STORES;
     m->trace->count.code_pages++;
-    uc_ctl_flush_tlb(m->engine.uc); /* no entry may write to it */
+    drops_engine(m); /* no entry may write to it */
 }
 
 /* LOCK forms that two pages share, seen from either; true: here is one. */
@@ -379,7 +379,7 @@ static void page_stored(struct machine *m, const struct dirty_page *d)
         remove_translations(m, code_page_at(p).v + from, to - from);
         code_look_again(p, from, to);
     }
-    uc_ctl_flush_tlb(m->engine.uc); /* no entry may write to it */
+    drops_engine(m); /* no entry may write to it */
 }
 
 /* After a stepped instruction: code pages it wrote to lose their translations,
@@ -457,7 +457,7 @@ static bool give_twin(struct machine *m, struct code_page *p)
            memory_at(&m->memory, code_page_at(p)), PAGE_BYTES);
     remove_translations(m, twin_address(p), PAGE_BYTES);
     p->twinned = true;
-    uc_ctl_flush_tlb(m->engine.uc); /* fetch from the twin from now on */
+    drops_engine(m); /* fetch from the twin from now on */
     return true;
 }
 

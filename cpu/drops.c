@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* cpu/drops.c - taking translations out of the engine's TLB.
+/* cpu/drops.c - taking translations out of the TLB.
+ *
+ * What leaves the model (cpu/tlb.h) leaves the engine's own TLB before the next
+ * instruction.
  *
  * The engine can be told to forget everything, but not one page. INVLPG can,
  * so the machine runs one of its own: from code that lies where no guest can
@@ -14,11 +17,6 @@ void drops_run(struct machine *m)
     struct live *l = &m->engine.live;
     struct cpu_state s;
 
-    if (m->drop_count > sizeof m->drop / sizeof *m->drop) {
-        m->drop_count = 0;
-        uc_ctl_flush_tlb(m->engine.uc);
-        return;
-    }
     machine_get_state(m, &s);
     while (m->drop_count) {
         l->regs[GPR_EAX] = m->drop[--m->drop_count];
@@ -47,18 +45,51 @@ void drops_seek(struct machine *m)
     m->clock.seeking = false;
 }
 
+/* ---- the model, and with it the engine ---------------------------------- */
+
+void drops_engine(struct machine *m)
+{
+    m->tlb.epoch++;
+    m->drop_count = 0;
+    uc_ctl_flush_tlb(m->engine.uc);
+}
+
+void drops_page(struct machine *m, uint16_t tag, uint32_t linear)
+{
+    unsigned dropped = tlb_drop(&m->tlb, tag, linear);
+    unsigned room = sizeof m->drop / sizeof *m->drop;
+
+    if (!dropped)
+        return;
+    if (dropped > 1 || m->drop_count == room)
+        drops_engine(m);
+    else
+        m->drop[m->drop_count++] = linear;
+}
+
+void drops_flush(struct machine *m, enum tlb_scope scope, uint16_t tag)
+{
+    tlb_flush(&m->tlb, scope, tag);
+    if (scope == TLB_ALL || tag == m->tlb.tag)
+        drops_engine(m);
+}
+
+void drops_switch(struct machine *m, uint16_t tag)
+{
+    if (tag == m->tlb.tag)
+        return;
+    m->tlb.tag = tag;
+    drops_engine(m);
+}
+
 void machine_flush_page(struct machine *m, uint32_t linear)
 {
-    if (m->drop_count < sizeof m->drop / sizeof *m->drop)
-        m->drop[m->drop_count] = linear;
-    if (m->drop_count <= sizeof m->drop / sizeof *m->drop)
-        m->drop_count++;
     m->trace->count.tlb_page_flushes++;
+    drops_page(m, m->tlb.tag, linear);
 }
 
 void machine_flush_tlb(struct machine *m)
 {
     m->trace->count.tlb_flushes++;
-    m->drop_count = 0;
-    uc_ctl_flush_tlb(m->engine.uc);
+    drops_flush(m, TLB_CONTEXT, m->tlb.tag);
 }

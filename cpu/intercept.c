@@ -31,6 +31,7 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
     case INSN_MOV_TO_CR: /* any value is accepted */
     case INSN_MOV_TO_DR:
     case INSN_MOV_FROM_DR: /* enabled breakpoints hang the engine */
+    case INSN_INVLPG:      /* of the TLB's model, too */
     case INSN_LMSW:
     case INSN_SMSW: /* 16 bits of 32 */
     case INSN_LTR:  /* accepts a null selector */
@@ -175,8 +176,8 @@ bool intercept_execute(struct machine *m, const struct insn *insn)
         if (shows_cr(m, insn))
             vmx_merge_cr(m, &s, &real);
         machine_set_state(m, &s);
-        if (m->flush_after)
-            uc_ctl_flush_tlb(m->engine.uc);
+        if (m->flush_after && s.cr3 == real.cr3)
+            drops_flush(m, TLB_LOCAL, m->tlb.tag);
         if (e.single_step)
             run_single_step(m);
         return true;

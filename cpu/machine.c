@@ -110,7 +110,10 @@ struct machine *machine_create(const struct machine_config *config,
     m->memory.bytes = config->memory_bytes;
     m->deadline = m->event_at = UINT64_MAX;
     m->own_first = UINT32_MAX; /* none */
-    if (!map_memory(m) || !add_hooks(m)) {
+    if (!tlb_create(&m->tlb,
+                    config->tlb_entries ? config->tlb_entries : TLB_ENTRIES,
+                    config->tlb_ways ? config->tlb_ways : TLB_WAYS) ||
+        !map_memory(m) || !add_hooks(m)) {
         if (asprintf(error, "cannot set up %llu MiB of machine memory",
                      (unsigned long long)(config->memory_bytes >> 20)) < 0)
             *error = NULL;
@@ -140,6 +143,7 @@ void machine_destroy(struct machine *m)
     for (uint64_t i = 0; m->pages && i < m->memory.bytes >> PAGE_SHIFT; i++)
         free(m->pages[i]);
     free(m->pages);
+    tlb_destroy(&m->tlb);
     unmap(m->memory.host, m->memory.bytes);
     unmap(m->twins, (uint64_t)TWIN_LIMIT * PAGE_BYTES);
     unmap(m->microcode, 2 * PAGE_BYTES);
@@ -182,14 +186,31 @@ static void look_if_allowed(struct machine *m, const struct cpu_state *s)
         clock_attend_from(&m->clock, 0);
 }
 
+/* "Operations that Invalidate TLBs and Paging-Structure Caches": what a load of
+ * control registers does. EFER.NXE changes what entries mean. */
+static void invalidate_for(struct machine *m, const struct cpu_state *s)
+{
+    const uint64_t *cr = m->engine.live.cr;
+    uint32_t cr4 = (uint32_t)cr[4] ^ s->cr4;
+
+    if ((((uint32_t)cr[0] ^ s->cr0) & CR0_PG) ||
+        (cr4 & (CR4_PGE | CR4_PAE | CR4_PSE)) || m->extra.efer != s->efer)
+        drops_flush(m, TLB_CONTEXT, m->tlb.tag);
+    else if ((uint32_t)cr[3] != s->cr3 ||
+             memcmp(m->extra.pdpte, s->pdpte, sizeof s->pdpte) != 0)
+        drops_flush(m, TLB_LOCAL, m->tlb.tag);
+}
+
 void machine_set_state(struct machine *m, const struct cpu_state *s)
 {
-    bool rights = m->extra.efer != s->efer; /* what entries mean */
+    invalidate_for(m, s);
+    machine_put_state(m, s);
+}
 
+void machine_put_state(struct machine *m, const struct cpu_state *s)
+{
     m->extra = *s;
     engine_store(&m->engine, s);
-    if (rights)
-        uc_ctl_flush_tlb(m->engine.uc);
     walk_configure(m);
     m->engine.live.tr->base = LINEAR_NO_TASK;
     look_if_allowed(m, s);
@@ -364,48 +385,67 @@ void machine_set_weighed(struct machine *m, uint32_t first, uint32_t last)
 
 struct saved {
     struct cpu_state extra;
+    struct tlb tlb; /* its entries come behind */
     struct vmx vmx;
     uint64_t now, deadline, event_at;
     bool attend, intr, nmi, halted, mid_block, creep, step_requested;
     bool step_next;
 };
 
+static size_t tlb_bytes(const struct machine *m)
+{
+    return m->tlb.entries * sizeof *m->tlb.entry;
+}
+
 size_t machine_save(const struct machine *m, void *buffer, size_t bytes)
 {
-    size_t context = uc_context_size(m->engine.uc);
-    struct saved saved = {m->extra,     m->vmx,      clock_now(&m->clock),
-                          m->deadline,  m->event_at, m->attend,
-                          m->intr,      m->nmi,      m->halted,
-                          m->mid_block, m->creep,    m->step_requested,
+    size_t context = uc_context_size(m->engine.uc), tlb = tlb_bytes(m);
+    struct saved saved = {m->extra,
+                          m->tlb,
+                          m->vmx,
+                          clock_now(&m->clock),
+                          m->deadline,
+                          m->event_at,
+                          m->attend,
+                          m->intr,
+                          m->nmi,
+                          m->halted,
+                          m->mid_block,
+                          m->creep,
+                          m->step_requested,
                           m->step_next};
+    uint8_t *to = buffer;
     uc_context *c;
 
     if (!buffer)
-        return sizeof saved + context;
-    if (bytes < sizeof saved + context ||
+        return sizeof saved + tlb + context;
+    if (bytes < sizeof saved + tlb + context ||
         uc_context_alloc(m->engine.uc, &c) != UC_ERR_OK)
         return 0;
     uc_context_save(m->engine.uc, c);
-    memcpy(buffer, &saved, sizeof saved);
-    memcpy((uint8_t *)buffer + sizeof saved, c, context);
+    memcpy(to, &saved, sizeof saved);
+    memcpy(to + sizeof saved, m->tlb.entry, tlb);
+    memcpy(to + sizeof saved + tlb, c, context);
     uc_context_free(c);
-    return sizeof saved + context;
+    return sizeof saved + tlb + context;
 }
 
 bool machine_restore(struct machine *m, const void *buffer, size_t bytes)
 {
-    size_t context = uc_context_size(m->engine.uc);
+    size_t context = uc_context_size(m->engine.uc), tlb = tlb_bytes(m);
+    const uint8_t *from = buffer;
     struct saved saved;
     uc_context *c;
 
-    if (bytes != sizeof saved + context ||
+    if (bytes != sizeof saved + tlb + context ||
         uc_context_alloc(m->engine.uc, &c) != UC_ERR_OK)
         return false;
-    memcpy(&saved, buffer, sizeof saved);
-    memcpy(c, (const uint8_t *)buffer + sizeof saved, context);
+    memcpy(&saved, from, sizeof saved);
+    memcpy(c, from + sizeof saved + tlb, context);
     uc_context_restore(m->engine.uc, c);
     uc_context_free(c);
     m->extra = saved.extra;
+    tlb_restore(&m->tlb, &saved.tlb, from + sizeof saved);
     m->vmx = saved.vmx;
     walk_configure(m);
     clock_move(&m->clock, saved.now);
@@ -420,12 +460,11 @@ bool machine_restore(struct machine *m, const void *buffer, size_t bytes)
     m->step_requested = saved.step_requested;
     m->step_next = saved.step_next;
     m->triple = m->stop = false;
-    m->drop_count = 0;
     /* All of memory may be different: every code page starts anew. */
     for (uint64_t i = 0; i < m->memory.bytes >> PAGE_SHIFT; i++)
         if (m->pages[i])
             code_drop(m, MA(i << PAGE_SHIFT));
-    uc_ctl_flush_tlb(m->engine.uc);
+    drops_engine(m);
     machine_look(m);
     return true;
 }

@@ -92,6 +92,8 @@ struct machine_config {
     /* Call the block hook before every block (cpu/clock.h). It is slower, and
      * must not be different otherwise: for the proof. */
     bool plain_clock;
+    /* The TLB: entries, and of how many in a set (cpu/tlb.h; 0: default). */
+    unsigned tlb_entries, tlb_ways;
 };
 
 /* Create a machine, reset, with zeroed memory. NULL and one line in *error
@@ -218,7 +220,8 @@ void machine_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 void machine_set_intr(struct machine *m, bool level);
 void machine_raise_nmi(struct machine *m);
 
-/* TLB. */
+/* The TLB of whom runs, global pages included: all of it, or the page of an
+ * address, which may be a large one. */
 void machine_flush_tlb(struct machine *m);
 void machine_flush_page(struct machine *m, uint32_t linear);
 

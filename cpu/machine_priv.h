@@ -6,6 +6,7 @@
 #include "cpu/clock.h"
 #include "cpu/engine.h"
 #include "cpu/machine.h"
+#include "cpu/tlb.h"
 #include "cpu/vmx_priv.h"
 
 /* Linear addresses above the 4 GiB that software can name belong to the
@@ -120,6 +121,7 @@ struct machine {
     struct memory memory;
     struct cpu_state extra; /* MSRs and debug registers; the rest is live */
     struct paging paging;   /* what the registers say of translation */
+    struct tlb tlb;
     struct vmx vmx;
 
     struct trace_clock stamps;
@@ -177,6 +179,10 @@ struct machine {
     uc_hook hooks[16];
     unsigned hook_count;
 };
+
+/* machine.c */
+/* machine_set_state(), but the TLB keeps what it has. */
+void machine_put_state(struct machine *m, const struct cpu_state *s);
 
 /* walk.c */
 /* The registers that say how to translate may have changed. */
@@ -285,6 +291,13 @@ bool refused_task_return(struct machine *m);
 /* drops.c */
 /* Drop single pages from the engine's TLB. */
 void drops_run(struct machine *m);
+/* Empty it. The model keeps what it has. */
+void drops_engine(struct machine *m);
+/* The TLB loses the page of an address, or what a scope says. */
+void drops_page(struct machine *m, uint16_t tag, uint32_t linear);
+void drops_flush(struct machine *m, enum tlb_scope scope, uint16_t tag);
+/* From now on the TLB belongs to a guest with this tag. */
+void drops_switch(struct machine *m, uint16_t tag);
 /* Let the clock see where the engine's code is. */
 void drops_seek(struct machine *m);
 

@@ -88,7 +88,7 @@ void refused_device(struct machine *m)
     m->device_once = true;
     step_trapped(m, linear);
     m->device_once = false;
-    uc_ctl_flush_tlb(m->engine.uc);
+    drops_engine(m);
 }
 
 bool refused_task_return(struct machine *m)

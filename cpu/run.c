@@ -104,7 +104,7 @@ enum machine_stop run_execute(struct machine *m)
         code_forget_all(m);
     if (m->stepped_fetch && !m->stepping) {
         m->stepped_fetch = false; /* it was for one instruction only */
-        uc_ctl_flush_tlb(m->engine.uc);
+        drops_engine(m);
     }
     m->refused = REFUSED_NOT;
     m->asked = false;

@@ -100,6 +100,7 @@ enum vmx_result vmx_off(struct machine *m)
         return VMX_UNDEFINED;
     put_away(m);
     m->vmx = (struct vmx){.on = false};
+    drops_switch(m, 0);
     return VMX_SUCCEED;
 }
 
@@ -320,19 +321,23 @@ enum vmx_result vmx_resume(struct machine *m)
 /* ---- the rest -------------------------------------------------------------
  */
 
-/* The engine's TLB has no tags and belongs to the guest that ran last; every
- * context is dropped by dropping it. */
 enum vmx_result vmx_invvpid(struct machine *m, enum vmx_invvpid type,
                             uint16_t vpid, uint32_t linear)
 {
     if (!root(m))
         return VMX_UNDEFINED;
-    if (type > INVVPID_ALL || (type != INVVPID_ALL && !vpid))
+    if (type > INVVPID_LOCAL || (type != INVVPID_ALL && !vpid))
         return fail(m, VMX_ERROR_INVALIDATION_OPERAND);
     if (type == INVVPID_ADDRESS)
-        machine_flush_page(m, linear);
+        m->trace->count.tlb_page_flushes++;
     else
-        machine_flush_tlb(m);
+        m->trace->count.tlb_flushes++;
+    switch (type) {
+    case INVVPID_ADDRESS: drops_page(m, vpid, linear); break;
+    case INVVPID_CONTEXT: drops_flush(m, TLB_CONTEXT, vpid); break;
+    case INVVPID_ALL: drops_flush(m, TLB_ALL, 0); break;
+    case INVVPID_LOCAL: drops_flush(m, TLB_LOCAL, vpid); break;
+    }
     return VMX_SUCCEED;
 }
 
@@ -344,7 +349,8 @@ enum vmx_result vmx_invept(struct machine *m, enum vmx_invept type,
     if ((type != INVEPT_CONTEXT && type != INVEPT_ALL) ||
         (type == INVEPT_CONTEXT && !ept_pointer_valid(eptp)))
         return fail(m, VMX_ERROR_INVALIDATION_OPERAND);
-    machine_flush_tlb(m);
+    m->trace->count.tlb_flushes++;
+    drops_flush(m, TLB_ALL, 0); /* whatever the VPID */
     return VMX_SUCCEED;
 }
 

@@ -203,7 +203,12 @@ enum vmx_result vmx_launch(struct machine *m);
 enum vmx_result vmx_resume(struct machine *m);
 
 /* INVVPID. SDM 3C, "INVVPID - Invalidate Translations Based on VPID". */
-enum vmx_invvpid { INVVPID_ADDRESS, INVVPID_CONTEXT, INVVPID_ALL };
+enum vmx_invvpid {
+    INVVPID_ADDRESS, /* one page of a VPID, global or not */
+    INVVPID_CONTEXT,
+    INVVPID_ALL,   /* of every VPID but 0 */
+    INVVPID_LOCAL, /* a context's, retaining globals */
+};
 enum vmx_result vmx_invvpid(struct machine *m, enum vmx_invvpid type,
                             uint16_t vpid, uint32_t linear);
 

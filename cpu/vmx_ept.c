@@ -132,6 +132,7 @@ static bool reach_page(struct machine *m, uint32_t linear, unsigned access,
         return false;
     leaf = page.entry[page.level];
     w->address = page.ma.v;
+    w->executable = w->executable && (page.rights & EPT_EXECUTE);
     w->dirty = w->dirty && (page.rights & EPT_WRITE) &&
                (!(m->vmx.c.eptp & EPTP_ACCESSED_DIRTY) || (leaf & EPT_DIRTY));
     return true;

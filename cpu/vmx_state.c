@@ -214,7 +214,7 @@ static void load_all(struct machine *m)
         s.cpl = (uint8_t)((s.seg[SEG_SS].attr & SEG_DPL) >> SEG_DPL_SHIFT);
     if (!s.seg[SEG_SS].attr) /* null: its selector has the privilege */
         s.cpl = s.seg[SEG_SS].selector & SEL_RPL;
-    machine_set_state(m, &s);
+    machine_put_state(m, &s);
 }
 
 static void load_flags(struct machine *m)
@@ -238,8 +238,9 @@ static void load_cr3(struct machine *m)
 
     if (pae)
         vmx_guest_pdptes(m, cr3, m->extra.pdpte);
-    if (pae || cr3 != (uint32_t)cr[3])
-        uc_reg_write(m->engine.uc, UC_X86_REG_CR3, &cr3);
+    if (!pae && cr3 == (uint32_t)cr[3])
+        return;
+    uc_reg_write(m->engine.uc, UC_X86_REG_CR3, &cr3);
 }
 
 /* The fields of INDEPENDENT that were written. */
@@ -302,6 +303,9 @@ void vmx_load_guest(struct machine *m)
     v->loaded = true;
     v->stale = 0;
     walk_configure(m);
-    if (!(v->c.proc2 & PROC2_VPID)) /* translations do not survive */
+    /* Without VPIDs translations do not survive; with them, even other control
+     * registers leave them alone. */
+    drops_switch(m, v->c.proc2 & PROC2_VPID ? v->c.vpid : 0);
+    if (!(v->c.proc2 & PROC2_VPID))
         machine_flush_tlb(m);
 }

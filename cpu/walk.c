@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* cpu/walk.c - the machine's MMU: page walks and the engine's TLB fills.
  *
- * The engine keeps a TLB of its own and asks here on a miss; we are the page
- * walker. The answer is exact: no write right until the entry is dirty, no
- * execute right but for a fetch, so that the next use asks again.
+ * The engine keeps a TLB of its own and asks here on a miss. The TLB's model
+ * (cpu/tlb.h) answers, or the tables do. The answer is exact: no write right
+ * until the entry is dirty, no execute right but for a fetch, so that the next
+ * use asks again.
  *
  * Reference: SDM 3A, "Paging".
  */
@@ -86,6 +87,61 @@ static bool fill_own(uint64_t address, uc_tlb_entry *result)
     return true;
 }
 
+/* The engine's TLB may have a page that the model lost: it is emptied, and has
+ * nothing but the page of the fill that goes on. */
+static void renew(struct machine *m, uint32_t linear)
+{
+    drops_engine(m);
+    tlb_find(&m->tlb, linear)->epoch = m->tlb.epoch;
+}
+
+/* The entry's translation, if it has every right that the access wants: if not,
+ * the processor walks, so a fault never comes of rights that are out of date.
+ * Nor does a write to a page that is not dirty. */
+static bool serves(const struct machine *m, const struct tlb_entry *e,
+                   unsigned access, struct paging_walk *w)
+{
+    *w = (struct paging_walk){.address = e->address,
+                              .writable = e->writable,
+                              .user = e->user,
+                              .executable = e->executable,
+                              .dirty = e->dirty};
+    return paging_allows(&m->paging, access, w) &&
+           (e->dirty || !(access & ACC_WRITE));
+}
+
+/* By the TLB, or else by the tables. A page fault takes the page's entry with
+ * it; the engine stops then, and drops the page before it goes on. */
+static bool translate(struct machine *m, uint32_t linear, unsigned access,
+                      struct paging_walk *w)
+{
+    bool global = (m->engine.live.cr[4] & CR4_PGE) != 0;
+    struct tlb_entry *e;
+
+    if (!m->paging.format && !vmx_nested(&m->vmx))
+        return walk_access(m, linear, access, w, &m->refused_fault);
+    e = tlb_find(&m->tlb, linear);
+    if (e && serves(m, e, access, w)) {
+        e->epoch = m->tlb.epoch;
+        m->trace->count.tlb_refills++;
+        return true;
+    }
+    m->trace->count.tlb_fills++;
+    if (!walk_access(m, linear, access, w, &m->refused_fault)) {
+        if (e)
+            drops_page(m, m->tlb.tag, linear);
+        return false;
+    }
+    switch (tlb_fill(&m->tlb, linear, w, global && w->global)) {
+    case TLB_DROPPED: m->trace->count.tlb_evictions++; /* fall through */
+    case TLB_REPLACED: renew(m, linear); break;
+    case TLB_EVICTED: m->trace->count.tlb_evictions++; break;
+    case TLB_FREE:
+    case TLB_SAME: break;
+    }
+    return true;
+}
+
 bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
                uc_tlb_entry *result, void *user_data)
 {
@@ -104,8 +160,7 @@ bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
     }
     if (address >= LINEAR_MICROCODE)
         return fill_own(address, result);
-    m->trace->count.tlb_fills++;
-    if (!walk_access(m, linear, access, &w, &m->refused_fault)) {
+    if (!translate(m, linear, access, &w)) {
         m->refused = REFUSED_FAULT;
         m->refused_fetch = fetch;
         return false;

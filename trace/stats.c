@@ -81,6 +81,8 @@ static void add_memory(json_t *root, const struct counters *c)
         {"fills", c->tlb_fills},
         {"flushes", c->tlb_flushes},
         {"page_flushes", c->tlb_page_flushes},
+        {"evictions", c->tlb_evictions},
+        {"refills", c->tlb_refills},
     };
     const struct number walk[] = {
         {"walks", c->walks},

@@ -181,7 +181,9 @@ struct counters {
     uint64_t interrupts[256]; /* delivered to the guest, by vector */
     uint64_t emulated;        /* instructions done for the guest */
     uint64_t silent;          /* sensitive instructions seen lost */
-    uint64_t tlb_fills;       /* hardware TLB */
+    uint64_t tlb_fills;       /* hardware TLB: walks that it asked for */
+    uint64_t tlb_refills;     /* hits that the library asked for (varies) */
+    uint64_t tlb_evictions;
     uint64_t tlb_flushes;
     uint64_t tlb_page_flushes;
     uint64_t walks;             /* of tables, by the hardware */

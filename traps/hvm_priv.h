@@ -26,6 +26,8 @@ enum hvm_part {
     PARTS_ALL = PARTS_DATA | PART_SYSTEM,
 };
 
+enum { VPID_OF_GUEST = 1 };
+
 struct hvm {
     ma_t vmxon_region, vmcs;
     ma_t io_bitmap[2], msr_bitmap;

@@ -8,8 +8,6 @@
 
 #include "traps/hvm_priv.h"
 
-enum { VPID_OF_GUEST = 1 };
-
 /* What always exits. Ports are the virtual devices'. */
 #define PROC_ALWAYS                                                            \
     (PROC_HLT | PROC_TSC_OFFSET | PROC_IO | PROC_MSR_BITMAPS | PROC_SECONDARY)

@@ -205,10 +205,26 @@ static struct segment task_register(const struct cpu_state *v)
     return tr;
 }
 
+/* With a VPID the processor's TLB outlives a VM entry: what the guest's own
+ * write would have emptied, the monitor empties when it writes for the guest.
+ */
+static void forget_translations(struct monitor *mon)
+{
+    const struct cpu_state *v = &mon->v;
+
+    if (((hvm_read(mon, VMCS_GUEST_CR0) ^ v->cr0) & CR0_PG) ||
+        ((hvm_read(mon, VMCS_GUEST_CR4) ^ v->cr4) &
+         (CR4_PGE | CR4_PAE | CR4_PSE)) ||
+        hvm_read(mon, VMCS_GUEST_CR3) != v->cr3 ||
+        hvm_read64(mon, VMCS_GUEST_EFER) != v->efer)
+        vmx_invvpid(mon->machine, INVVPID_CONTEXT, VPID_OF_GUEST, 0);
+}
+
 static void write_own_control_registers(struct monitor *mon)
 {
     const struct cpu_state *v = &mon->v;
 
+    forget_translations(mon);
     hvm_write(mon, VMCS_GUEST_CR0, v->cr0 | CR0_FIXED | CR0_ET);
     hvm_write(mon, VMCS_CR0_MASK, CR0_FIXED);
     hvm_write(mon, VMCS_CR0_SHADOW, v->cr0);
@@ -293,6 +309,7 @@ static void write_root(struct monitor *mon)
             write_cr4(mon);
         if (mon->root.nx != h->root.nx)
             hvm_write64(mon, VMCS_GUEST_EFER, mon->root.nx ? EFER_NXE : 0);
+        vmx_invvpid(mon->machine, INVVPID_CONTEXT, VPID_OF_GUEST, 0);
     }
     h->root = mon->root;
 }

@@ -329,6 +329,8 @@ static bool create_machine(struct vm *vm, char **error)
             },
         .trace = &vm->trace,
         .plain_clock = vm->config.plain_clock,
+        .tlb_entries = vm->config.tlb_entries,
+        .tlb_ways = vm->config.tlb_ways,
     };
 
     if (vm->config.cpu != CPU_BARE) {

@@ -76,7 +76,8 @@ struct vm_config {
     const struct pc_disk *disks;
     size_t disk_count;
     bool testdev, walker;
-    bool plain_clock; /* see struct machine_config */
+    bool plain_clock;               /* see struct machine_config */
+    unsigned tlb_entries, tlb_ways; /* likewise; 0: the usual ones */
     /* COM1. output gets each byte. input returns a byte, or -1 for none now;
      * it is asked only at deterministic points (the guest's receiver is empty
      * and enabled). Either may be NULL. */

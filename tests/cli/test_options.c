@@ -62,12 +62,14 @@ Test(cli_options, defaults_run_lumen_translated_with_shadow_tables)
 Test(cli_options, every_option_reaches_its_place)
 {
     cr_assert(parse("--cpu trap --mmu=tlb --what-if iopl1 --memory 0x20 "
-                    "--append x=1 --table-memory 128 kernel.elf"));
+                    "--append x=1 --table-memory 128 --tlb 64,2 kernel.elf"));
     cr_assert_eq(o.cpu, CPU_TRAP);
     cr_assert_eq(o.mmu, &mmu_tlb_emulation);
     cr_assert(o.iopl1);
     cr_assert_eq(o.memory_bytes, 32 << 20);
     cr_assert_eq(o.table_bytes, 128 << 10);
+    cr_assert_eq(o.tlb_entries, 64);
+    cr_assert_eq(o.tlb_ways, 2);
     cr_assert_eq(o.mmu_without, 0);
     cr_assert_str_eq(o.append, "x=1");
     cr_assert_eq(o.bt_without, 0);
@@ -165,6 +167,10 @@ Test(cli_options, mistakes_are_one_line_that_names_the_option)
     refused("--cpu x", "there are bare, trap, bt-static");
     refused("--mmu x", "there are tlb, shadow");
     refused("--nonsense", "--nonsense");
+    refused("--tlb 1000", "powers of two");
+    refused("--tlb 1024,32", "at most 16 ways");
+    refused("--tlb 1024,", "ENTRIES[,WAYS]");
+    refused("--tlb 8", "16 to 65536");
     refused("--memory", "--memory");
     refused("--memory 1", "from 2 to 3072");
     refused("--memory 3073", "from 2 to 3072");
