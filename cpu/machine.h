@@ -56,8 +56,8 @@ struct machine_client {
     void (*exit)(void *owner, const struct machine_exit *e);
     /* At an instruction boundary, when the deadline has come or
      * machine_attend() asked for it. A monitor that is in the middle of
-     * something may call machine_attend() again from here: it is asked anew
-     * behind the next block, whatever else is due. */
+     * something calls machine_request_step(), and machine_attend() when it was
+     * stepped; from here it would be asked again without end. */
     void (*attend)(void *owner);
     /* The instruction of machine_request_step() ran, or faulted (then exit()
      * was called first). */

@@ -74,7 +74,6 @@ static void boundary(struct machine *m)
          !(*m->engine.live.hflags & HF_INHIBIT_IRQ))) {
         m->attend = false;
         m->client.attend(m->client.owner);
-        m->mid_block = m->attend && m->client.exit; /* again, not here */
     }
     if (m->vmx.non_root)
         vmx_boundary(m);

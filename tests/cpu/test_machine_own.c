@@ -38,23 +38,12 @@ static uint32_t weigh(void *owner, uint32_t linear)
     return light ? linear & 1 : 0;
 }
 
-static unsigned attended;
-
-static void on_asked(void *owner)
-{
-    (void)owner;
-    if (++attended == 5)
-        machine_stop(machine);
-    else
-        machine_attend(machine);
-}
-
 static void own_open(void)
 {
     struct machine_config config = {
         .memory_bytes = MEMORY_BYTES,
         .client = {.exit = on_machine_exit,
-                   .attend = on_asked,
+                   .attend = on_attend,
                    .weight = weigh,
                    .mmio_read = on_mmio_read,
                    .mmio_write = on_mmio_write},
@@ -69,7 +58,7 @@ static void own_open(void)
     memcpy(machine_memory(machine)->host, memory, MEMORY_BYTES);
     machine_set_state(machine, &cpu);
     machine_set_weighed(machine, OWN, OWN_END);
-    exits = attended = 0;
+    exits = 0;
     at_exit = stop_there;
 }
 
@@ -229,17 +218,6 @@ Test(machine_own, single_registers)
     cr_expect_eq(machine_reg(machine, GPR_EDI), 0x12345678);
     cr_expect_eq(s.eip, OWN + 3);
     cr_expect_eq(s.eflags, EFL_FIXED | EFL_CF | EFL_SF);
-}
-
-/* Whoever asks again from attend() is asked again a block further on. */
-Test(machine_own, attend_again_at_the_next_block)
-{
-    CODE_AT(OWN, OP_INC_EAX, 0xEB, 0xFD); /* 1: inc; jmp 1b */
-    own_open();
-    machine_attend(machine);
-    run_to_exit();
-    cr_expect_eq(attended, 5);
-    cr_expect_eq(machine_reg(machine, GPR_EAX), 4);
 }
 
 /* RDTSC is the machine's there too, and code is still appended behind it. */
