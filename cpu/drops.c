@@ -91,5 +91,6 @@ void machine_flush_page(struct machine *m, uint32_t linear)
 void machine_flush_tlb(struct machine *m)
 {
     m->trace->count.tlb_flushes++;
+    m->ept_flushes++;
     drops_flush(m, TLB_CONTEXT, m->tlb.tag);
 }

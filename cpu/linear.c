@@ -222,23 +222,36 @@ static bool is_free(const struct paging *p, unsigned access,
     return true;
 }
 
+/* NULL: the access must be walked for. */
+static uint8_t *span_at(struct machine *m, uint32_t linear, unsigned access)
+{
+    struct hw_walk w;
+    uint8_t *at;
+
+    if (vmx_nested(&m->vmx)) {
+        at = vmx_span(m, linear, access, &w.walk);
+        return at && is_free(&m->paging, access, &w.walk) ? at : NULL;
+    }
+    at = kept(m, linear, access);
+    if (at)
+        return at;
+    machine_walk(m, linear, &w);
+    if (!is_free(&m->paging, access, &w.walk))
+        return NULL;
+    keep(m, linear, access, &w.walk);
+    return kept(m, linear, access);
+}
+
 static void *linear_span(void *ctx, uint32_t linear, unsigned bytes, bool write,
                          bool user)
 {
     unsigned access = (write ? ACC_WRITE : 0) | (user ? ACC_USER : 0);
     struct machine *m = ctx;
-    struct hw_walk w;
     uint8_t *at;
 
     if ((linear & PAGE_MASK) + bytes > PAGE_BYTES)
         return NULL;
-    at = kept(m, linear, access);
-    if (!at) {
-        machine_walk(m, linear, &w);
-        if (is_free(&m->paging, access, &w.walk))
-            keep(m, linear, access, &w.walk);
-        at = kept(m, linear, access);
-    }
+    at = span_at(m, linear, access);
     if (at && write)
         machine_memory_written(m, MA((uint64_t)(at - m->memory.host)), bytes);
     return at;

@@ -460,6 +460,7 @@ bool machine_restore(struct machine *m, const void *buffer, size_t bytes)
     m->step_requested = saved.step_requested;
     m->step_next = saved.step_next;
     m->triple = m->stop = false;
+    m->ept_flushes++;
     /* All of memory may be different: every code page starts anew. */
     for (uint64_t i = 0; i < m->memory.bytes >> PAGE_SHIFT; i++)
         if (m->pages[i])

@@ -162,6 +162,8 @@ struct machine {
     struct code_page **pages;
     struct fetch_slot fetch[FETCH_SLOTS];
     struct walk_slot walks[WALK_SLOTS];
+    struct ept_slot ept[EPT_SLOTS];
+    uint64_t ept_flushes; /* what is kept there from before is not valid */
     struct refund refunds[REFUNDS];
     uint8_t *twins;
     uint32_t twin_count;

@@ -350,6 +350,7 @@ enum vmx_result vmx_invept(struct machine *m, enum vmx_invept type,
         (type == INVEPT_CONTEXT && !ept_pointer_valid(eptp)))
         return fail(m, VMX_ERROR_INVALIDATION_OPERAND);
     m->trace->count.tlb_flushes++;
+    m->ept_flushes++;
     drops_flush(m, TLB_ALL, 0); /* whatever the VPID */
     return VMX_SUCCEED;
 }

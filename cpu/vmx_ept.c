@@ -2,9 +2,8 @@
 /* cpu/vmx_ept.c - a guest's walk in two dimensions, and the exits it makes.
  *
  * Reference: SDM 3C, "EPT Translation Mechanism", "EPT-Induced VM Exits",
- * "Exit Qualification for EPT Violations".
+ * "Exit Qualification for EPT Violations", "Information That May Be Cached".
  */
-#include "cpu/ept.h"
 #include "cpu/machine_priv.h"
 #include "cpu/vmx.h"
 
@@ -27,21 +26,59 @@ static void refuse(struct machine *m, gpa_t gpa, const struct access *a,
     };
 }
 
+static struct ept_slot *slot_of(struct machine *m, gpa_t gpa)
+{
+    return &m->ept[(gpa.v >> PAGE_SHIFT) % EPT_SLOTS];
+}
+
+/* A kept walk that this access needs nothing more of. */
+static bool kept(struct machine *m, gpa_t gpa, unsigned kind,
+                 struct ept_walk *w)
+{
+    const struct ept_slot *slot = slot_of(m, gpa);
+    uint64_t eptp = m->vmx.c.eptp;
+    bool dirty = slot->walk.entry[slot->walk.level] & EPT_DIRTY;
+
+    if (slot->flushes != m->ept_flushes || slot->eptp != eptp ||
+        slot->gfn != gpa.v >> PAGE_SHIFT || !ept_allows(&slot->walk, kind) ||
+        ((kind & EPT_FOR_WRITE) && (eptp & EPTP_ACCESSED_DIRTY) && !dirty))
+        return false;
+    *w = slot->walk;
+    w->ma.v |= gpa.v & PAGE_MASK;
+    return true;
+}
+
+static void keep(struct machine *m, gpa_t gpa, const struct ept_walk *w)
+{
+    struct ept_slot *slot = slot_of(m, gpa);
+
+    *slot = (struct ept_slot){.eptp = m->vmx.c.eptp,
+                              .gfn = gpa.v >> PAGE_SHIFT,
+                              .flushes = m->ept_flushes,
+                              .walk = *w};
+    slot->walk.ma.v &= ~(uint64_t)PAGE_MASK;
+}
+
 /* True: w has the translation and its bits are set. */
 static bool translate(struct machine *m, gpa_t gpa, const struct access *a,
                       struct ept_walk *w)
 {
     uint64_t eptp = m->vmx.c.eptp;
+    bool known = kept(m, gpa, a->kind, w);
 
-    ept_walk(&m->memory, eptp, gpa, w);
+    if (!known)
+        ept_walk(&m->memory, eptp, gpa, w);
     m->trace->count.walk_references += w->references;
     m->trace->count.nested_references += w->references;
-    if (ept_allows(w, a->kind)) {
-        ept_commit(&m->memory, eptp, a->kind, w);
+    if (known)
         return true;
+    if (!ept_allows(w, a->kind)) {
+        refuse(m, gpa, a, w);
+        return false;
     }
-    refuse(m, gpa, a, w);
-    return false;
+    ept_commit(&m->memory, eptp, a->kind, w);
+    keep(m, gpa, w);
+    return true;
 }
 
 /* ---- the guest's tables -----------------------------------------------------
@@ -199,6 +236,47 @@ bool vmx_translate(struct machine *m, gpa_t gpa, ma_t *ma)
         return false;
     *ma = w.ma;
     return true;
+}
+
+/* ---- the short way ----------------------------------------------------------
+ */
+
+/* A walk all of whose entries are kept. */
+struct short_walk {
+    struct machine *m;
+    unsigned references;
+};
+
+static bool kept_entry(void *ctx, uint64_t at, unsigned bytes, uint64_t *entry)
+{
+    struct short_walk *s = ctx;
+    struct ept_walk w;
+
+    if (!kept(s->m, GPA(at), kind_of_table_read(s->m), &w) ||
+        !memory_has(&s->m->memory, w.ma, bytes))
+        return false;
+    s->references += w.references;
+    *entry = 0;
+    memcpy(entry, memory_at(&s->m->memory, w.ma), bytes);
+    return true;
+}
+
+uint8_t *vmx_span(struct machine *m, uint32_t linear, unsigned access,
+                  struct paging_walk *w)
+{
+    struct short_walk s = {.m = m};
+    struct ept_walk page;
+
+    paging_walk(&m->paging, linear, access, kept_entry, &s, w);
+    if (w->stopped || !w->allowed ||
+        !kept(m, GPA(w->address), kind_of(access), &page) ||
+        !memory_has(&m->memory, MA(page.ma.v & ~(uint64_t)PAGE_MASK),
+                    PAGE_BYTES))
+        return NULL;
+    s.references += page.references;
+    m->trace->count.walk_references += w->references + s.references;
+    m->trace->count.nested_references += s.references;
+    return memory_at(&m->memory, page.ma);
 }
 
 /* ---- exits ------------------------------------------------------------------

@@ -11,6 +11,7 @@
 
 #include "cpu/arch.h"
 #include "cpu/decode.h"
+#include "cpu/ept.h"
 #include "cpu/paging.h"
 #include "cpu/vmx_fields.h"
 
@@ -26,6 +27,16 @@ struct vmx_controls {
     uint64_t eptp; /* 0: no nested paging */
     uint32_t exit, entry;
     uint16_t vpid;
+};
+
+/* "Guest-physical mappings": walks of the nested tables that need no bit to be
+ * set, kept until INVEPT (or a flush of everything). Their references count as
+ * if they were made again. */
+enum { EPT_SLOTS = 256 };
+struct ept_slot {
+    uint64_t eptp, gfn;
+    uint64_t flushes; /* as many as there had been */
+    struct ept_walk walk;
 };
 
 /* The latest access that the nested tables refused: what its exit tells. */
@@ -134,6 +145,11 @@ bool vmx_walk(struct machine *m, uint32_t linear, unsigned access,
               struct paging_walk *w, struct fault *f);
 bool vmx_look(const struct machine *m, uint32_t linear, struct paging_walk *w,
               ma_t *ma);
+/* The memory at a linear address, if its whole walk is known and the nested
+ * tables have no bit to be set for it; the guest's may have, which w tells.
+ * NULL: walk. */
+uint8_t *vmx_span(struct machine *m, uint32_t linear, unsigned access,
+                  struct paging_walk *w);
 /* A guest-physical address that no linear one stands for. */
 bool vmx_translate(struct machine *m, gpa_t gpa, ma_t *ma);
 /* The refused access was to this linear address, not only to its page. */

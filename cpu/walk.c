@@ -142,10 +142,9 @@ static bool translate(struct machine *m, uint32_t linear, unsigned access,
     return true;
 }
 
-bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
-               uc_tlb_entry *result, void *user_data)
+static bool fill(struct machine *m, uint64_t address, uc_mem_type type,
+                 uc_tlb_entry *result)
 {
-    struct machine *m = user_data;
     bool write = type == UC_MEM_WRITE, fetch = type == UC_MEM_FETCH, writable;
     unsigned access = (write ? ACC_WRITE : 0) | (fetch ? ACC_FETCH : 0) |
                       (live_cpl(m) == 3 ? ACC_USER : 0);
@@ -153,7 +152,6 @@ bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
     struct paging_walk w;
     ma_t ma;
 
-    (void)uc;
     if (address >> 63) {
         m->refused = REFUSED_WRAPPED;
         return false;
@@ -184,5 +182,22 @@ bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
     }
     if (writable)
         result->perms |= UC_PROT_WRITE;
+    return true;
+}
+
+/* The engine has the page from now on, also if its TLB was emptied meanwhile
+ * (a page became code). */
+bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
+               uc_tlb_entry *result, void *user_data)
+{
+    struct machine *m = user_data;
+    struct tlb_entry *e;
+
+    (void)uc;
+    if (!fill(m, address, type, result))
+        return false;
+    e = tlb_find(&m->tlb, (uint32_t)address);
+    if (e)
+        e->epoch = m->tlb.epoch;
     return true;
 }
