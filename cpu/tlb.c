@@ -144,10 +144,12 @@ enum tlb_filled tlb_fill(struct tlb *t, uint32_t linear,
 static bool drop_if(struct tlb *t, struct tlb_entry *e, uint16_t tag,
                     uint32_t page)
 {
-    uint32_t others =
-        is_piece(e) ? (1u << (e->page_shift - PAGE_SHIFT)) - 1 : 0;
+    uint32_t others;
 
-    if (!e->order || e->tag != tag || ((e->page ^ page) & ~others))
+    if (!e->order || e->tag != tag)
+        return false;
+    others = (1u << (e->page_shift - PAGE_SHIFT)) - 1;
+    if ((e->page ^ page) & ~others)
         return false;
     remove_entry(t, e);
     return in_engine(t, e);

@@ -32,6 +32,7 @@
 #define NOT_LOGGED 4  /* compare the end only */
 #define MAY_REFUSE 8  /* a technique may say that it cannot do this */
 #define PAGED      16 /* starts with paging on, else without */
+#define ANY_TLB    32 /* changes its tables and flushes nothing */
 
 /* Guest-physical addresses; linear ones are the same. */
 #define SCRATCH    0x00010000 /* 64 KiB to play with, below 1 MiB */

@@ -235,7 +235,7 @@ PROGRAM wild_tables, 8, END_EXIT, PAGED | MAY_REFUSE
 3:  LEAVE
 
 /* And pages. */
-PROGRAM wild_pages, 8, END_AS_BARE, PAGED | MAY_REFUSE | NOT_LOGGED
+PROGRAM wild_pages, 8, END_AS_BARE, PAGED | MAY_REFUSE | NOT_LOGGED | ANY_TLB
     movl $SPARE + 7, DIRECTORY + (UNMAPPED >> 20)
     movl odd_roots(, %ebx, 4), %eax
     orl $7, %eax
