@@ -62,9 +62,9 @@ COUNT(count_cost, trace_model_cost(c).total)
 /* Four digits that matter. */
 static void number(double value, char *text, size_t size)
 {
-    int decimals = fabs(value) < 10 ? 2 : fabs(value) < 1000 ? 1 : 0;
-    if (fabs(value) < 0.005) /* once in the run, not in each iteration */
-        value = 0;
+    int decimals = value < 10 ? 2 : value < 1000 ? 1 : 0;
+    if (value < 0.005) /* once in the run, not in each iteration; or less, */
+        value = 0;     /* where the empty run had a longer line to print */
     snprintf(text, size, "%.*f", value == floor(value) ? 0 : decimals, value);
 }
 

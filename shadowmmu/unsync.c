@@ -88,7 +88,7 @@ void unsync_entry(struct mmu *m, uint32_t gfn, unsigned index)
     unsigned bytes = m->t.format->entry_bytes, word = index * bytes / 4;
 
     if (words && memcmp(words + word * 4, &page->before[word], bytes) != 0)
-        mmu_table_written(m, gfn, word, word);
+        mmu_table_written(m, gfn, word, word + bytes / 4 - 1);
 }
 
 /* Returns whether a word had changed. */
