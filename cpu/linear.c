@@ -228,10 +228,8 @@ static uint8_t *span_at(struct machine *m, uint32_t linear, unsigned access)
     struct hw_walk w;
     uint8_t *at;
 
-    if (vmx_nested(&m->vmx)) {
-        at = vmx_span(m, linear, access, &w.walk);
-        return at && is_free(&m->paging, access, &w.walk) ? at : NULL;
-    }
+    if (vmx_nested(&m->vmx))
+        return NULL; /* nothing is kept of walks in two dimensions */
     at = kept(m, linear, access);
     if (at)
         return at;

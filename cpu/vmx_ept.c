@@ -238,47 +238,6 @@ bool vmx_translate(struct machine *m, gpa_t gpa, ma_t *ma)
     return true;
 }
 
-/* ---- the short way ----------------------------------------------------------
- */
-
-/* A walk all of whose entries are kept. */
-struct short_walk {
-    struct machine *m;
-    unsigned references;
-};
-
-static bool kept_entry(void *ctx, uint64_t at, unsigned bytes, uint64_t *entry)
-{
-    struct short_walk *s = ctx;
-    struct ept_walk w;
-
-    if (!kept(s->m, GPA(at), kind_of_table_read(s->m), &w) ||
-        !memory_has(&s->m->memory, w.ma, bytes))
-        return false;
-    s->references += w.references;
-    *entry = 0;
-    memcpy(entry, memory_at(&s->m->memory, w.ma), bytes);
-    return true;
-}
-
-uint8_t *vmx_span(struct machine *m, uint32_t linear, unsigned access,
-                  struct paging_walk *w)
-{
-    struct short_walk s = {.m = m};
-    struct ept_walk page;
-
-    paging_walk(&m->paging, linear, access, kept_entry, &s, w);
-    if (w->stopped || !w->allowed ||
-        !kept(m, GPA(w->address), kind_of(access), &page) ||
-        !memory_has(&m->memory, MA(page.ma.v & ~(uint64_t)PAGE_MASK),
-                    PAGE_BYTES))
-        return NULL;
-    s.references += page.references;
-    m->trace->count.walk_references += w->references + s.references;
-    m->trace->count.nested_references += s.references;
-    return memory_at(&m->memory, page.ma);
-}
-
 /* ---- exits ------------------------------------------------------------------
  */
 

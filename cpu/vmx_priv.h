@@ -145,11 +145,6 @@ bool vmx_walk(struct machine *m, uint32_t linear, unsigned access,
               struct paging_walk *w, struct fault *f);
 bool vmx_look(const struct machine *m, uint32_t linear, struct paging_walk *w,
               ma_t *ma);
-/* The memory at a linear address, if its whole walk is known and the nested
- * tables have no bit to be set for it; the guest's may have, which w tells.
- * NULL: walk. */
-uint8_t *vmx_span(struct machine *m, uint32_t linear, unsigned access,
-                  struct paging_walk *w);
 /* A guest-physical address that no linear one stands for. */
 bool vmx_translate(struct machine *m, gpa_t gpa, ma_t *ma);
 /* The refused access was to this linear address, not only to its page. */
