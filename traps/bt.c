@@ -158,6 +158,18 @@ void bt_resume_lost(struct monitor *mon)
     mon->dirty = true;
 }
 
+/* Within the same segment, whose limit the processor does not check, and when
+ * no NMI waits for the return. */
+static uint32_t return_cs(const struct monitor *mon)
+{
+    const struct segment *cs = &mon->v.seg[SEG_CS];
+
+    if (mon->v.nmi_blocked || cs->limit != UINT32_MAX ||
+        !descriptors_hold_cs(mon))
+        return NONE;
+    return cs->selector;
+}
+
 static void write_state(struct monitor *mon)
 {
     const uint32_t odd =
@@ -172,6 +184,7 @@ static void write_state(struct monitor *mon)
     state[STATE_BIAS] = (v->eflags & EFL_IOPL) - EFL_IF;
     state[STATE_CS] = v->seg[SEG_CS].selector;
     state[STATE_SS] = v->seg[SEG_SS].selector;
+    state[STATE_RETURN_CS] = return_cs(mon);
     bt_set_word(mon, BT_PAGE_FLAG, 0, v->eflags & EFL_IF);
     bt_set_word(mon, BT_PAGE_SCRATCH, SCRATCH_CR2, v->cr2);
 }

@@ -305,6 +305,25 @@ static void emit_pushf(struct bt_emit *e, uint32_t at, unsigned start)
     put32(e, scratch(e, SCRATCH_IMAGE));
 }
 
+/* IF, the arithmetic flags and DF from an image in the stack, in which DF is
+ * clear. EAX is in scratch; notes: what else is. */
+static void load_flags(struct bt_emit *e, uint32_t at, unsigned offset,
+                       unsigned notes)
+{
+    const uint8_t disp = (uint8_t)offset;
+
+    PUT(e, 0x8B, 0x44, 0x24, disp, 0x25); /* mov eax, [esp]; and eax, IF */
+    put32(e, EFL_IF);
+    point(e, at, BT_INLINED, notes);
+    store(e, GPR_EAX, flag(e));
+    PUT(e, 0x8B, 0x44, 0x24, disp, /* mov eax, [esp] */
+        0x86, 0xC4,                /* xchg ah, al */
+        0x24, 0x08,                /* and al, 8: the overflow flag */
+        0x04, 0x78,                /* add al, 78: sets it */
+        0x9E,                      /* sahf: the others */
+        0xFC);                     /* cld */
+}
+
 /* The fast way changes the interrupt flag and the arithmetic flags; for
  * everything else the monitor is called. The flags are dead here. */
 static void emit_popf(struct bt_emit *e, const struct insn *insn,
@@ -327,17 +346,7 @@ static void emit_popf(struct bt_emit *e, const struct insn *insn,
     callout(e, CALLOUT_EMULATE, insn, bytes, at, 0);
     e->code[branch - 1] = (uint8_t)(e->bytes - branch);
     point(e, at, BT_INLINED, NOTE_EAX);
-    PUT(e, 0x8B, 0x04, 0x24); /* mov eax, [esp] */
-    PUT(e, 0x25);             /* and eax, IF */
-    put32(e, EFL_IF);
-    point(e, at, BT_INLINED, NOTE_EAX);
-    store(e, GPR_EAX, flag(e));
-    PUT(e, 0x8B, 0x04, 0x24, /* mov eax, [esp] */
-        0x86, 0xC4,          /* xchg ah, al */
-        0x24, 0x08,          /* and al, 8: the overflow flag */
-        0x04, 0x78,          /* add al, 78: sets it */
-        0x9E,                /* sahf: the others */
-        0xFC);               /* cld */
+    load_flags(e, at, 0, NOTE_EAX);
     load(e, GPR_EAX, scratch(e, SCRATCH_EAX));
     point(e, at, BT_INLINED, NOTE_COUNT);
     PUT(e, 0x8D, 0x64, 0x24, 0x04); /* lea esp, [esp + 4] */
@@ -348,6 +357,53 @@ static void emit_popf(struct bt_emit *e, const struct insn *insn,
         if (bt->site_count)
             bt->sites[bt->site_count - 1].resume = e->cache + e->bytes;
     }
+}
+
+/* IRET within ring 0. What it returns to must be the code segment that is in
+ * CS, by flags that the fast POPF handles (or RF, which no interrupt comes in
+ * time to see); everything else is the monitor's. The whole frame is read
+ * before the flags are touched: the processor reads it in this order, too. */
+static void emit_iret(struct bt_emit *e, const struct insn *insn,
+                      const uint8_t *bytes, uint32_t at, unsigned start)
+{
+    uint32_t page = e->cache & ~(uint32_t)PAGE_MASK;
+    unsigned slow, fast;
+
+    point(e, at, BT_INLINED, start);
+    store(e, GPR_EAX, scratch(e, SCRATCH_EAX));
+    point(e, at, BT_INLINED, NOTE_EAX);
+    store(e, GPR_ECX, scratch(e, SCRATCH_ECX));
+    point(e, at, BT_INLINED, NOTE_EAX | NOTE_ECX);
+    PUT(e, 0x8B, 0x04, 0x24,    /* mov eax, [esp] */
+        0x8B, 0x44, 0x24, 0x04, /* mov eax, [esp + 4] */
+        0x8B, 0x4C, 0x24, 0x08, /* mov ecx, [esp + 8] */
+        0x9F, 0x0F, 0x90, 0xC0, /* lahf; seto al */
+        0x81, 0xE1);            /* and ecx, slow */
+    put32(e, POPF_SLOW | EFL_VM);
+    PUT(e, 0x36, 0x0B, 0x0D); /* or ecx, odd */
+    put32(e, state_word(e, STATE_ODD));
+    PUT(e, 0x75, 0); /* jne slow */
+    slow = e->bytes;
+    PUT(e, 0x0F, 0xB7, 0x4C, 0x24, 0x04, /* movzx ecx, word [esp + 4] */
+        0x36, 0x3B, 0x0D);               /* cmp ecx, its selector */
+    put32(e, state_word(e, STATE_RETURN_CS));
+    PUT(e, 0x74, 0); /* je fast */
+    fast = e->bytes;
+    e->code[slow - 1] = (uint8_t)(e->bytes - slow);
+    PUT(e, 0x04, 0x7F, 0x9E); /* add al, 7F; sahf: the guest's flags again */
+    load(e, GPR_ECX, scratch(e, SCRATCH_ECX));
+    point(e, at, BT_INLINED, NOTE_EAX);
+    load(e, GPR_EAX, scratch(e, SCRATCH_EAX));
+    callout(e, CALLOUT_EMULATE, insn, bytes, at, 0);
+    e->code[fast - 1] = (uint8_t)(e->bytes - fast);
+    point(e, at, BT_INLINED, NOTE_EAX | NOTE_ECX);
+    load_flags(e, at, 8, NOTE_EAX | NOTE_ECX);
+    PUT(e, 0x8B, 0x04, 0x24); /* mov eax, [esp] */
+    load(e, GPR_ECX, scratch(e, SCRATCH_ECX));
+    point(e, at, BT_INLINED, NOTE_EAX);
+    PUT(e, 0x8D, 0x64, 0x24, 0x0C); /* lea esp, [esp + 12] */
+    point(e, at, BT_INLINED, NOTE_EAX);
+    jump_cache(e, page + bt_of(e->mon)->glue.jump);
 }
 
 /* MOV seg, r16: natively (the shadow descriptor's privilege is the real
@@ -518,6 +574,11 @@ bool bt_emit_insn(struct bt_emit *e, const struct insn *insn,
     case FLOW_RETURN:
         if (insn->cls == CLASS_NONE && bt_has(bt, BT_LOOKUP))
             return indirect(e, insn, bytes, at, start);
+        if (insn->id == INSN_IRET && insn->operand_size == 4 &&
+            bt_has(bt, BT_INLINE) && bt_has(bt, BT_LOOKUP)) {
+            emit_iret(e, insn, bytes, at, start);
+            return false;
+        }
         callout(e, insn->cls == CLASS_NONE ? CALLOUT_STEP : CALLOUT_EMULATE,
                 insn, bytes, at, start);
         return false;

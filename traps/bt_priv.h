@@ -40,7 +40,8 @@ enum bt_state_word {
     STATE_BIAS, /* added to a pushed image: the virtual IOPL, less real IF */
     STATE_CS,   /* the guest's selectors */
     STATE_SS,
-    STATE_RPL = 64, /* 256 bytes: 1 where a selector's low byte has RPL 1, 2 */
+    STATE_RETURN_CS, /* the selector that an in-line IRET may return to */
+    STATE_RPL = 64,  /* 256 bytes: 1 where a selector's low byte has RPL 1, 2 */
 };
 
 /* Words of the scratch page. */

@@ -199,6 +199,26 @@ void descriptors_tables_changed(struct monitor *mon)
     mon->dirty = true;
 }
 
+/* (A shadow says what the guest's descriptor says, or is not present.) */
+bool descriptors_hold_cs(const struct monitor *mon)
+{
+    const struct memory *memory = machine_memory(mon->machine);
+    const struct segment *cs = &mon->put.real.seg[SEG_CS];
+    const struct shadow_table *t =
+        cs->selector & SEL_TI ? &mon->ldt : &mon->gdt;
+    uint32_t offset = cs->selector & SEL_INDEX;
+    struct segment now;
+    ma_t at;
+
+    if (SEL_NULL(cs->selector) || offset + 8 > t->bytes)
+        return false;
+    at = MA(t->frame[offset / PAGE_BYTES].v + (offset & PAGE_MASK));
+    now = arch_segment(cs->selector, memory_read32(memory, at),
+                       memory_read32(memory, MA(at.v + 4)));
+    return now.base == cs->base && now.limit == cs->limit &&
+           now.attr == cs->attr;
+}
+
 void descriptors_release(struct monitor *mon)
 {
     unwatch(mon, &mon->gdt);

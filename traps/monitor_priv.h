@@ -128,6 +128,8 @@ void descriptors_written(struct monitor *mon, gpa_t gpa, uint32_t bytes);
 /* A descriptor was not present. True: only because its table was unwatched; it
  * is not any more, try again. */
 bool descriptors_load_trapped(struct monitor *mon);
+/* Would a load of what is in CS load the same? */
+bool descriptors_hold_cs(const struct monitor *mon);
 /* No more shadows of the guest's tables: their frames are the technique's. */
 void descriptors_release(struct monitor *mon);
 bool descriptors_own_fault(struct monitor *mon, uint32_t linear,
