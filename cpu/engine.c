@@ -501,14 +501,21 @@ void engine_load_frame(const struct engine *e, struct cpu_state *s)
     s->interrupt_shadow = (*l->hflags & HF_INHIBIT_IRQ) != 0;
 }
 
-void engine_load_running(const struct engine *e, struct cpu_state *s)
+void engine_load_rest(const struct engine *e, struct cpu_state *s)
 {
     const struct live *l = &e->live;
 
     for (unsigned i = 0; i < GPR_COUNT; i++)
-        s->gpr[i] = (uint32_t)l->regs[i];
+        if (i != GPR_ESP)
+            s->gpr[i] = (uint32_t)l->regs[i];
     for (unsigned i = 0; i < SEG_COUNT; i++)
-        s->seg[i] = segment_from(&l->seg[i]);
+        if (i != SEG_CS && i != SEG_SS)
+            s->seg[i] = segment_from(&l->seg[i]);
+}
+
+void engine_load_running(const struct engine *e, struct cpu_state *s)
+{
+    engine_load_rest(e, s);
     engine_load_frame(e, s);
 }
 

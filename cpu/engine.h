@@ -89,6 +89,8 @@ void engine_store(struct engine *e, const struct cpu_state *s);
  * segment registers, privilege, interrupt shadow; and CR2. */
 void engine_load_running(const struct engine *e, struct cpu_state *s);
 void engine_store_running(struct engine *e, const struct cpu_state *s);
+/* Of these all but the frame registers. */
+void engine_load_rest(const struct engine *e, struct cpu_state *s);
 /* Of these the frame registers: what an interrupt and IRET change (SS, ESP,
  * EFLAGS, CS, EIP, privilege, interrupt shadow, CR2). */
 void engine_load_frame(const struct engine *e, struct cpu_state *s);

@@ -242,6 +242,11 @@ void machine_get_frame(const struct machine *m, struct cpu_state *s)
     s->halted = m->halted;
 }
 
+void machine_get_rest(const struct machine *m, struct cpu_state *s)
+{
+    engine_load_rest(&m->engine, s);
+}
+
 void machine_set_frame(struct machine *m, const struct cpu_state *s)
 {
     engine_store_frame(&m->engine, s);

@@ -170,6 +170,8 @@ void machine_set_running(struct machine *m, const struct cpu_state *s);
  * EFLAGS, CS, EIP), privilege, interrupt shadow, halted; and CR2. */
 void machine_get_frame(const struct machine *m, struct cpu_state *s);
 void machine_set_frame(struct machine *m, const struct cpu_state *s);
+/* The others: general registers but ESP, data segments. */
+void machine_get_rest(const struct machine *m, struct cpu_state *s);
 
 /* Linear memory as the processor sees it (page walks set A and D bits). */
 struct mem_ops machine_mem_ops(struct machine *m);

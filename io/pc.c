@@ -64,10 +64,16 @@ void *device_create(struct bus *bus, size_t bytes, const struct device_ops *ops)
 
 /* ---- Wires ---- */
 
-bool pc_intr(const struct pc *pc)
+static bool intr_now(const struct pc *pc)
 {
     return lapic_pending(pc->lapic) ||
            (pic_intr(pc->pic) && lapic_takes_pic(pc->lapic));
+}
+
+/* (Asked at every exit of a guest: the pin, not what drives it.) */
+bool pc_intr(const struct pc *pc)
+{
+    return pc->state.intr;
 }
 
 /* Tell the owner when a pin of the processor changed. */
@@ -75,7 +81,7 @@ static void update_pins(struct pc *pc)
 {
     if (!pc->ready)
         return;
-    bool intr = pc_intr(pc), nmi = lapic_nmi(pc->lapic);
+    bool intr = intr_now(pc), nmi = lapic_nmi(pc->lapic);
     if (intr == pc->state.intr && nmi == pc->state.nmi)
         return;
     pc->state.intr = intr;

@@ -10,18 +10,6 @@ void walk_cache_init(struct mmu *m)
     m->walks.generation = pmap_generation(m->c.pmap);
 }
 
-static uint64_t tag_of(const struct mmu *m, uint32_t linear)
-{
-    const struct cpu_state *v = m->c.vcpu;
-    uint64_t mode =
-        1u | ((v->cr0 & CR0_PG) ? 2u : 0) | ((v->cr0 & CR0_WP) ? 4u : 0) |
-        ((v->cr4 & CR4_PSE) ? 8u : 0) | ((v->cr4 & CR4_PAE) ? 16u : 0) |
-        ((v->efer & EFER_NXE) ? 32u : 0);
-
-    return mode << 40 | (uint64_t)(v->cr3 >> PAGE_SHIFT) << 20 |
-           linear >> PAGE_SHIFT;
-}
-
 static struct walk_entry *slot_of(struct mmu *m, uint32_t linear)
 {
     uint32_t page = linear >> PAGE_SHIFT;
@@ -29,19 +17,14 @@ static struct walk_entry *slot_of(struct mmu *m, uint32_t linear)
     return &m->walks.entry[(page ^ page >> 7) % WALK_CACHE_ENTRIES];
 }
 
-static bool words_hold(const struct walk_entry *e)
+static bool word_holds(const struct walk_entry *e, unsigned i)
 {
-    for (unsigned i = 0; i < e->words; i++) {
-        uint64_t now = 0;
+    uint32_t low;
 
-        if (e->entry_bytes == sizeof now)
-            memcpy(&now, e->word[i].at, sizeof now);
-        else
-            memcpy(&now, e->word[i].at, sizeof(uint32_t));
-        if (now != e->word[i].value)
-            return false;
-    }
-    return true;
+    memcpy(&low, e->word[i].at, sizeof low);
+    if (e->entry_bytes == sizeof low)
+        return low == (uint32_t)e->word[i].value;
+    return memcmp(e->word[i].at, &e->word[i].value, sizeof(uint64_t)) == 0;
 }
 
 const struct walk_entry *walk_cache_find(struct mmu *m, uint32_t linear,
@@ -49,9 +32,14 @@ const struct walk_entry *walk_cache_find(struct mmu *m, uint32_t linear,
 {
     const struct walk_entry *e = slot_of(m, linear);
 
-    if (m->walks.seen != *m->walks.generation || e->tag != tag_of(m, linear) ||
-        !(e->free >> (access % KINDS) & 1) || !words_hold(e))
+    if (e->page_number != (linear >> PAGE_SHIFT) + 1 ||
+        m->walks.seen != *m->walks.generation ||
+        e->space != walk_cache_space(m->c.vcpu) ||
+        !(e->free >> (access % KINDS) & 1))
         return NULL;
+    for (unsigned i = 0; i < e->words; i++)
+        if (!word_holds(e, i))
+            return NULL;
     return e;
 }
 
@@ -117,7 +105,8 @@ void walk_cache_add(struct mmu *m, uint32_t linear, const struct paging_walk *w,
 {
     struct walk_cache *c = &m->walks;
     struct walk_entry e = {
-        .tag = tag_of(m, linear),
+        .space = walk_cache_space(m->c.vcpu),
+        .page_number = (linear >> PAGE_SHIFT) + 1,
         .page = memory_at(m->c.memory, MA(ma.v & ~(uint64_t)PAGE_MASK)),
         .gfn = walk_gfn(w),
         .references = w->references};

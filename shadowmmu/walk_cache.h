@@ -27,7 +27,8 @@ struct walk_word {
 enum { WALK_WORDS = 3 };
 
 struct walk_entry {
-    uint64_t tag; /* linear page, and what of the registers matters; 0: none */
+    uint64_t space;       /* CR3, and what of the other registers matters */
+    uint32_t page_number; /* + 1; 0: none */
     struct walk_word word[WALK_WORDS]; /* the page's first */
     uint8_t *page;                     /* the page in host memory */
     uint32_t gfn;                      /* and in the guest's */
@@ -43,6 +44,17 @@ struct walk_cache {
 };
 
 void walk_cache_init(struct mmu *m);
+
+/* The guest's address space, and how its tables are read. (The bits are
+ * different ones in each register.) */
+static inline uint64_t walk_cache_space(const struct cpu_state *v)
+{
+    uint32_t mode = (v->cr0 & (CR0_PG | CR0_WP)) |
+                    (v->cr4 & (CR4_PSE | CR4_PAE)) |
+                    ((uint32_t)v->efer & EFER_NXE);
+
+    return (uint64_t)mode << 32 | v->cr3;
+}
 
 /* The walk for an access that the guest's tables allow, in whose entries no
  * bit remains to be set, and behind which there is memory (for a write: RAM).

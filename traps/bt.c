@@ -92,6 +92,7 @@ static void locate_shared(struct monitor *mon)
     bool ret = at < bt->glue.jump;
     bool miss = at == bt->glue.miss[!ret], hit = at >= bt->glue.back[!ret];
 
+    monitor_need_rest(mon);
     bt->at_unit = NONE;
     if (miss || hit)
         mon->v.eip =
@@ -125,6 +126,8 @@ static void locate(struct monitor *mon)
     bt->at_note = p->note;
     if (u->cache + p->cache != bt->at)
         bt->at_note &= ~(unsigned)(NOTE_START | NOTE_COUNT);
+    if (p->note & (NOTE_EAX | NOTE_ECX))
+        monitor_need_rest(mon);
     if (p->note & NOTE_EAX)
         v->gpr[GPR_EAX] = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_EAX);
     if (p->note & NOTE_ECX)
@@ -138,7 +141,7 @@ static void capture(struct monitor *mon)
     struct bt *bt = bt_of(mon);
     struct cpu_state *v = &mon->v;
 
-    vcpu_capture(mon);
+    vcpu_capture_frame(mon);
     if (bt->engine != ENGINE_CACHE)
         return;
     bt->at_note = 0;

@@ -197,6 +197,7 @@ void descriptors_tables_changed(struct monitor *mon)
     shadow(mon, &mon->gdt, v->gdtr.base, (uint32_t)v->gdtr.limit + 1);
     shadow(mon, &mon->ldt, v->ldtr.base, ldt > 0x10000 ? 0x10000 : ldt);
     mon->dirty = true;
+    mon->frame_only = false;
 }
 
 /* (A shadow says what the guest's descriptor says, or is not present.) */
@@ -328,6 +329,7 @@ void descriptors_place(struct monitor *mon)
         trace_relocate(mon->trace, monitor_site(mon), "guest", old, linear,
                        mon->v.cr3);
     mon->dirty = true;
+    mon->frame_only = false;
 }
 
 /* An instruction of the guest that loads no segment cannot have used a

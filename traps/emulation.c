@@ -287,6 +287,7 @@ static bool return_plainly(struct monitor *mon, const struct insn *insn,
     struct event_site site = monitor_site(mon);
     uint32_t before = mon->v.eflags;
 
+    monitor_need_rest(mon); /* its data segments */
     if (insn->operand_size != 4 || (before & EFL_TF) ||
         !arch_iret_plain(&mon->v, &memory))
         return false;
@@ -316,10 +317,11 @@ static void run(struct monitor *mon, const struct insn *insn,
     struct emu e = {.state = &mon->v, .mem = &memory, .ops = &ops};
     struct event_site site = monitor_site(mon);
     uint32_t before = mon->v.eflags;
-    uint32_t ecx = mon->v.gpr[GPR_ECX];
+    uint32_t ecx;
 
     ops.ctx = mon;
     monitor_changed(mon);
+    ecx = mon->v.gpr[GPR_ECX];
     switch (emulate(&e, insn)) {
     case EMU_DONE:
         machine_retire(mon->machine, more_passes(insn, ecx, &e));

@@ -14,6 +14,7 @@ static void set_root(void *ctx, const struct mmu_root *root)
 
     mon->root = *root;
     mon->dirty = true;
+    mon->frame_only = false;
 }
 
 static void flush_all(void *ctx)
@@ -164,6 +165,7 @@ void monitor_guest_state(struct monitor *mon, struct cpu_state *out)
 {
     if (!mon->dirty)
         monitor_capture(mon);
+    monitor_need_rest(mon);
     *out = mon->v;
 }
 
@@ -242,7 +244,7 @@ struct saved {
     struct cpu_state v;
     struct segment installed[SEG_COUNT];
     struct mmu_root root;
-    bool dirty, nmi;
+    bool dirty, rest_live, nmi;
     uint32_t overlay;
     struct shadow_table gdt, ldt;
     struct monitor_audit audit;
@@ -261,6 +263,7 @@ size_t monitor_save(const struct monitor *mon, void *buffer, size_t bytes)
     struct saved s = {.v = mon->v,
                       .root = mon->root,
                       .dirty = mon->dirty,
+                      .rest_live = mon->rest_live,
                       .nmi = mon->nmi,
                       .overlay = mon->overlay,
                       .gdt = mon->gdt,
@@ -299,6 +302,7 @@ bool monitor_restore(struct monitor *mon, const void *buffer, size_t bytes)
     memcpy(mon->installed, s.installed, sizeof s.installed);
     mon->put.valid = false;
     mon->root = s.root;
+    mon->rest_live = s.rest_live;
     mon->nmi = s.nmi;
     mon->overlay = s.overlay;
     mon->gdt = s.gdt;

@@ -58,6 +58,7 @@ struct monitor {
     struct cpu_state v; /* the virtual processor */
     bool dirty;         /* v must be installed before the guest goes on */
     bool frame_only;    /* but only its frame registers were changed */
+    bool rest_live;     /* all but those are the processor's, not captured */
     struct segment installed[SEG_COUNT]; /* as put into the processor */
     struct vcpu_put put;
     struct mmu_root root; /* what the processor walks */
@@ -84,10 +85,20 @@ static inline struct event_site monitor_site(const struct monitor *mon)
     return (struct event_site){mon->v.eip, mon->v.cpl};
 }
 
-/* v was changed: everywhere, or in nothing but what machine_set_frame() puts
- * back (which monitor_changed() is not told of after the fact). */
+void vcpu_capture_rest(struct monitor *mon);
+
+/* Who looks at more of v than its frame registers asks for that. */
+static inline void monitor_need_rest(struct monitor *mon)
+{
+    if (mon->rest_live)
+        vcpu_capture_rest(mon);
+}
+
+/* v is about to be changed: everywhere, or in nothing but what
+ * machine_set_frame() puts back. */
 static inline void monitor_changed(struct monitor *mon)
 {
+    monitor_need_rest(mon);
     mon->dirty = true;
     mon->frame_only = false;
 }
@@ -111,6 +122,8 @@ static inline void monitor_install(struct monitor *mon)
 
 /* vcpu.c: the same by ring compression. */
 void vcpu_capture(struct monitor *mon);
+/* Of that only the frame registers; the rest when somebody needs it. */
+void vcpu_capture_frame(struct monitor *mon);
 void vcpu_install(struct monitor *mon);
 /* The real processor's state for the virtual one, in mon->put.real; EIP,
  * interrupt shadow and CS may be changed there before it is put in (and is in

@@ -70,33 +70,64 @@ static bool same_segment(const struct segment *a, const struct segment *b)
            a->limit == b->limit && a->attr == b->attr;
 }
 
-void vcpu_capture(struct monitor *mon)
+static void capture_segment(struct monitor *mon, unsigned i,
+                            const struct segment *real)
+{
+    if (same_segment(real, &mon->installed[i]))
+        return;
+    mon->v.seg[i] = segment_captured(mon, i, real);
+    mon->installed[i] = *real;
+}
+
+static void capture_ring(struct cpu_state *v, unsigned cpl)
+{
+    if (vcpu_runs_vm86(v))
+        return;
+    if (cpl == 3)
+        v->cpl = 3;
+    else if (cpl == 1)
+        v->cpl = 0;
+    else if (v->cpl != 1)
+        v->cpl = 2;
+}
+
+void vcpu_capture_frame(struct monitor *mon)
 {
     struct cpu_state *v = &mon->v, r;
     uint32_t own = VIRTUAL_FLAGS;
 
-    machine_get_running(mon->machine, &r);
+    machine_get_frame(mon->machine, &r);
     if (mon->config.iopl1 && !vcpu_runs_vm86(v))
         own &= ~EFL_IF; /* the guest has the real one */
-    for (unsigned i = 0; i < GPR_COUNT; i++)
-        v->gpr[i] = r.gpr[i];
+    v->gpr[GPR_ESP] = r.gpr[GPR_ESP];
     v->eip = r.eip;
     v->eflags = (r.eflags & ~own) | (v->eflags & own);
-    for (unsigned i = 0; i < SEG_COUNT; i++)
-        if (!same_segment(&r.seg[i], &mon->installed[i])) {
-            v->seg[i] = segment_captured(mon, i, &r.seg[i]);
-            mon->installed[i] = r.seg[i];
-        }
+    capture_segment(mon, SEG_CS, &r.seg[SEG_CS]);
+    capture_segment(mon, SEG_SS, &r.seg[SEG_SS]);
     v->interrupt_shadow = r.interrupt_shadow;
     v->halted = r.halted;
-    if (!vcpu_runs_vm86(v)) {
-        if (r.cpl == 3)
-            v->cpl = 3;
-        else if (r.cpl == 1)
-            v->cpl = 0;
-        else if (v->cpl != 1)
-            v->cpl = 2;
-    }
+    capture_ring(v, r.cpl);
+    mon->rest_live = true;
+}
+
+void vcpu_capture_rest(struct monitor *mon)
+{
+    struct cpu_state r;
+
+    machine_get_rest(mon->machine, &r);
+    for (unsigned i = 0; i < GPR_COUNT; i++)
+        if (i != GPR_ESP)
+            mon->v.gpr[i] = r.gpr[i];
+    for (unsigned i = 0; i < SEG_COUNT; i++)
+        if (!holds_cpl(i))
+            capture_segment(mon, i, &r.seg[i]);
+    mon->rest_live = false;
+}
+
+void vcpu_capture(struct monitor *mon)
+{
+    vcpu_capture_frame(mon);
+    vcpu_capture_rest(mon);
 }
 
 /* ---- virtual to real ------------------------------------------------------
@@ -204,11 +235,23 @@ static void put_others(struct monitor *mon, bool all)
     const struct cpu_state *v = &mon->v;
     struct vcpu_put *p = &mon->put;
 
+    monitor_need_rest(mon);
     for (unsigned i = 0; i < GPR_COUNT; i++)
         p->real.gpr[i] = v->gpr[i];
     for (unsigned i = 0; i < SEG_COUNT; i++)
         if (all || !same_segment(&v->seg[i], &p->shown[i]))
             put_segment(mon, i);
+}
+
+/* All but CS and SS and the other frame registers. */
+static void put_all(struct monitor *mon, bool vm86)
+{
+    mon->frame_only = false;
+    if (!same_system(mon)) {
+        system_constants(&mon->put.real);
+        mon->put.valid = false;
+    }
+    put_others(mon, !mon->put.valid || vm86 != mon->put.vm86);
 }
 
 /* CS and SS, which depend on the ring as well. */
@@ -232,14 +275,8 @@ struct cpu_state *vcpu_real(struct monitor *mon)
     struct cpu_state *r = &mon->put.real;
     bool vm86 = vcpu_runs_vm86(v);
 
-    if (!same_system(mon)) {
-        system_constants(r);
-        mon->put.valid = false;
-    }
-    if (!mon->put.valid || vm86 != mon->put.vm86)
-        mon->frame_only = false;
-    if (!mon->frame_only)
-        put_others(mon, !mon->put.valid || vm86 != mon->put.vm86);
+    if (!mon->frame_only || !mon->put.valid || vm86 != mon->put.vm86)
+        put_all(mon, vm86);
     put_ring(mon, vm86);
     r->gpr[GPR_ESP] = v->gpr[GPR_ESP];
     r->eip = v->eip;
