@@ -26,39 +26,62 @@ static bool plain_mode(const struct cpu_state *s)
     return state_protected(s) && !(s->eflags & EFL_VM);
 }
 
+static void copy_descriptor(const uint8_t *at, struct descriptor *d)
+{
+    memcpy(&d->low, at, 4);
+    memcpy(&d->high, at + 4, 4);
+}
+
 static bool read_descriptor(const struct mem_ops *mem, uint32_t linear,
                             struct descriptor *d)
 {
     const uint8_t *at = mem->span(mem->ctx, linear, 8, false, false);
 
-    if (!at)
-        return false;
-    memcpy(&d->low, at, 4);
-    memcpy(&d->high, at + 4, 4);
-    return true;
+    if (at)
+        copy_descriptor(at, d);
+    return at != NULL;
+}
+
+/* What an event or a return reads of the state and of memory. */
+struct plain {
+    const struct cpu_state *s;
+    const struct mem_ops *mem;
+    const uint8_t *gdt; /* where it can be read at once; or NULL */
+};
+
+/* Two segments of the GDT are read, which mostly is in one page. */
+static struct plain plain_start(const struct cpu_state *s,
+                                const struct mem_ops *mem)
+{
+    return (struct plain){
+        s, mem,
+        mem->span(mem->ctx, s->gdtr.base, s->gdtr.limit + 1u, false, false)};
 }
 
 /* A segment of the GDT that is there and needs no mark. */
-static bool read_segment(const struct cpu_state *s, const struct mem_ops *mem,
-                         uint16_t selector, struct descriptor *d)
+static bool read_segment(const struct plain *p, uint16_t selector,
+                         struct descriptor *d)
 {
     const uint32_t wanted = (SEG_P | SEG_S | SEG_ACCESSED) << 8;
     uint32_t offset = selector & SEL_INDEX;
 
-    return !SEL_NULL(selector) && !(selector & SEL_TI) &&
-           offset + 7 <= s->gdtr.limit &&
-           read_descriptor(mem, s->gdtr.base + offset, d) &&
-           (d->high & wanted) == wanted;
+    if (SEL_NULL(selector) || (selector & SEL_TI) ||
+        offset + 7 > p->s->gdtr.limit)
+        return false;
+    if (p->gdt)
+        copy_descriptor(p->gdt + offset, d);
+    else if (!read_descriptor(p->mem, p->s->gdtr.base + offset, d))
+        return false;
+    return (d->high & wanted) == wanted;
 }
 
 /* Code that runs at its own privilege, and holds EIP. */
-static bool read_code(const struct cpu_state *s, const struct mem_ops *mem,
-                      uint16_t selector, uint32_t eip, struct segment *cs)
+static bool read_code(const struct plain *p, uint16_t selector, uint32_t eip,
+                      struct segment *cs)
 {
     struct descriptor d;
 
-    if (!read_segment(s, mem, selector, &d) || !desc_code(&d) ||
-        desc_conforming(&d))
+    if (!read_segment(p, selector, &d) || !desc_code(&d) || desc_conforming(&d))
         return false;
     *cs = arch_segment(selector, d.low, d.high);
     return eip <= cs->limit;
@@ -70,12 +93,12 @@ static unsigned privilege(const struct segment *seg)
 }
 
 /* The stack segment for a privilege. */
-static bool read_stack(const struct cpu_state *s, const struct mem_ops *mem,
-                       uint16_t selector, unsigned cpl, struct segment *ss)
+static bool read_stack(const struct plain *p, uint16_t selector, unsigned cpl,
+                       struct segment *ss)
 {
     struct descriptor d;
 
-    if (!read_segment(s, mem, selector, &d) || !desc_writable(&d) ||
+    if (!read_segment(p, selector, &d) || !desc_writable(&d) ||
         (selector & SEL_RPL) != cpl)
         return false;
     *ss = arch_segment(selector, d.low, d.high);
@@ -129,22 +152,22 @@ static bool read_gate(const struct cpu_state *s, const struct mem_ops *mem,
 }
 
 /* The inner stack, from a 32-bit TSS. */
-static bool read_inner_stack(const struct cpu_state *s,
-                             const struct mem_ops *mem, unsigned cpl,
+static bool read_inner_stack(const struct plain *p, unsigned cpl,
                              struct segment *ss, uint32_t *esp)
 {
+    const struct cpu_state *s = p->s;
     uint32_t offset = cpl * 8 + 4;
     const uint8_t *at;
     uint16_t selector;
 
     if ((s->tr.attr & SEG_TYPE) != SYS_TSS32_BUSY || offset + 7 > s->tr.limit)
         return false;
-    at = mem->span(mem->ctx, s->tr.base + offset, 8, false, false);
+    at = p->mem->span(p->mem->ctx, s->tr.base + offset, 8, false, false);
     if (!at)
         return false;
     memcpy(esp, at, sizeof *esp);
     memcpy(&selector, at + 4, sizeof selector);
-    return read_stack(s, mem, selector, cpl, ss);
+    return read_stack(p, selector, cpl, ss);
 }
 
 /* What is pushed, from the lowest word; how many bytes. */
@@ -172,16 +195,18 @@ bool arch_deliver_plain(struct cpu_state *s, const struct mem_ops *mem,
     struct segment cs, ss = s->seg[SEG_SS];
     uint32_t frame[FRAME_MOST / 4], esp = s->gpr[GPR_ESP];
     struct plain_gate gate;
+    struct plain p;
     unsigned cpl, bytes;
     uint8_t *to;
 
     if (!mem->span || !plain_mode(s) || e->source == ARCH_NMI ||
-        !read_gate(s, mem, e, &gate) ||
-        !read_code(s, mem, gate.selector, gate.offset, &cs))
+        !read_gate(s, mem, e, &gate))
+        return false;
+    p = plain_start(s, mem);
+    if (!read_code(&p, gate.selector, gate.offset, &cs))
         return false;
     cpl = privilege(&cs);
-    if (cpl > s->cpl ||
-        (cpl < s->cpl && !read_inner_stack(s, mem, cpl, &ss, &esp)))
+    if (cpl > s->cpl || (cpl < s->cpl && !read_inner_stack(&p, cpl, &ss, &esp)))
         return false;
     bytes = make_frame(s, e, cpl < s->cpl, frame);
     to = frame_at(mem, &ss, esp - bytes, bytes, true, cpl == 3);
@@ -212,16 +237,30 @@ static bool drops_segments(const struct cpu_state *s, unsigned cpl)
 }
 
 /* The outer stack of a frame. */
-static bool return_stack(const struct cpu_state *s, const struct mem_ops *mem,
-                         const uint8_t *frame, unsigned cpl, struct segment *ss,
-                         uint32_t *esp)
+static bool return_stack(const struct plain *p, const uint8_t *frame,
+                         unsigned cpl, struct segment *ss, uint32_t *esp)
 {
     uint16_t selector;
 
     memcpy(esp, frame + 12, sizeof *esp);
     memcpy(&selector, frame + 16, sizeof selector);
-    return read_stack(s, mem, selector, cpl, ss) && (ss->attr & SEG_D) &&
-           !drops_segments(s, cpl);
+    return read_stack(p, selector, cpl, ss) && (ss->attr & SEG_D) &&
+           !drops_segments(p->s, cpl);
+}
+
+/* The frame that IRET takes back, as much of it as is there: an outer one ends
+ * in a stack, too. */
+static const uint8_t *return_frame(const struct cpu_state *s,
+                                   const struct mem_ops *mem, unsigned *bytes)
+{
+    const struct segment *ss = &s->seg[SEG_SS];
+    uint32_t esp = s->gpr[GPR_ESP];
+    const uint8_t *frame =
+        frame_at(mem, ss, esp, FRAME_OTHER, false, s->cpl == 3);
+
+    *bytes = frame ? FRAME_OTHER : FRAME_SAME;
+    return frame ? frame
+                 : frame_at(mem, ss, esp, FRAME_SAME, false, s->cpl == 3);
 }
 
 bool arch_iret_plain(struct cpu_state *s, const struct mem_ops *mem)
@@ -231,23 +270,24 @@ bool arch_iret_plain(struct cpu_state *s, const struct mem_ops *mem)
     uint32_t esp = s->gpr[GPR_ESP], eip, flags;
     const uint8_t *frame;
     uint16_t selector;
-    unsigned cpl;
+    struct plain p;
+    unsigned cpl, bytes;
 
     if (!mem->span || !plain_mode(s) || (s->eflags & EFL_NT))
         return false;
-    frame = frame_at(mem, &ss, esp, FRAME_SAME, false, s->cpl == 3);
+    frame = return_frame(s, mem, &bytes);
     if (!frame)
         return false;
     memcpy(&eip, frame, sizeof eip);
     memcpy(&selector, frame + 4, sizeof selector);
     memcpy(&flags, frame + 8, sizeof flags);
     cpl = selector & SEL_RPL;
-    if ((flags & odd) || cpl < s->cpl ||
-        !read_code(s, mem, selector, eip, &cs) || privilege(&cs) != cpl)
+    p = plain_start(s, mem);
+    if ((flags & odd) || cpl < s->cpl || !read_code(&p, selector, eip, &cs) ||
+        privilege(&cs) != cpl)
         return false;
     if (cpl > s->cpl) {
-        frame = frame_at(mem, &ss, esp, FRAME_OTHER, false, false);
-        if (!frame || !return_stack(s, mem, frame, cpl, &ss, &esp))
+        if (bytes != FRAME_OTHER || !return_stack(&p, frame, cpl, &ss, &esp))
             return false;
     } else {
         esp += FRAME_SAME;
