@@ -55,6 +55,17 @@ static void *host_pages(uint64_t bytes)
     return p == MAP_FAILED ? NULL : p;
 }
 
+/* The machine's memory: large pages of the host's spare it page faults and
+ * misses in its own TLB. Where it has none to give, small ones do. */
+static uint8_t *memory_pages(uint64_t bytes)
+{
+    uint8_t *p = host_pages(bytes);
+
+    if (p)
+        (void)madvise(p, bytes, MADV_HUGEPAGE);
+    return p;
+}
+
 /* invlpg [eax]; int3 - and a page of ones, which is what is fetched where
  * there is no memory. */
 static void write_microcode(uint8_t *page)
@@ -70,7 +81,7 @@ static bool map_memory(struct machine *m)
     uc_engine *uc = m->engine.uc;
     uint64_t twins = (uint64_t)TWIN_LIMIT * PAGE_BYTES;
 
-    m->memory.host = host_pages(m->memory.bytes);
+    m->memory.host = memory_pages(m->memory.bytes);
     m->twins = host_pages(twins);
     m->microcode = host_pages(2 * PAGE_BYTES);
     m->pages = calloc(m->memory.bytes >> PAGE_SHIFT, sizeof *m->pages);
