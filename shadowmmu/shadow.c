@@ -130,6 +130,8 @@ static int shadow_child(struct mmu *m, int slot, unsigned index,
     child = mmu_table_get(m, &key);
     if (child == SLOT_NONE)
         return SLOT_NONE;
+    if (key.kind == TABLE_GUEST)
+        unsync_table(m, key.gfn);
     mmu_link(m, slot, index, child);
     m->t.slot[slot].flood = 0;
     return child;

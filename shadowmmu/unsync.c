@@ -113,6 +113,14 @@ static bool sync_page(struct mmu *m, const struct unsync_page *page)
     return changed;
 }
 
+void unsync_table(struct mmu *m, uint32_t gfn)
+{
+    const struct unsync_page *page = unsync_find(&m->unsync, gfn);
+
+    if (page)
+        sync_page(m, page);
+}
+
 void unsync_end(struct mmu *m, uint32_t gfn)
 {
     struct unsync_page *page = unsync_find(&m->unsync, gfn);

@@ -9,7 +9,10 @@
  *
  * Rules (those of Xen's shadow/oos.c): leaf tables alone go out of sync; CR3
  * writes and changes of mode bring all into line, INVLPG and page faults one
- * entry; what is filled from such a table is brought into line first.
+ * entry; what is filled from such a table is brought into line first. So is a
+ * table that a directory shows anew: no TLB has anything from there, and the
+ * guest need not flush (it can be a page of a dead address space that is used
+ * again).
  *
  * Invariant: each entry is right by the word of `before` that it stands for.
  */
@@ -49,6 +52,9 @@ bool unsync_begin(struct mmu *m, uint32_t gfn);
 void unsync_end(struct mmu *m, uint32_t gfn);
 /* Bring one entry of it into line (nothing, if it is in sync). */
 void unsync_entry(struct mmu *m, uint32_t gfn, unsigned index);
+/* Bring all of it into line; it stays out of sync (nothing, if it is in sync).
+ */
+void unsync_table(struct mmu *m, uint32_t gfn);
 /* The guest flushed its TLB: bring all into line. */
 void unsync_all(struct mmu *m);
 /* Words first to last have been brought into line. */

@@ -69,6 +69,35 @@ Test(mmu_unsync, a_page_fault_brings_its_entry_into_line)
     world_destroy(w);
 }
 
+/* No TLB has anything from there: the guest need not flush. */
+Test(mmu_unsync, a_new_place_of_a_table_shows_what_it_says_now)
+{
+    struct world *w = spaces_without(0);
+
+    touch_set(w, 2, ACC_USER);
+    store(w, TABLE_A + 4, 0);
+    store(w, DIR_A + 4, TABLE_A | RWU);
+    world_access(w, 0x400000, ACC_USER, 0);
+    world_access(w, 0x401000, ACC_USER, 0); /* a page fault */
+    assert_audit(w);
+    world_destroy(w);
+}
+
+/* A dead address space's table goes out of sync, and into another directory. */
+Test(mmu_unsync, a_table_that_changes_hands_shows_what_it_says_now)
+{
+    struct world *w = spaces_without(0);
+
+    touch_set(w, 2, ACC_USER);
+    world_cr3(w, DIR_B);
+    store(w, TABLE_A + 4, 0);
+    store(w, DIR_B + 4, TABLE_A | RWU);
+    world_access(w, 0x400000, ACC_USER, 0);
+    world_access(w, 0x401000, ACC_USER, 0); /* a page fault */
+    assert_audit(w);
+    world_destroy(w);
+}
+
 Test(mmu_unsync, a_table_that_is_left_alone_is_traced_again)
 {
     struct world *w = spaces_without(0);

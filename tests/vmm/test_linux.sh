@@ -23,9 +23,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 truncate -s 1M "$work/disk.img"
 
-# The first bytes may be lost while the driver opens the port, and the last one
-# while the shell changes the terminal's mode: empty lines, which are not
-# compared.
+# The first bytes may be lost while the driver opens the port: empty lines,
+# which are not compared.
 {
     printf '\n\n\n\n\n\n\n\n\n\n'
     cat <<'COMMANDS'
@@ -39,7 +38,6 @@ echo written > /dev/sda; sync; head -c 7 /dev/sda; echo
 sh -c 'kill -TERM $$'; echo signalled $?
 reboot -f
 COMMANDS
-    printf '\n\n'
 } > "$work/input"
 
 boot() { # NAME OPTIONS...
