@@ -136,12 +136,12 @@ static uint64_t timeout_ns(const struct uart_state *s)
     return TIMEOUT_CHARACTERS * bits * divisor * NS_PER_SECOND / BASE_BAUD;
 }
 
-/* The FIFO was touched: the character timeout starts anew. */
+/* The FIFO was touched: the character timeout starts anew. One that has come
+ * stays until the processor reads. */
 static void restart_timeout(struct uart *uart)
 {
     struct uart_state *s = &uart->state;
-    bool waits = (s->fcr & FCR_ENABLE) && s->count > 0;
-    s->timed_out = false;
+    bool waits = (s->fcr & FCR_ENABLE) && s->count > 0 && !s->timed_out;
     device_set_deadline(&uart->dev, waits
                                         ? bus_now(uart->dev.bus) + timeout_ns(s)
                                         : DEVICE_NEVER);
@@ -158,18 +158,29 @@ static void uart_timer(struct device *dev, uint64_t now_ns)
 static void clear_receive(struct uart *uart)
 {
     uart->state.head = uart->state.count = 0;
+    uart->state.timed_out = false;
     restart_timeout(uart);
 }
 
-static bool push(struct uart *uart, uint8_t byte)
+/* A byte too many: a full FIFO stays as it is, a single register is
+ * overwritten. */
+static void overrun(struct uart_state *s, uint8_t byte)
+{
+    s->overrun = true;
+    if (!(s->fcr & FCR_ENABLE))
+        s->fifo[s->head] = byte;
+}
+
+static void push(struct uart *uart, uint8_t byte)
 {
     struct uart_state *s = &uart->state;
-    if (s->count >= capacity(s))
-        return false;
+    if (s->count >= capacity(s)) {
+        overrun(s, byte);
+        return;
+    }
     s->fifo[(s->head + s->count) % FIFO_BYTES] = byte;
     s->count++;
     restart_timeout(uart);
-    return true;
 }
 
 static uint8_t pop(struct uart *uart)
@@ -180,6 +191,7 @@ static uint8_t pop(struct uart *uart)
     uint8_t byte = s->fifo[s->head];
     s->head = (uint8_t)((s->head + 1) % FIFO_BYTES);
     s->count--;
+    s->timed_out = false;
     restart_timeout(uart);
     return byte;
 }
@@ -225,8 +237,8 @@ static void transmit(struct uart *uart, uint8_t byte)
     if (!(s->mcr & MCR_LOOP)) {
         if (uart->output)
             uart->output(uart->ctx, byte);
-    } else if (!push(uart, byte)) {
-        s->overrun = true;
+    } else {
+        push(uart, byte);
     }
     s->transmit_pending = true;
 }

@@ -114,6 +114,28 @@ Test(uart, loopback_overruns_without_a_fifo)
     machine_free(m);
 }
 
+Test(uart, an_overrun_destroys_the_byte_that_was_not_read)
+{
+    struct machine *m = machine_new();
+    outb(m, MCR, 0x10);
+    outb(m, DATA, 1);
+    outb(m, DATA, 2);
+    cr_assert_eq(inb(m, DATA), 2);
+    machine_free(m);
+}
+
+Test(uart, an_overrun_of_the_fifo_leaves_what_is_in_it)
+{
+    struct machine *m = machine_with_fifo(0x01);
+    outb(m, MCR, 0x10);
+    for (unsigned i = 0; i < 17; i++)
+        outb(m, DATA, i);
+    for (unsigned i = 0; i < 15; i++)
+        inb(m, DATA);
+    cr_assert_eq(inb(m, DATA), 15);
+    machine_free(m);
+}
+
 Test(uart, reading_the_line_status_clears_the_overrun)
 {
     struct machine *m = machine_new();
@@ -187,6 +209,94 @@ Test(uart, old_bytes_below_the_trigger_level_time_out)
     machine_free(m);
 }
 
+Test(uart, a_timeout_that_came_is_not_taken_back_by_another_byte)
+{
+    struct machine *m = machine_with_fifo(0x81);
+    outb(m, IER, 0x01);
+    receive(m, 1);
+    pass(m, 10 * MS);
+    receive(m, 1);
+    cr_assert_eq(inb(m, IIR), 0xCC);
+    machine_free(m);
+}
+
+Test(uart, a_read_takes_the_timeout_back)
+{
+    struct machine *m = machine_with_fifo(0x81);
+    outb(m, IER, 0x01);
+    receive(m, 2);
+    pass(m, 10 * MS);
+    inb(m, DATA);
+    cr_assert_eq(inb(m, IIR), 0xC1);
+    machine_free(m);
+}
+
+Test(uart, what_is_left_after_a_read_times_out_again)
+{
+    struct machine *m = machine_with_fifo(0x81);
+    outb(m, IER, 0x01);
+    receive(m, 2);
+    pass(m, 10 * MS);
+    inb(m, DATA);
+    pass(m, 10 * MS);
+    cr_assert_eq(inb(m, IIR), 0xCC);
+    machine_free(m);
+}
+
+Test(uart, the_trigger_level_comes_before_the_timeout)
+{
+    struct machine *m = machine_with_fifo(0x41); /* 4 bytes */
+    outb(m, IER, 0x01);
+    receive(m, 3);
+    pass(m, 10 * MS);
+    receive(m, 1);
+    cr_assert_eq(inb(m, IIR), 0xC4);
+    machine_free(m);
+}
+
+Test(uart, a_read_below_the_trigger_level_ends_the_interrupt)
+{
+    struct machine *m = machine_with_fifo(0x41);
+    outb(m, IER, 0x01);
+    receive(m, 4);
+    inb(m, DATA);
+    cr_assert_eq(inb(m, IIR), 0xC1);
+    machine_free(m);
+}
+
+Test(uart, data_are_ready_until_the_last_byte_is_read)
+{
+    struct machine *m = machine_with_fifo(0x81);
+    receive(m, 2);
+    inb(m, DATA);
+    cr_assert_eq(inb(m, LSR) & 0x01, 0x01);
+    inb(m, DATA);
+    cr_assert_eq(inb(m, LSR) & 0x01, 0);
+    machine_free(m);
+}
+
+Test(uart, the_interrupt_of_the_last_byte_is_an_edge_after_the_read)
+{
+    struct machine *m = machine_new();
+    pic_setup(m, 0xEF, 0xFF, 0x03);
+    outb(m, IER, 0x01);
+    receive(m, 1);
+    pc_intr_ack(m->pc);
+    inb(m, DATA);
+    receive(m, 1); /* before the handler's end */
+    cr_assert(pc_intr(m->pc));
+    machine_free(m);
+}
+
+Test(uart, bytes_that_wait_interrupt_when_it_is_enabled)
+{
+    struct machine *m = machine_with_fifo(0x01);
+    receive(m, 1);
+    outb(m, IER, 0x01);
+    cr_assert_eq(inb(m, IIR), 0xC4);
+    machine_free(m);
+}
+
 Test(uart, enabling_the_transmit_interrupt_asks_at_once)
 {
     struct machine *m = machine_new();
@@ -201,6 +311,27 @@ Test(uart, reading_the_iir_answers_the_transmit_interrupt)
     outb(m, IER, 0x02);
     inb(m, IIR);
     cr_assert_eq(inb(m, IIR), 0x01);
+    machine_free(m);
+}
+
+Test(uart, writing_the_same_interrupt_enables_asks_no_more)
+{
+    struct machine *m = machine_new();
+    outb(m, IER, 0x02);
+    inb(m, IIR);
+    outb(m, IER, 0x02);
+    cr_assert_eq(inb(m, IIR), 0x01);
+    machine_free(m);
+}
+
+Test(uart, enabling_it_again_asks_again)
+{
+    struct machine *m = machine_new();
+    outb(m, IER, 0x02);
+    inb(m, IIR);
+    outb(m, IER, 0x00);
+    outb(m, IER, 0x02);
+    cr_assert_eq(inb(m, IIR), 0x02);
     machine_free(m);
 }
 
