@@ -106,25 +106,24 @@ void mmu_report_fault(struct mmu *m, uint32_t linear, uint32_t error,
     t->count.page_faults[r->cls]++;
     trace_fault(t, mmu_site(m), r->cls, linear,
                 translated ? (uint32_t)r->walk.address : 0, (uint32_t)r->ma.v,
-                error, guest_error, (uint32_t)r->entry);
+                error, guest_error, r->entry);
 }
 
 static void report_filled(struct mmu *m, uint32_t linear, uint32_t error,
                           const struct mmu_result *r)
 {
     trace_fill(m->c.trace, mmu_site(m), linear, (uint32_t)r->walk.address,
-               (uint32_t)r->ma.v, (uint32_t)r->entry, (uint32_t)r->entry_ma.v,
-               error);
+               (uint32_t)r->ma.v, (uint32_t)r->entry_ma.v, error, r->entry);
 }
 
 void mmu_report_fill(struct mmu *m, uint32_t linear, int slot, unsigned index)
 {
-    uint32_t entry = (uint32_t)table_entry(&m->t, slot, index);
+    uint64_t entry = table_entry(&m->t, slot, index);
     uint32_t gfn = m->t.target[(uint32_t)slot * TABLE_ENTRIES + index];
 
     trace_fill(m->c.trace, mmu_site(m), linear, gfn << PAGE_SHIFT,
-               entry & PTE_FRAME, entry,
-               (uint32_t)table_entry_ma(&m->t, slot, index).v, 0);
+               (uint32_t)(entry & PTE_FRAME),
+               (uint32_t)table_entry_ma(&m->t, slot, index).v, 0, entry);
 }
 
 void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,

@@ -81,14 +81,13 @@ void nested_fault(struct mmu *m, gpa_t gpa, uint32_t linear, uint32_t error,
     filled = act(m, gpa, (error & PF_WRITE) != 0, r);
     if (filled)
         nested_walk(m, gpa, &w);
-    r->entry = (uint32_t)w.entry[w.level];
+    r->entry = w.entry[w.level];
     r->entry_ma = w.at[w.level];
     mmu_report_fault(m, linear, error, r);
     if (!filled)
         return;
     trace_fill(m->c.trace, mmu_site(m), linear, (uint32_t)gpa.v,
-               (uint32_t)r->ma.v, (uint32_t)r->entry, (uint32_t)r->entry_ma.v,
-               error);
+               (uint32_t)r->ma.v, (uint32_t)r->entry_ma.v, error, r->entry);
     if (r->cls == FC_HIDDEN)
         nested_map_near(m, gpa);
 }

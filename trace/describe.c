@@ -10,6 +10,10 @@
     {                                                                          \
         n, FIELD_DEC                                                           \
     }
+#define ENTRY(n)                                                               \
+    {                                                                          \
+        n, FIELD_ENTRY                                                         \
+    }
 #define HEX(n)                                                                 \
     {                                                                          \
         n, FIELD_HEX                                                           \
@@ -33,12 +37,12 @@ static const struct event_description descriptions[EV_COUNT] = {
                   '#',
                   NULL,
                   {HEX("gva"), HEX("gpa"), HEX("ma"), HEX("error"),
-                   HEX("guest_error"), HEX("entry")}},
+                   HEX("guest_error"), ENTRY("entry")}},
     [EV_FILL] = {"fill",
                  'L',
                  NULL,
-                 {HEX("gva"), HEX("gpa"), HEX("ma"), HEX("entry"),
-                  HEX("entry_ma"), HEX("error")}},
+                 {HEX("gva"), HEX("gpa"), HEX("ma"), HEX("entry_ma"),
+                  HEX("error"), ENTRY("entry")}},
     [EV_TABLE] = {"table",
                   'B',
                   "cause",
@@ -174,6 +178,19 @@ const struct event_description *event_describe(enum event_kind kind)
     if ((unsigned)kind >= EV_COUNT || !descriptions[kind].name)
         return &unknown;
     return &descriptions[kind];
+}
+
+uint64_t event_value(const struct event *e, unsigned i)
+{
+    const struct event_description *d =
+        event_describe((enum event_kind)e->kind);
+
+    return d->field[i].format == FIELD_ENTRY ? e->entry : e->arg[i];
+}
+
+int entry_digits(uint64_t entry)
+{
+    return entry >> 32 ? 16 : 8;
 }
 
 const char *fault_class_name(enum fault_class cls)

@@ -58,6 +58,27 @@ static inline void trace_emit6(struct trace *t, enum event_kind kind,
     trace_emit(t, &e);
 }
 
+/* Of a fault or a fill: with the VMM's table entry. */
+static inline void trace_emit_entry(struct trace *t, enum event_kind kind,
+                                    struct event_site at, unsigned cls,
+                                    uint32_t a0, uint32_t a1, uint32_t a2,
+                                    uint32_t a3, uint32_t a4, uint64_t entry)
+{
+    struct event e;
+
+    if (trace_quiet(t))
+        return;
+    e = event_make(kind, at, NULL);
+    e.cls = (uint8_t)cls;
+    e.arg[0] = a0;
+    e.arg[1] = a1;
+    e.arg[2] = a2;
+    e.arg[3] = a3;
+    e.arg[4] = a4;
+    e.entry = entry;
+    trace_emit(t, &e);
+}
+
 static inline void trace_exit(struct trace *t, struct event_site at,
                               enum exit_reason reason, uint32_t vector,
                               uint32_t error, uint32_t gva)
@@ -93,17 +114,17 @@ static inline void trace_silent(struct trace *t, struct event_site at,
 static inline void trace_fault(struct trace *t, struct event_site at,
                                enum fault_class cls, uint32_t gva, uint32_t gpa,
                                uint32_t ma, uint32_t error,
-                               uint32_t guest_error, uint32_t entry)
+                               uint32_t guest_error, uint64_t entry)
 {
-    trace_emit6(t, EV_FAULT, at, cls, NULL, gva, gpa, ma, error, guest_error,
-                entry);
+    trace_emit_entry(t, EV_FAULT, at, cls, gva, gpa, ma, error, guest_error,
+                     entry);
 }
 
 static inline void trace_fill(struct trace *t, struct event_site at,
                               uint32_t gva, uint32_t gpa, uint32_t ma,
-                              uint32_t entry, uint32_t entry_ma, uint32_t error)
+                              uint32_t entry_ma, uint32_t error, uint64_t entry)
 {
-    trace_emit6(t, EV_FILL, at, 0, NULL, gva, gpa, ma, entry, entry_ma, error);
+    trace_emit_entry(t, EV_FILL, at, 0, gva, gpa, ma, entry_ma, error, entry);
 }
 
 static inline void trace_table(struct trace *t, struct event_site at,

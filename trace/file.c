@@ -72,10 +72,10 @@ static void put_decimal(struct trace_file *f, uint64_t value)
         put_char(f, digits[--n]);
 }
 
-static void put_hex(struct trace_file *f, uint32_t value)
+static void put_hex(struct trace_file *f, uint64_t value)
 {
     put_string(f, "0x");
-    for (int shift = 28; shift >= 0; shift -= 4)
+    for (int shift = 4 * entry_digits(value) - 4; shift >= 0; shift -= 4)
         put_char(f, "0123456789abcdef"[value >> shift & 15]);
 }
 
@@ -118,7 +118,7 @@ static void json_key(struct trace_file *f, const char *key)
     put_char(f, ':');
 }
 
-static void json_hex(struct trace_file *f, const char *key, uint32_t value)
+static void json_hex(struct trace_file *f, const char *key, uint64_t value)
 {
     json_key(f, key);
     put_char(f, '"');
@@ -159,10 +159,10 @@ static void json_event(void *ctx, const struct event *e)
         json_string(f, cls);
     }
     for (unsigned i = 0; i < EVENT_ARGS && d->field[i].name; i++) {
-        if (d->field[i].format == FIELD_HEX)
-            json_hex(f, d->field[i].name, e->arg[i]);
-        else
+        if (d->field[i].format == FIELD_DEC)
             json_decimal(f, d->field[i].name, e->arg[i]);
+        else
+            json_hex(f, d->field[i].name, event_value(e, i));
     }
     if (e->text) {
         json_key(f, d->text_name ? d->text_name : "text");
@@ -229,10 +229,10 @@ static void csv_fields(struct trace_file *f, const struct event *e)
         put_char(f, ',');
         if (arg_of[c] < 0)
             continue;
-        if (f->format[c] == FIELD_HEX)
-            put_hex(f, e->arg[arg_of[c]]);
-        else
+        if (f->format[c] == FIELD_DEC)
             put_decimal(f, e->arg[arg_of[c]]);
+        else
+            put_hex(f, event_value(e, (unsigned)arg_of[c]));
     }
 }
 

@@ -94,9 +94,9 @@ static int fault_sentence(const struct event *e, char *b, size_t n)
 static int fill_sentence(const struct event *e, char *b, size_t n)
 {
     return snprintf(b, n,
-                    "entry %08" PRIX32 " for %08" PRIX32
+                    "entry %0*" PRIX64 " for %08" PRIX32
                     " put into the VMM's table at ma %08" PRIX32,
-                    e->arg[3], e->arg[0], e->arg[4]);
+                    entry_digits(e->entry), e->entry, e->arg[0], e->arg[3]);
 }
 
 static int table_sentence(const struct event *e, char *b, size_t n)

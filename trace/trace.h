@@ -68,7 +68,8 @@ enum exit_reason {
  *              (fault: the vector that was right instead; 0: none)
  *   FAULT      gva gpa ma error guest_error entry    text: -
  *              (error is the real one; guest_error what the guest is told)
- *   FILL       gva gpa ma entry entry_ma error       text: -
+ *   FILL       gva gpa ma entry_ma error entry       text: -
+ *              (entry, of both: the VMM's whole table entry, of 4 or 8 bytes)
  *   TABLE      table_ma gpa level tables             text: cause
  *              (level 2 is a directory; tables: how many there are now)
  *   FLUSH      entries gva cr3                       text: cause
@@ -150,10 +151,11 @@ struct event {
     uint8_t cls; /* EV_FAULT: enum fault_class; EV_EXIT: enum exit_reason */
     uint8_t cpl; /* the guest's (virtual) privilege level */
     uint32_t arg[EVENT_ARGS];
+    uint64_t entry;   /* in place of the arg that is a FIELD_ENTRY */
     const char *text; /* static string: mnemonic, cause, device name; or NULL */
 };
 
-enum field_format { FIELD_NONE, FIELD_DEC, FIELD_HEX };
+enum field_format { FIELD_NONE, FIELD_DEC, FIELD_HEX, FIELD_ENTRY };
 struct event_field {
     const char *name; /* "gva", "gpa", "ma", "error", ... */
     enum field_format format;
@@ -165,6 +167,10 @@ struct event_description {
     struct event_field field[EVENT_ARGS];
 };
 const struct event_description *event_describe(enum event_kind kind);
+/* The value of field i, which must be one that the kind has. */
+uint64_t event_value(const struct event *e, unsigned i);
+/* How many digits an entry is shown with: 8, or 16 if it needs them. */
+int entry_digits(uint64_t entry);
 const char *fault_class_name(enum fault_class cls); /* "hidden" */
 char fault_class_letter(enum fault_class cls);      /* 'H' */
 const char *exit_reason_name(enum exit_reason reason);

@@ -72,9 +72,10 @@ static void fields_detail(const struct event *e, char *buffer, size_t bytes)
             continue;
         if (e->kind == EV_EMULATE && e->arg[i] == 0)
             continue;
-        used += (size_t)snprintf(buffer + used, bytes - used,
-                                 f->format == FIELD_HEX ? "%s %X " : "%s %u ",
-                                 f->name, e->arg[i]);
+        used +=
+            (size_t)snprintf(buffer + used, bytes - used,
+                             f->format == FIELD_DEC ? "%s %llu " : "%s %llX ",
+                             f->name, (unsigned long long)event_value(e, i));
     }
     size_t length = strlen(buffer);
     if (length && buffer[length - 1] == ' ')

@@ -78,6 +78,25 @@ static struct world *pae_space(const struct mmu_technique *t, unsigned without)
     return w;
 }
 
+static void keep_entry(void *ctx, const struct event *e)
+{
+    if (e->kind == EV_FILL)
+        *(uint64_t *)ctx = e->entry;
+}
+
+Test(mmu_pae, an_event_carries_the_whole_entry)
+{
+    struct world *w = pae_space(&mmu_shadow, MMU_PREFETCH);
+    uint64_t entry = 0;
+    struct trace_sink sink = {.event = keep_entry, .ctx = &entry};
+
+    set(w, TABLE_LOW, PAGE | RWU | PTE_NX);
+    trace_attach(&w->trace, &sink);
+    world_access(w, 0, ACC_USER, 0);
+    cr_assert(entry & PTE_NX);
+    world_destroy(w);
+}
+
 static enum outcome fetch(struct world *w, uint32_t linear)
 {
     return world_access(w, linear, ACC_USER | ACC_FETCH, 0).what;

@@ -56,6 +56,7 @@ static void hash_event(void *ctx, const struct event *e)
                (uint32_t)e->vm << 16 | (uint32_t)e->cls << 8 | e->cpl);
     for (unsigned i = 0; i < EVENT_ARGS; i++)
         mix(s, e->arg[i]);
+    mix(s, e->entry);
     for (const char *p = e->text ? e->text : ""; *p; p++)
         mix(s, (uint8_t)*p);
     s->events++;

@@ -47,7 +47,8 @@ static void emit_all(struct trace *t)
     trace_silent(t, here, "popfd", 1, 0x246, 0x046, 0);
     trace_fault(t, here, FC_HIDDEN, 0x08049A34, 0xCA34, 0x41CA34, 6, 0,
                 0x41C067);
-    trace_fill(t, here, 0x08049A34, 0xCA34, 0x41CA34, 0x41C067, 0x513124, 6);
+    trace_fill(t, here, 0x08049A34, 0xCA34, 0x41CA34, 0x513124, 6,
+               0x800000000041C067);
     trace_table(t, here, "made", 0x513000, 0x5000, 1, 7);
     trace_flush(t, here, "CR3 write", 20, 0, 0x3000);
     trace_event_delivered(t, EV_INJECT, here, "a \"cause\", quoted", 14, true,
@@ -117,6 +118,18 @@ Test(trace, a_sentence_says_what_happened_and_why)
     cr_assert_eq(strlen(text), 9);
 }
 
+Test(trace, a_sentence_shows_all_of_an_entry)
+{
+    struct event e = {.kind = EV_FILL,
+                      .arg = {0x08049A34, 0xCA34, 0x41CA34, 0x513124, 6},
+                      .entry = 0x800000000041C067};
+    char text[256];
+
+    event_sentence(&e, text, sizeof text);
+    cr_assert_str_eq(text, "entry 800000000041C067 for 08049A34 put into the "
+                           "VMM's table at ma 00513124");
+}
+
 static uint64_t read_clock(const void *ctx)
 {
     return *(const uint64_t *)ctx;
@@ -178,6 +191,9 @@ Test(trace, json_lines_parse_and_carry_the_fields)
             cr_assert_str_eq(json_string_value(json_object_get(o, "ma")),
                              "0x0041ca34");
         }
+        if (lines == EV_FILL)
+            cr_assert_str_eq(json_string_value(json_object_get(o, "entry")),
+                             "0x800000000041c067");
         if (lines == EV_INJECT)
             cr_assert_str_eq(json_string_value(json_object_get(o, "cause")),
                              "a \"cause\", quoted");
