@@ -5,9 +5,9 @@
 
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "cli/progress.h"
 #include "cli/terminal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +44,7 @@ static bool check_outputs(const struct compare *c)
     }
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         int error = paths[i] && !is_standard(paths[i])
-                        ? file_check_writable(paths[i])
+                        ? file_check_replaceable(paths[i])
                         : 0;
 
         if (error) {
@@ -55,19 +55,26 @@ static bool check_outputs(const struct compare *c)
     return true;
 }
 
-/* STATUS_OK, or a line was printed. */
+struct form {
+    const struct comparison *comparison;
+    print_fn *print;
+};
+
+static bool print_form(const void *ctx, FILE *out)
+{
+    const struct form *f = ctx;
+
+    return f->print(f->comparison, out);
+}
+
+/* STATUS_OK, or a line was printed. path NULL or "-": not a file. */
 static int write_file(const struct compare *c, const char *path,
                       print_fn *print)
 {
-    FILE *out = fopen(path, "we");
-    bool good;
-    int error;
+    const struct form form = {&c->result, print};
+    int error =
+        path && !is_standard(path) ? file_replace(path, print_form, &form) : 0;
 
-    errno = 0;
-    good = out && print(&c->result, out) && fflush(out) == 0 && !ferror(out);
-    error = good ? 0 : errno ? errno : EIO;
-    if (out && fclose(out) != 0 && !error)
-        error = errno;
     if (error)
         cli_error(c->options.who, "%s: %s", path, strerror(error));
     return error ? STATUS_USAGE : STATUS_OK;
@@ -81,9 +88,9 @@ static int write_all(const struct compare *c)
                                                   : compare_print;
     int status = standard(&c->result, stdout) ? STATUS_OK : STATUS_INTERNAL;
 
-    if (status == STATUS_OK && c->csv && !is_standard(c->csv))
+    if (status == STATUS_OK)
         status = write_file(c, c->csv, compare_print_csv);
-    if (status == STATUS_OK && c->report && !is_standard(c->report))
+    if (status == STATUS_OK)
         status = write_file(c, c->report, report_print);
     return status;
 }
@@ -101,6 +108,7 @@ static int verdict(struct compare *c)
     if (!compare_measure(r))
         return STATUS_INTERNAL;
     compare_find_printers(r, &c->guest, &c->options);
+    progress_end();
     int status = write_all(c);
     if (status != STATUS_OK)
         return status;
@@ -118,7 +126,6 @@ static int compare_all(struct compare *c)
     int status = STATUS_USAGE;
 
     o->cpu_given = true; /* The list decides; guest_open need not choose. */
-    c->result.watch = c->csv || c->report;
     if (!check_outputs(c) || !guest_open(&c->guest, o))
         return status;
     /* Lumen's shell would wait for input for ever; its self-test ends. */
@@ -130,9 +137,11 @@ static int compare_all(struct compare *c)
                            c->list ? c->list
                                    : compare_default_list(&c->guest))) {
         signals_catch();
+        progress_begin(o->who);
         status = compare_run(&c->result, &c->guest, o);
         if (status == STATUS_OK)
             status = verdict(c);
+        progress_end();
     }
     compare_free(&c->result);
     guest_close(&c->guest);

@@ -28,9 +28,10 @@ struct technique {
     enum cpu_technique cpu;
     const struct mmu_technique *mmu;
     bool iopl1;
-    bool nobatch;         /* lumen-pv's command line gets that word */
-    unsigned bt_without;  /* 1 << enum bt_option */
-    unsigned mmu_without; /* enum mmu_optimization */
+    bool nobatch;           /* lumen-pv's command line gets that word */
+    unsigned bt_without;    /* 1 << enum bt_option */
+    unsigned mmu_without;   /* enum mmu_optimization */
+    unsigned nested_levels; /* 0: the default */
 };
 
 /* What was counted up to an agreed point. */
@@ -115,7 +116,6 @@ struct comparison {
     struct outcome outcome[COMPARE_MAX];
     size_t count;
     const char *kernel, *append; /* of the guest; append may be NULL */
-    bool watch;                  /* somebody wants the switches */
     bool equal;
     bool limited;
 };

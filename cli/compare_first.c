@@ -8,12 +8,12 @@
  */
 #include "cli/cli.h"
 #include "cli/compare_vm.h"
+#include "cli/progress.h"
 #include "cli/terminal.h"
 #include "vmm/inspect.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     STRETCH = 32,       /* cycles that are stepped rather than halved */
@@ -31,6 +31,7 @@ struct side {
 struct search {
     struct side peer, mine;
     uint64_t good, bad; /* equal; a limit behind which they are not */
+    const char *name;   /* mine, for the progress */
 };
 
 static void count_interrupts(void *ctx, const struct event *e)
@@ -82,6 +83,12 @@ static bool equal_now(struct search *s, struct state_difference *d)
            state_everything(s->peer.v.vm, s->mine.v.vm, d);
 }
 
+static void say_progress(const struct search *s)
+{
+    progress_say("where %s parts: between %llu and %llu cycles", s->name,
+                 (unsigned long long)s->good, (unsigned long long)s->bad);
+}
+
 /* Halve the interval. False: no memory, or a signal. */
 static bool halve(struct search *s)
 {
@@ -92,6 +99,7 @@ static bool halve(struct search *s)
 
         if (cli_interrupted)
             return false;
+        say_progress(s);
         compared_run(&s->peer.v, middle);
         compared_run(&s->mine.v, middle);
         if (!equal_now(s, &d))
@@ -171,6 +179,7 @@ static void search(struct search *s, struct divergence *d)
 {
     struct inspector *inspector = NULL;
 
+    say_progress(s);
     if (s->good > 0) { /* a limit of 0 is none */
         compared_run(&s->peer.v, s->good);
         compared_run(&s->mine.v, s->good);
@@ -180,13 +189,6 @@ static void search(struct search *s, struct divergence *d)
     if (inspector)
         walk(s, inspector, d);
     inspector_destroy(inspector);
-}
-
-static void say(const struct run_options *o, const char *technique)
-{
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "%s: looking for where %s parts from the others\n",
-                o->who, technique);
 }
 
 void compare_find_first(struct comparison *c, const struct guest *guest,
@@ -199,7 +201,7 @@ void compare_find_first(struct comparison *c, const struct guest *guest,
 
         if (check->verdict != STATE_DIFFERS)
             continue;
-        say(o, c->technique[i].name);
+        s.name = c->technique[i].name;
         if (open_side(&s.peer, guest, o, &c->technique[check->peer]) &&
             open_side(&s.mine, guest, o, &c->technique[i]))
             search(&s, &check->first);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The names of the compared techniques. */
 #include "cli/compare.h"
+#include "cli/options_size.h"
 
+#include "cpu/ept.h"
 #include "traps/bt.h"
 #include "vmm/load.h"
 
@@ -28,6 +30,9 @@ const char *compare_mmu_text(const struct technique *t, char text[MMU_TEXT])
     const struct mmu_optimization_name *o = mmu_optimizations;
     int used =
         snprintf(text, MMU_TEXT, "%s", t->cpu == CPU_BARE ? "-" : t->mmu->name);
+    if (t->nested_levels)
+        used += snprintf(text + used, MMU_TEXT - (size_t)used, "%u",
+                         t->nested_levels);
 
     for (; o->name && used < MMU_TEXT; o++)
         if (t->mmu_without & o->bit)
@@ -96,6 +101,22 @@ static bool plus_option(struct run_options *o, char *word, bool *nobatch)
     return true;
 }
 
+/* "nested3": with this many levels. */
+static bool cut_levels(struct run_options *o, char *mmu)
+{
+    char *digits = mmu + strlen("nested");
+    uint64_t levels;
+
+    if (strncmp(mmu, "nested", strlen("nested")) != 0 || !*digits)
+        return true;
+    if (!options_number(o, "--techniques nested", digits, EPT_LEVELS_LEAST,
+                        EPT_LEVELS_MOST, &levels))
+        return false;
+    o->nested_levels = (unsigned)levels;
+    *digits = '\0';
+    return true;
+}
+
 static bool parse_word(struct run_options *o, char *word, bool *nobatch)
 {
     char *mmu = strchr(word, ':');
@@ -111,9 +132,10 @@ static bool parse_word(struct run_options *o, char *word, bool *nobatch)
     if (mmu &&
         !minus_options(o, mmu, strcspn(mmu, "-"), options_find_mmu_without))
         return false;
-    if (!plus_option(o, word, nobatch) || !options_find_cpu(o, word) ||
-        (mmu && !options_find_mmu(o, mmu)))
+    if ((mmu && !cut_levels(o, mmu)) || !plus_option(o, word, nobatch) ||
+        !options_find_cpu(o, word) || (mmu && !options_find_mmu(o, mmu)))
         return false;
+    options_keep_sizes(o);
     return options_check_pair(o);
 }
 
@@ -132,7 +154,8 @@ static bool parse_one(struct comparison *c, const struct run_options *given,
                             .iopl1 = o.iopl1,
                             .nobatch = nobatch,
                             .bt_without = o.bt_without,
-                            .mmu_without = o.mmu_without};
+                            .mmu_without = o.mmu_without,
+                            .nested_levels = o.nested_levels};
     compare_cpu_text(t, cpu);
     compare_mmu_text(t, mmu);
     if (o.cpu == CPU_BARE)
@@ -141,6 +164,23 @@ static bool parse_one(struct comparison *c, const struct run_options *given,
         snprintf(t->name, sizeof t->name, "%s:%s", cpu, mmu);
     c->count++;
     return true;
+}
+
+/* A size that nothing here has is a mistake. */
+static bool sizes_used(const struct comparison *c, const struct run_options *o)
+{
+    bool nested = !o->nested_levels, bt = !o->bt_unit && !o->bt_cache_bytes;
+
+    for (size_t i = 0; i < c->count; i++) {
+        nested |= c->technique[i].mmu == &mmu_nested;
+        bt |= c->technique[i].cpu == CPU_BT;
+    }
+    if (!nested)
+        options_fail(o, "--nested-levels: no technique of the list is nested");
+    else if (!bt)
+        options_fail(o, "%s: no technique of the list is bt",
+                     o->bt_unit ? "--bt-unit" : "--bt-cache");
+    return nested && bt;
 }
 
 bool compare_parse_list(struct comparison *c, struct run_options *o,
@@ -158,7 +198,7 @@ bool compare_parse_list(struct comparison *c, struct run_options *o,
         }
     }
     free(copy);
-    return good;
+    return good && sizes_used(c, o);
 }
 
 const char *compare_default_list(const struct guest *g)

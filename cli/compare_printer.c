@@ -3,6 +3,7 @@
  * compared, but what it prints can. */
 #include "cli/cli.h"
 #include "cli/compare_vm.h"
+#include "cli/progress.h"
 #include "cli/terminal.h"
 
 #include <stdlib.h>
@@ -33,7 +34,9 @@ static void find_printer(struct outcome *r, const struct guest *guest,
         v.watched_byte = r->byte;
         while (!v.seen && !cli_interrupted &&
                compared_run(&v, vm_cycles(v.vm) + SLICE) == VM_RUNNING)
-            ;
+            progress_say("who printed what differs under %s: %.4g million "
+                         "cycles",
+                         r->technique->name, (double)vm_cycles(v.vm) / 1e6);
         if (v.seen)
             name_printer(r, &v);
     }

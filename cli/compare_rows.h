@@ -32,6 +32,15 @@ struct compare_result {
 extern const struct compare_result compare_results[]; /* compare_table.c */
 extern const size_t compare_result_count;
 
+/* compare_short.c: what one looks at first. */
+struct compare_short {
+    const char *label, *meaning;
+    void (*cell)(const struct comparison *c, const struct outcome *r,
+                 char text[RESULT_TEXT]);
+};
+extern const struct compare_short compare_short[];
+extern const size_t compare_short_count;
+
 /* As a decimal number: "1234", "2.013"; "0" for what was not counted. */
 enum { ROW_TEXT = 32 };
 const char *compare_row_text(const struct outcome *r,

@@ -12,17 +12,16 @@
 #include "cli/cli.h"
 #include "cli/compare_pages.h"
 #include "cli/compare_vm.h"
+#include "cli/progress.h"
 #include "cli/terminal.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     FIRST_POINT = 100000, /* cycles; the distance grows with the time */
     POINT_GROWTH = 16,
     MEMORY_EVERY = 4, /* points, because memory takes longer */
-    QUIET_SECONDS = 2,
 };
 
 struct race {
@@ -31,32 +30,20 @@ struct race {
     struct compared_vm vm[COMPARE_MAX];
     struct trace_sink sink[COMPARE_MAX];
     unsigned point;
-    double start, said;
-    bool terminal;
+    double start;
 };
 
 /* ---- Progress ------------------------------------------------------------ */
 
-static void progress(struct race *race, uint64_t cycles)
+static void say_progress(const struct race *race, size_t index, uint64_t cycles)
 {
-    double now = cli_seconds();
     size_t running = 0;
 
-    if (!race->terminal || now - race->start < QUIET_SECONDS ||
-        now - race->said < 0.5)
-        return;
-    race->said = now;
     for (size_t i = 0; i < race->c->count; i++)
         running += race->c->outcome[i].stop == VM_RUNNING;
-    fprintf(stderr, "\r%s: %.1f million cycles, %zu of %zu running, %.0f s  \r",
-            race->o->who, (double)cycles / 1e6, running, race->c->count,
-            now - race->start);
-}
-
-static void progress_end(const struct race *race)
-{
-    if (race->said > 0)
-        fprintf(stderr, "\r%*s\r", 78, "");
+    progress_say("%s to %.4g million cycles, %zu of %zu running, %.0f s",
+                 race->c->technique[index].name, (double)cycles / 1e6, running,
+                 race->c->count, cli_seconds() - race->start);
 }
 
 /* ---- What is noted ------------------------------------------------------- */
@@ -225,6 +212,7 @@ static bool advance(struct race *race, uint64_t point)
         if (v->r->stop != VM_RUNNING)
             continue;
         ran = true;
+        say_progress(race, i, point);
         if (vm_cycles(v->vm) < point)
             compared_run(v, point);
         take_sample(v, i == 0);
@@ -249,7 +237,6 @@ static void run_race(struct race *race)
         for (size_t i = 1; i < race->c->count && !cli_interrupted; i++)
             check_state(race, i,
                         race->point % MEMORY_EVERY == 0 || point == most);
-        progress(race, point);
     }
     for (size_t i = 1; i < race->c->count && !cli_interrupted; i++)
         check_state(race, i, true);
@@ -285,8 +272,7 @@ static int open_all(struct race *race, const struct guest *guest)
         if (status != STATUS_OK)
             return status;
         race->sink[i] = (struct trace_sink){.event = note_fault, .ctx = v};
-        if (c->watch)
-            trace_attach(vm_trace(v->vm), &race->sink[i]);
+        trace_attach(vm_trace(v->vm), &race->sink[i]);
     }
     return STATUS_OK;
 }
@@ -296,10 +282,7 @@ int compare_run(struct comparison *c, const struct guest *guest,
 {
     static struct race race;
 
-    race = (struct race){.c = c,
-                         .o = o,
-                         .start = cli_seconds(),
-                         .terminal = isatty(STDERR_FILENO)};
+    race = (struct race){.c = c, .o = o, .start = cli_seconds()};
     int status = open_all(&race, guest);
     if (status == STATUS_OK) {
         find_peers(&race);
@@ -307,7 +290,6 @@ int compare_run(struct comparison *c, const struct guest *guest,
         signals_time_limit(o->max_seconds);
         run_race(&race);
         signals_insist(false);
-        progress_end(&race);
         for (size_t i = 0; i < c->count; i++)
             keep_results(&race, i);
         if (cli_signal)

@@ -184,15 +184,19 @@ static void print_rows(const struct comparison *c, FILE *out, int width,
     }
 }
 
-static void print_ratio(const struct comparison *c, FILE *out, int width)
+static void print_short(const struct comparison *c, FILE *out, int width)
 {
-    double base = c->outcome[0].seconds;
+    char text[RESULT_TEXT];
 
-    fprintf(out, "%-*s", LABEL_WIDTH, "host time / the first's");
-    for (size_t i = 0; i < c->count; i++)
-        fprintf(out, " %*.2f", width,
-                base > 0 ? c->outcome[i].seconds / base : 1.0);
-    fputc('\n', out);
+    fputs("in short\n", out);
+    for (size_t k = 0; k < compare_short_count; k++) {
+        fprintf(out, "  %-*s", LABEL_WIDTH - 2, compare_short[k].label);
+        for (size_t i = 0; i < c->count; i++) {
+            compare_short[k].cell(c, &c->outcome[i], text);
+            fprintf(out, " %*s", width, text);
+        }
+        fputc('\n', out);
+    }
 }
 
 /* ---- The verdict --------------------------------------------------------- */
@@ -264,7 +268,7 @@ bool compare_print(const struct comparison *c, FILE *out)
         print_head(c, out, width);
         print_results(c, out, width);
         print_rows(c, out, width, &rows);
-        print_ratio(c, out, width);
+        print_short(c, out, width);
         for (size_t i = 0; i < c->count; i++)
             compare_print_differences(c, out, &c->outcome[i]);
         fprintf(out, "%s\n", compare_verdict(c));

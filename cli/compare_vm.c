@@ -139,6 +139,7 @@ static void configure(struct compared_vm *v, const struct guest *guest,
     c->iopl1 = t->iopl1;
     c->bt_without = t->bt_without;
     c->mmu_without = t->mmu_without;
+    c->nested_levels = t->nested_levels;
     c->serial_output = capture;
     c->ctx = v;
     c->disks = v->disks.disk;

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,4 +96,92 @@ int file_write_all(int fd, const void *data, size_t bytes)
         bytes -= (size_t)n;
     }
     return 0;
+}
+
+/* ---- A file that is whole or not there ------------------------------------
+ */
+
+/* A new file's folder, or what a link leads to, is where the work is done. */
+static void resolve(const char *path, char real[PATH_MAX])
+{
+    if (!realpath(path, real))
+        snprintf(real, PATH_MAX, "%s", path);
+}
+
+/* Something that cannot be replaced by a file? */
+static bool is_special(const char *path)
+{
+    struct stat info;
+
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
+static bool is_missing(const char *path)
+{
+    return access(path, F_OK) != 0 && errno == ENOENT;
+}
+
+int file_check_replaceable(const char *path)
+{
+    char real[PATH_MAX], folder[PATH_MAX];
+    struct stat info;
+
+    if (!is_missing(path) && access(path, W_OK) != 0)
+        return errno;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+        return EISDIR;
+    if (is_special(path))
+        return 0;
+    resolve(path, real);
+    snprintf(folder, sizeof folder, "%s", real);
+    return access(dirname(folder), W_OK | X_OK) == 0 ? 0 : errno;
+}
+
+/* Rights as those of the file that goes, or of any new one. */
+static mode_t rights_for(const char *path)
+{
+    struct stat info;
+    mode_t mask = umask(0);
+
+    umask(mask);
+    return stat(path, &info) == 0 ? info.st_mode & 0777 : 0666 & ~mask;
+}
+
+static int print_and_close(FILE *out, file_print_fn *print, const void *ctx)
+{
+    int error = 0;
+
+    errno = 0;
+    if (!print(ctx, out))
+        error = ENOMEM;
+    else if (fflush(out) != 0 || ferror(out))
+        error = errno ? errno : EIO;
+    if (fclose(out) != 0 && !error)
+        error = errno;
+    return error;
+}
+
+int file_replace(const char *path, file_print_fn *print, const void *ctx)
+{
+    char real[PATH_MAX], unfinished[PATH_MAX + 8];
+    FILE *out;
+    int fd, error;
+
+    if (is_special(path)) {
+        out = fopen(path, "we");
+        return out ? print_and_close(out, print, ctx) : errno;
+    }
+    resolve(path, real);
+    snprintf(unfinished, sizeof unfinished, "%s.XXXXXX", real);
+    fd = mkstemp(unfinished);
+    out = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!out)
+        return errno;
+    error = print_and_close(out, print, ctx);
+    if (!error && (chmod(unfinished, rights_for(real)) != 0 ||
+                   rename(unfinished, real) != 0))
+        error = errno;
+    if (error)
+        unlink(unfinished);
+    return error;
 }

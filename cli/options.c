@@ -4,9 +4,7 @@
 #include "cli/audit_mmu.h"
 #include "cli/cli.h"
 #include "cli/options_memory.h"
-#include "cpu/ept.h"
-#include "cpu/tlb.h"
-#include "traps/bt.h"
+#include "cli/options_size.h"
 
 #include <errno.h>
 #include <math.h>
@@ -19,13 +17,8 @@ enum {
     KEY_CPU = 256,
     KEY_MMU,
     KEY_MMU_WITHOUT,
-    KEY_NESTED_LEVELS,
-    KEY_TLB,
     KEY_BT_WITHOUT,
-    KEY_BT_UNIT,
-    KEY_BT_CACHE,
     KEY_WHAT_IF,
-    KEY_TABLE_MEMORY,
     KEY_MEMORY,
     KEY_APPEND,
     KEY_INITRD,
@@ -43,10 +36,6 @@ enum {
 
     MEMORY_MIN_MIB = 2,
     MEMORY_MAX_MIB = 3072, /* devices live above */
-    TABLE_MIN_KIB = 64,
-    TABLE_MAX_KIB = 1 << 20,
-    CACHE_MIN_KIB = BT_CACHE_MIN >> 10,
-    CACHE_MAX_KIB = BT_CACHE_MAX >> 10,
 };
 
 error_t options_fail(const struct run_options *o, const char *format, ...)
@@ -139,12 +128,6 @@ static const struct argp_option guest_options[] = {
      "The ports and the memory window of QEMU's pc-testdev; a walker of page "
      "tables of two to four levels (repeatable)",
      0},
-    {"tlb", KEY_TLB, "ENTRIES[,WAYS]", 0,
-     "The processor's TLB: how many entries, and how many of them in a set "
-     "(1024,8)",
-     0},
-    {"table-memory", KEY_TABLE_MEMORY, "KIB", 0,
-     "A limit for the page tables of the VMM", 0},
     {NULL, 0, NULL, 0, "When to stop (exit status 124):", 5},
     {"max-time", KEY_MAX_TIME, "SECONDS", 0, "Host time", 0},
     {"max-cycles", KEY_MAX_CYCLES, "N", 0, "Virtual time, in cycles of 1 ns",
@@ -166,24 +149,6 @@ static error_t parse_seconds(struct run_options *o, const char *arg)
     return 0;
 }
 
-/* "ENTRIES" or "ENTRIES,WAYS". */
-static error_t parse_tlb(struct run_options *o, const char *arg)
-{
-    unsigned entries = 0, ways = TLB_WAYS;
-    int end = 0;
-
-    sscanf(arg, "%u%n,%u%n", &entries, &end, &ways, &end);
-    if (!*arg || arg[end] || !tlb_shape_valid(entries, ways))
-        return options_fail(o,
-                            "--tlb %s: ENTRIES[,WAYS] is wanted, powers of "
-                            "two, %d to %d entries, at most %d ways",
-                            arg, TLB_ENTRIES_LEAST, TLB_ENTRIES_MOST,
-                            TLB_WAYS_MOST);
-    o->tlb_entries = entries;
-    o->tlb_ways = ways;
-    return 0;
-}
-
 static error_t parse_guest(int key, char *arg, struct argp_state *state)
 {
     struct run_options *o = state->input;
@@ -195,13 +160,6 @@ static error_t parse_guest(int key, char *arg, struct argp_state *state)
             return EINVAL;
         o->memory_bytes = n << 20;
         return 0;
-    case KEY_TABLE_MEMORY:
-        if (!options_number(o, "--table-memory", arg, TABLE_MIN_KIB,
-                            TABLE_MAX_KIB, &n))
-            return EINVAL;
-        o->table_bytes = n << 10;
-        return 0;
-    case KEY_TLB: return parse_tlb(o, arg);
     case KEY_APPEND: o->append = arg; return 0;
     case KEY_INITRD:
         if (o->initrd_count == OPTIONS_INITRDS)
@@ -244,8 +202,6 @@ static const struct argp_option technique_options[] = {
      "Switch optimizations of the memory technique off: walk-cache, "
      "prefetch, global, unsync, unshadow, nested-large, nested-ad, or all",
      0},
-    {"nested-levels", KEY_NESTED_LEVELS, "2|3|4", 0,
-     "Levels of the nested tables (4); fewer reach 1 GiB, 512 GiB", 0},
     {"bt-without", KEY_BT_WITHOUT, "LIST", 0,
      "Switch optimizations of bt off: chain (direct jumps lead from "
      "translation to translation), inline (CLI, PUSHF, POPF, MOV from CR and "
@@ -254,10 +210,6 @@ static const struct argp_option technique_options[] = {
      "trace calls the VMM instead), ahead (what a unit leads to is translated "
      "with it), or all",
      0},
-    {"bt-unit", KEY_BT_UNIT, "N", 0,
-     "Instructions of a translation unit at most, 1 to 64 (48)", 0},
-    {"bt-cache", KEY_BT_CACHE, "KIB", 0,
-     "Size of the translation cache; it is emptied when full", 0},
     {"what-if", KEY_WHAT_IF, "iopl1", 0,
      "Change the rules: run the guest's kernel at IOPL 1, where CLI, STI and "
      "POPF act on the real interrupt flag (--cpu trap only)",
@@ -268,29 +220,11 @@ static const struct argp_option technique_options[] = {
 static error_t parse_technique(int key, char *arg, struct argp_state *state)
 {
     struct run_options *o = state->input;
-    uint64_t n;
     switch (key) {
     case KEY_CPU: return options_find_cpu(o, arg) ? 0 : EINVAL;
     case KEY_MMU: return options_find_mmu(o, arg) ? 0 : EINVAL;
     case KEY_MMU_WITHOUT: return options_find_mmu_without(o, arg) ? 0 : EINVAL;
-    case KEY_NESTED_LEVELS:
-        if (!options_number(o, "--nested-levels", arg, EPT_LEVELS_LEAST,
-                            EPT_LEVELS_MOST, &n))
-            return EINVAL;
-        o->nested_levels = (unsigned)n;
-        return 0;
     case KEY_BT_WITHOUT: return options_find_bt_without(o, arg) ? 0 : EINVAL;
-    case KEY_BT_UNIT:
-        if (!options_number(o, "--bt-unit", arg, 1, BT_UNIT_MAX, &n))
-            return EINVAL;
-        o->bt_unit = (unsigned)n;
-        return 0;
-    case KEY_BT_CACHE:
-        if (!options_number(o, "--bt-cache", arg, CACHE_MIN_KIB, CACHE_MAX_KIB,
-                            &n))
-            return EINVAL;
-        o->bt_cache_bytes = (uint32_t)n << 10;
-        return 0;
     case KEY_WHAT_IF:
         if (strcmp(arg, "iopl1") != 0)
             return options_fail(o,
@@ -460,9 +394,10 @@ bool options_parse(struct run_options *o, const struct options_command *command,
         technique_options, parse_technique, NULL, NULL, NULL, NULL, NULL};
     static const struct argp output = {output_options, parse_output, NULL, NULL,
                                        NULL,           NULL,         NULL};
-    struct argp_child children[5] = {{&guest, 0, NULL, 0},
-                                     {&options_memory, 0, NULL, 0}};
-    unsigned n = 2;
+    struct argp_child children[6] = {{&guest, 0, NULL, 0},
+                                     {&options_memory, 0, NULL, 0},
+                                     {&options_sizes, 0, NULL, 0}};
+    unsigned n = 3;
     if (command->takes & TAKES_TECHNIQUE)
         children[n++] = (struct argp_child){&technique, 0, NULL, 0};
     if (command->takes & TAKES_OUTPUT)
@@ -475,7 +410,9 @@ bool options_parse(struct run_options *o, const struct options_command *command,
     struct parsing parsing = {o, command, n};
     if (argp_parse(&whole, argc, argv, 0, NULL, &parsing) != 0)
         return false;
-    return options_check_pair(o) && options_check_memory(o);
+    if ((command->takes & TAKES_TECHNIQUE) && !options_check_pair(o))
+        return false;
+    return options_check_memory(o);
 }
 
 void options_free(struct run_options *o)

@@ -16,11 +16,16 @@ static const char style[] =
     "table{border-collapse:collapse;margin:.6em 0 1.4em;"
     "font-variant-numeric:tabular-nums}\n"
     "th,td{border:1px solid #999;padding:.15em .6em;text-align:right}\n"
-    "th[scope=row],caption{text-align:left}\n"
+    "th[scope=row],caption{text-align:left}th{white-space:nowrap}\n"
+    "th[scope=row]{position:sticky;left:0;background:#fff;"
+    "background-clip:padding-box}\n"
     "thead th{background:#eee;text-align:center}\n"
     "caption{font-weight:bold;padding:.3em 0}\n"
-    "svg{max-width:100%;height:auto}svg.patterns{position:absolute}\n"
+    "svg{max-width:100%;height:auto}svg[role=img]{min-width:42em}"
+    "svg.patterns{position:absolute}\n"
     "svg text{font:12px monospace;fill:#111}\n"
+    "dl{display:grid;grid-template-columns:max-content 1fr;gap:0 1em;"
+    "font-size:.9em}dd{margin:0}\n"
     "pre{background:#f4f4f4;border:1px solid #ccc;padding:.6em;"
     "overflow:auto}\n"
     ".wide{overflow-x:auto}.verdict{border:2px solid #111;padding:.4em .8em}\n"
@@ -105,7 +110,7 @@ static void table_end(FILE *out)
 
 static void put_results(FILE *out, const struct comparison *c)
 {
-    table_begin(out, c, "Results");
+    table_begin(out, c, "What the guests left behind");
     for (size_t k = 0; k < compare_result_count; k++) {
         fputs("<tr>", out);
         element(out, "th scope=\"row\"", compare_results[k].label);
@@ -136,6 +141,29 @@ static void put_row(FILE *out, const struct comparison *c,
     fputs("</tr>\n", out);
 }
 
+static void put_short(FILE *out, const struct comparison *c)
+{
+    table_begin(out, c, "In short");
+    for (size_t k = 0; k < compare_short_count; k++) {
+        fputs("<tr>", out);
+        element(out, "th scope=\"row\"", compare_short[k].label);
+        for (size_t i = 0; i < c->count; i++) {
+            char text[RESULT_TEXT];
+
+            compare_short[k].cell(c, &c->outcome[i], text);
+            element(out, "td", text);
+        }
+        fputs("</tr>\n", out);
+    }
+    table_end(out);
+    fputs("<dl>\n", out);
+    for (size_t k = 0; k < compare_short_count; k++) {
+        element(out, "dt", compare_short[k].label);
+        element(out, "dd", compare_short[k].meaning);
+    }
+    fputs("</dl>\n", out);
+}
+
 /* Every group is a table; what is 0 everywhere is left out. */
 static void put_numbers(FILE *out, const struct comparison *c,
                         const struct compare_rows *rows)
@@ -161,23 +189,36 @@ static void put_numbers(FILE *out, const struct comparison *c,
 
 /* ---- The page ------------------------------------------------------------ */
 
+typedef void plot_fn(FILE *out, const struct comparison *c);
+
+/* text may have markup. */
+static void put_plot(FILE *out, const struct comparison *c, const char *title,
+                     const char *text, plot_fn *draw)
+{
+    element(out, "h2", title);
+    fprintf(out, "<p>%s</p>\n<div class=\"wide\">", text);
+    draw(out, c);
+    fputs("</div>\n", out);
+}
+
 static void put_plots(FILE *out, const struct comparison *c)
 {
-    fputs("<h2>Model cost by cause</h2>\n<p>The counts, times what one of each "
-          "costs by a fixed model: arithmetic, not a measurement.</p>\n",
-          out);
-    report_plot_cost(out, c);
-    fputs("<h2>Page faults by class</h2>\n", out);
-    report_plot_faults(out, c);
-    fputs("<h2>Page faults after each load of CR3</h2>\n<p>Without the guest's "
-          "own (true) faults, which say nothing about a technique.</p>\n",
-          out);
-    report_plot_switches(out, c);
-    fputs("<h2>Memory of the VMM's tables</h2>\n<p>The working set is what the "
-          "current address space of the guest has accessed, its kernel "
-          "included.</p>\n",
-          out);
-    report_plot_tables(out, c);
+    put_plot(out, c, "Model cost by cause",
+             "The counts, times what one of each costs by a fixed model: "
+             "arithmetic, not a measurement.",
+             report_plot_cost);
+    put_plot(out, c, "Page faults by class",
+             "Each fault that reached the VMM has one class.",
+             report_plot_faults);
+    put_plot(out, c, "Page faults after each load of CR3",
+             "What a switch of address spaces costs. Without the guest's own "
+             "(true) faults, which say nothing about a technique.",
+             report_plot_switches);
+    put_plot(out, c, "Memory of the VMM's tables",
+             "It grows with the guest's processes where tables are kept. The "
+             "working set is what the current address space of the guest has "
+             "accessed, its kernel included. The scale is one of powers.",
+             report_plot_tables);
 }
 
 static void put_console(FILE *out, const struct outcome *r)
@@ -203,8 +244,10 @@ bool report_print(const struct comparison *c, FILE *out)
     put_head(out);
     put_guest(out, c);
     put_verdict(out, c);
-    put_results(out, c);
+    put_short(out, c);
     put_plots(out, c);
+    fputs("<h2>Results</h2>\n", out);
+    put_results(out, c);
     fputs("<h2>All numbers</h2>\n<p>The names are those of <code>--stats</code>"
           "; the group kvm has KVM's.</p>\n",
           out);

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { TICKS = 5 };
+enum { TICKS = 5, LEGEND_LINE = 22, LEGEND_GAP = 40 };
 
 void axis_make(struct axis *a, double most, double from, double to)
 {
@@ -60,5 +60,50 @@ void axis_draw_left(const struct axis *a, struct svg *s, double left,
         svg_rule(s, left - 4, y, right, y);
         axis_number(v, text);
         svg_text(s, left - 8, y + 4, SVG_END, text);
+    }
+}
+
+/* ---- Legends ------------------------------------------------------------- */
+
+void legend_add(struct legend *l, unsigned pattern, char letter,
+                const char *name)
+{
+    if (l->count == LEGEND_MOST)
+        return;
+    l->pattern[l->count] = pattern;
+    snprintf(l->text[l->count++], LEGEND_TEXT, "%c %s", letter, name);
+}
+
+/* Where entry i stands, behind one at *x. */
+static void legend_place(const struct legend *l, unsigned i, double *x,
+                         double *y)
+{
+    double width = svg_text_width(l->text[i]) + LEGEND_GAP;
+
+    if (i > 0)
+        *x += svg_text_width(l->text[i - 1]) + LEGEND_GAP;
+    if (*x > l->left && *x + width > l->right) {
+        *x = l->left;
+        *y += LEGEND_LINE;
+    }
+}
+
+double legend_height(const struct legend *l)
+{
+    double x = l->left, y = 0;
+
+    for (unsigned i = 0; i < l->count; i++)
+        legend_place(l, i, &x, &y);
+    return y + LEGEND_LINE;
+}
+
+void legend_draw(const struct legend *l, struct svg *s, double y)
+{
+    double x = l->left;
+
+    for (unsigned i = 0; i < l->count; i++) {
+        legend_place(l, i, &x, &y);
+        svg_area(s, x, y, 18, 14, l->pattern[i], NULL);
+        svg_text(s, x + 23, y + 12, SVG_START, l->text[i]);
     }
 }

@@ -27,4 +27,17 @@ void axis_draw_below(const struct axis *a, struct svg *s, double top,
 void axis_draw_left(const struct axis *a, struct svg *s, double left,
                     double right);
 
+/* What the patterns stand for, in lines between two edges. */
+enum { LEGEND_MOST = 16, LEGEND_TEXT = 64 };
+struct legend {
+    double left, right;
+    unsigned count;
+    unsigned pattern[LEGEND_MOST];
+    char text[LEGEND_MOST][LEGEND_TEXT];
+};
+void legend_add(struct legend *l, unsigned pattern, char letter,
+                const char *name);
+double legend_height(const struct legend *l);
+void legend_draw(const struct legend *l, struct svg *s, double y);
+
 #endif

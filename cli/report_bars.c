@@ -13,7 +13,6 @@ enum {
     TOP = 8,
     BAR = 22,
     BAR_GAP = 8,
-    LEGEND = 22,
     PARTS_MOST = 16,
     LETTER_ROOM = 14, /* a narrower part goes without its letter */
 };
@@ -58,53 +57,31 @@ static void draw_bar(struct svg *s, const struct bars *b,
         left += width;
     }
     axis_number((double)total_of(b, index), number);
-    svg_text(s, left + 6, y + BAR - 6, SVG_START, number);
+    svg_label(s, left + 6, y + BAR - 6, SVG_START, number);
 }
 
-static void draw_legend(struct svg *s, const struct bars *b, double y)
+/* What occurs, with its letter. */
+static void make_legend(struct legend *l, const struct bars *b, size_t count)
 {
-    double x = 10;
-    char text[64];
-
     for (size_t k = 0; k < b->parts; k++) {
-        double width;
+        uint64_t sum = 0;
 
-        snprintf(text, sizeof text, "%c %s", b->letter[k], b->name[k]);
-        width = svg_text_width(text) + 40;
-        if (x + width > WIDTH) {
-            x = 10;
-            y += LEGEND;
-        }
-        svg_area(s, x, y, 18, 14, (unsigned)k, NULL);
-        svg_text(s, x + 23, y + 12, SVG_START, text);
-        x += width;
+        for (size_t i = 0; i < count; i++)
+            sum += b->value[i][k];
+        if (sum)
+            legend_add(l, (unsigned)k, b->letter[k], b->name[k]);
     }
-}
-
-static unsigned legend_lines(const struct bars *b)
-{
-    unsigned lines = 1;
-    double x = 10;
-
-    for (size_t k = 0; k < b->parts; k++) {
-        double width = (double)(strlen(b->name[k]) + 2) * SVG_FONT * 0.6 + 40;
-
-        if (x + width > WIDTH) {
-            x = 10;
-            lines++;
-        }
-        x += width;
-    }
-    return lines;
 }
 
 static void draw(FILE *out, const struct comparison *c, const struct bars *b)
 {
     double names = 0, most = 0, bars = (double)c->count * (BAR + BAR_GAP);
     double bottom = TOP + bars;
+    struct legend legend = {.left = 10, .right = WIDTH};
     struct svg s;
     struct axis x;
 
+    make_legend(&legend, b, c->count);
     for (size_t i = 0; i < c->count; i++) {
         double width = svg_text_width(c->technique[i].name);
         double total = (double)total_of(b, i);
@@ -113,13 +90,13 @@ static void draw(FILE *out, const struct comparison *c, const struct bars *b)
         most = total > most ? total : most;
     }
     axis_make(&x, most, names + 18, WIDTH - 80);
-    svg_begin(&s, out, b->id, WIDTH, bottom + 44 + LEGEND * legend_lines(b),
+    svg_begin(&s, out, b->id, WIDTH, bottom + 44 + legend_height(&legend),
               b->title, b->description);
     axis_draw_below(&x, &s, TOP, bottom, b->unit);
     for (size_t i = 0; i < c->count; i++)
         draw_bar(&s, b, &c->technique[i], i, &x,
                  TOP + (double)i * (BAR + BAR_GAP));
-    draw_legend(&s, b, bottom + 42);
+    legend_draw(&legend, &s, bottom + 42);
     svg_end(&s);
 }
 

@@ -91,20 +91,17 @@ static void draw_columns(struct svg *s, const struct columns *c,
     }
 }
 
-static void draw_key(struct svg *s, double y)
+/* The classes that stand in some panel. */
+static void make_legend(struct legend *l, const struct comparison *c)
 {
-    double x = LEFT;
-    char text[40];
-
     for (unsigned k = 0; k < FC_COUNT; k++) {
-        if (k == FC_TRUE)
-            continue;
-        snprintf(text, sizeof text, "%c %s",
-                 fault_class_letter((enum fault_class)k),
-                 fault_class_name((enum fault_class)k));
-        svg_area(s, x, y, 18, 14, k, NULL);
-        svg_text(s, x + 23, y + 12, SVG_START, text);
-        x += svg_text_width(text) + 40;
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < c->count; i++)
+            sum += c->outcome[i].count.page_faults[k];
+        if (sum && k != FC_TRUE)
+            legend_add(l, k, fault_class_letter((enum fault_class)k),
+                       fault_class_name((enum fault_class)k));
     }
 }
 
@@ -118,8 +115,10 @@ void report_plot_switches(FILE *out, const struct comparison *c)
     static struct columns columns[COMPARE_MAX];
     double most = 0, loads = 0, top = 20;
     size_t panels = 0;
+    struct legend legend = {.left = LEFT, .right = WIDTH};
     struct svg s;
 
+    make_legend(&legend, c);
     for (size_t i = 0; i < c->count; i++) {
         make_columns(&c->outcome[i].switches, loads_in_column(c), &columns[i]);
         panels += has_panel(&c->outcome[i]);
@@ -148,7 +147,7 @@ void report_plot_switches(FILE *out, const struct comparison *c)
             axis_draw_below(&x, &s, top - PANEL_GAP, top - PANEL_GAP,
                             "loads of CR3 so far");
     }
-    draw_key(&s, top + 26);
+    legend_draw(&legend, &s, top + 26);
     svg_end(&s);
 }
 

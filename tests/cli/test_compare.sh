@@ -69,6 +69,17 @@ want 0 --append 'quiet run=disk' --disk "$scratch/disk" --techniques bare,bt:tlb
 matches '^disks +equal +equal$'
 cmp -s "$scratch/disk" <(head -c 65536 /dev/zero) || fail 'disk written'
 
+# Sizes hold for the techniques that have them, levels for one.
+want 0 --append 'quiet run=forks,3' --bt-unit 12 --bt-cache 64 \
+    --techniques bare,bt:tlb,hvm:nested2,hvm:nested3,hvm:nested
+matches '^  entries read in a walk +2\.0 +2\.0 +[78]\.[0-9] +1[01]\.[0-9] +1[34]\.[0-9]$'
+want 2 --techniques bare,hvm:nested --bt-unit 12
+says '--bt-unit: no technique of the list is bt'
+want 2 --techniques bare,hvm:shadow --nested-levels 2
+says '--nested-levels: no technique of the list is nested'
+want 2 --techniques hvm:nested5
+says 'an integer from 2 to 4 is wanted'
+
 # Bad names.
 want 2 --techniques bt:shadow-frobnicate
 says "unknown optimization 'frobnicate'"

@@ -48,6 +48,11 @@ sum=$(awk -F, '$1 == "bt:tlb" && $2 == "switch" && $4 ~ /hidden/ { n += $5 }
                END { print n }' "$scratch/csv")
 [[ $sum == "$hidden" ]] || fail "switches: $sum hidden faults, not $hidden"
 
+# What the table says in short: a switch costs the working set, or nothing.
+short=$(sed -n '/^in short$/,$p' "$scratch/table")
+grep -qE '^  H hidden / CR3 load +- +[1-9][0-9.]* +0\.0 +0\.0 +' <<<"$short" ||
+    fail "table: in short, $short"
+
 # ---- The page --------------------------------------------------------------
 
 [[ $(head -n 1 "$scratch/html") == '<!DOCTYPE html>' ]] || fail 'html: doctype'
@@ -89,4 +94,38 @@ if [[ -e /dev/full ]]; then
     refuses '/dev/full: No space left' --csv /dev/full
     refuses '/dev/full: No space left' --report /dev/full
 fi
+
+# What is there stays as it is until there is something better.
+mkdir "$scratch/folder"
+echo before >"$scratch/folder/html"
+(
+    ulimit -f 16
+    refuses 'File too large' "${techniques[@]}" \
+        --report "$scratch/folder/html" >"$scratch/said"
+    refuses 'File too large' "${techniques[@]}" \
+        --csv "$scratch/folder/csv" >>"$scratch/said"
+)
+[[ ! -s $scratch/said ]] || fail "$(cat "$scratch/said")"
+[[ $(ls "$scratch/folder") == html && $(cat "$scratch/folder/html") == before ]] ||
+    fail "a part of a file: $(ls "$scratch/folder")"
+
+# An interrupt leaves nothing.
+got=0
+timeout --signal=INT 1 "$umbra" compare --append 'quiet run=forks,1000000' \
+    --techniques bare,bt:shadow --csv "$scratch/folder/csv" --report \
+    "$scratch/folder/html" </dev/null >"$scratch/out" 2>&1 || got=$?
+[[ $got == 124 ]] || fail "an interrupt: status $got"
+[[ $(ls "$scratch/folder") == html && $(cat "$scratch/folder/html") == before ]] ||
+    fail "an interrupt left $(ls "$scratch/folder")"
+
+# A new file has a new file's rights, and a link stays one.
+ln -s html "$scratch/folder/link"
+chmod 640 "$scratch/folder/html"
+run --techniques bare --report "$scratch/folder/link" --csv "$scratch/folder/csv" \
+    >"$scratch/out"
+[[ -L $scratch/folder/link && $(stat -c %a "$scratch/folder/html") == 640 ]] ||
+    fail 'a replaced file'
+touch "$scratch/folder/touched"
+[[ $(stat -c %a "$scratch/folder/csv") == $(stat -c %a "$scratch/folder/touched") ]] ||
+    fail 'the rights of a new file'
 exit "$status"
