@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { LABEL_WIDTH = 26, COLUMN_WIDTH = 13 };
+enum { LABEL_WIDTH = 25, COLUMN_WIDTH = 6 };
 
 /* ---- Results ------------------------------------------------------------- */
 
@@ -57,46 +57,48 @@ const size_t compare_result_count =
 
 /* ---- Lines --------------------------------------------------------------- */
 
-/* As wide as the longest name. */
-static int column_width(const struct comparison *c)
+struct table {
+    const struct comparison *c;
+    const struct compare_rows *rows;
+    FILE *out;
+    int width[COMPARE_MAX]; /* of each column */
+};
+
+static void put_label(const struct table *t, const char *label)
 {
-    int width = COLUMN_WIDTH;
-
-    for (size_t i = 0; i < c->count; i++) {
-        char cpu[CPU_TEXT], mmu[MMU_TEXT];
-        int m = (int)strlen(compare_cpu_text(&c->technique[i], cpu));
-        int n = (int)strlen(compare_mmu_text(&c->technique[i], mmu));
-
-        width = m > width ? m : width;
-        width = n > width ? n : width;
-    }
-    return width;
+    fprintf(t->out, "%-*s", LABEL_WIDTH, label);
 }
 
-static void print_head(const struct comparison *c, FILE *out, int width)
+static void put_cell(const struct table *t, size_t column, const char *text)
+{
+    fprintf(t->out, " %*s", t->width[column], text);
+}
+
+static void print_head(const struct table *t)
 {
     char text[CPU_TEXT > MMU_TEXT ? CPU_TEXT : MMU_TEXT];
 
-    fprintf(out, "%-*s", LABEL_WIDTH, "cpu");
-    for (size_t i = 0; i < c->count; i++)
-        fprintf(out, " %*s", width, compare_cpu_text(&c->technique[i], text));
-    fprintf(out, "\n%-*s", LABEL_WIDTH, "mmu");
-    for (size_t i = 0; i < c->count; i++)
-        fprintf(out, " %*s", width, compare_mmu_text(&c->technique[i], text));
-    fputc('\n', out);
+    put_label(t, "cpu");
+    for (size_t i = 0; i < t->c->count; i++)
+        put_cell(t, i, compare_cpu_text(&t->c->technique[i], text));
+    fputc('\n', t->out);
+    put_label(t, "mmu");
+    for (size_t i = 0; i < t->c->count; i++)
+        put_cell(t, i, compare_mmu_text(&t->c->technique[i], text));
+    fputc('\n', t->out);
 }
 
-static void print_results(const struct comparison *c, FILE *out, int width)
+static void print_results(const struct table *t)
 {
     char text[RESULT_TEXT];
 
     for (size_t k = 0; k < compare_result_count; k++) {
-        fprintf(out, "%-*s", LABEL_WIDTH, compare_results[k].label);
-        for (size_t i = 0; i < c->count; i++) {
-            compare_results[k].cell(&c->outcome[i], text, sizeof text);
-            fprintf(out, " %*s", width, text);
+        put_label(t, compare_results[k].label);
+        for (size_t i = 0; i < t->c->count; i++) {
+            compare_results[k].cell(&t->c->outcome[i], text, sizeof text);
+            put_cell(t, i, text);
         }
-        fputc('\n', out);
+        fputc('\n', t->out);
     }
 }
 
@@ -133,22 +135,29 @@ static bool has_sum(const char *group)
     return false;
 }
 
-static void print_group(const struct comparison *c, FILE *out, int width,
-                        const char *group)
+static char *group_text(const struct outcome *r, const char *group,
+                        char text[ROW_TEXT])
 {
-    if (!has_sum(group)) {
-        fprintf(out, "%s\n", group);
-        return;
-    }
-    fprintf(out, "%-*s", LABEL_WIDTH, group);
-    for (size_t i = 0; i < c->count; i++)
-        fprintf(out, " %*llu", width,
-                (unsigned long long)compare_group_sum(&c->outcome[i], group));
-    fputc('\n', out);
+    snprintf(text, ROW_TEXT, "%llu",
+             (unsigned long long)compare_group_sum(r, group));
+    return text;
 }
 
-static void print_row(const struct comparison *c, FILE *out, int width,
-                      const struct compare_row *row)
+static void print_group(const struct table *t, const char *group)
+{
+    char text[ROW_TEXT];
+
+    if (!has_sum(group)) {
+        fprintf(t->out, "%s\n", group);
+        return;
+    }
+    put_label(t, group);
+    for (size_t i = 0; i < t->c->count; i++)
+        put_cell(t, i, group_text(&t->c->outcome[i], group, text));
+    fputc('\n', t->out);
+}
+
+static void print_row(const struct table *t, const struct compare_row *row)
 {
     char letter = compare_row_letter(row), label[48], text[ROW_TEXT];
 
@@ -157,46 +166,84 @@ static void print_row(const struct comparison *c, FILE *out, int width,
     else
         snprintf(label, sizeof label, "%s%s", *row->group ? "  " : "",
                  row->name);
-    fprintf(out, "%-*s", LABEL_WIDTH, label);
-    for (size_t i = 0; i < c->count; i++)
-        fprintf(out, " %*s", width,
-                compare_row_text(&c->outcome[i], row, text));
-    fputc('\n', out);
+    put_label(t, label);
+    for (size_t i = 0; i < t->c->count; i++)
+        put_cell(t, i, compare_row_text(&t->c->outcome[i], row, text));
+    fputc('\n', t->out);
 }
 
 /* What is 0 everywhere is left out, with its group if nothing else is there. */
-static void print_rows(const struct comparison *c, FILE *out, int width,
-                       const struct compare_rows *rows)
+static void print_rows(const struct table *t)
 {
     const char *group = "";
 
-    for (size_t i = 0; i < rows->count; i++) {
-        const struct compare_row *row = &rows->row[i];
-        bool empty = compare_row_empty(c, row);
+    for (size_t i = 0; i < t->rows->count; i++) {
+        const struct compare_row *row = &t->rows->row[i];
+        bool empty = compare_row_empty(t->c, row);
 
         if (strcmp(row->group, group) != 0 && !empty &&
             (has_sum(row->group) || !left_out(row))) {
             group = row->group;
-            print_group(c, out, width, group);
+            print_group(t, group);
         }
         if (!empty && !left_out(row))
-            print_row(c, out, width, row);
+            print_row(t, row);
     }
 }
 
-static void print_short(const struct comparison *c, FILE *out, int width)
+static void print_short(const struct table *t)
 {
-    char text[RESULT_TEXT];
+    char text[RESULT_TEXT], label[48];
 
-    fputs("in short\n", out);
+    fputs("in short\n", t->out);
     for (size_t k = 0; k < compare_short_count; k++) {
-        fprintf(out, "  %-*s", LABEL_WIDTH - 2, compare_short[k].label);
-        for (size_t i = 0; i < c->count; i++) {
-            compare_short[k].cell(c, &c->outcome[i], text);
-            fprintf(out, " %*s", width, text);
+        snprintf(label, sizeof label, "  %s", compare_short[k].label);
+        put_label(t, label);
+        for (size_t i = 0; i < t->c->count; i++) {
+            compare_short[k].cell(t->c, &t->c->outcome[i], text);
+            put_cell(t, i, text);
         }
-        fputc('\n', out);
+        fputc('\n', t->out);
     }
+}
+
+/* ---- Widths -------------------------------------------------------------- */
+
+static void widen(int *width, const char *text)
+{
+    int length = (int)strlen(text);
+
+    if (length > *width)
+        *width = length;
+}
+
+/* A column is as wide as its widest cell, so that many have room. */
+static int column_width(const struct table *t, size_t column)
+{
+    const struct outcome *r = &t->c->outcome[column];
+    char row[ROW_TEXT], result[RESULT_TEXT], cpu[CPU_TEXT], mmu[MMU_TEXT];
+    int width = COLUMN_WIDTH;
+
+    widen(&width, compare_cpu_text(r->technique, cpu));
+    widen(&width, compare_mmu_text(r->technique, mmu));
+    for (size_t k = 0; k < compare_result_count; k++) {
+        compare_results[k].cell(r, result, sizeof result);
+        widen(&width, result);
+    }
+    for (size_t k = 0; k < compare_short_count; k++) {
+        compare_short[k].cell(t->c, r, result);
+        widen(&width, result);
+    }
+    for (size_t i = 0; i < t->rows->count; i++) {
+        const struct compare_row *at = &t->rows->row[i];
+
+        if (left_out(at))
+            continue;
+        widen(&width, compare_row_text(r, at, row));
+        if (has_sum(at->group))
+            widen(&width, group_text(r, at->group, row));
+    }
+    return width;
 }
 
 /* ---- The verdict --------------------------------------------------------- */
@@ -261,14 +308,16 @@ void compare_print_differences(const struct comparison *c, FILE *out,
 bool compare_print(const struct comparison *c, FILE *out)
 {
     struct compare_rows rows;
-    int width = column_width(c);
+    struct table t = {.c = c, .rows = &rows, .out = out};
     bool good = compare_rows_build(&rows, c);
 
+    for (size_t i = 0; good && i < c->count; i++)
+        t.width[i] = column_width(&t, i);
     if (good) {
-        print_head(c, out, width);
-        print_results(c, out, width);
-        print_rows(c, out, width, &rows);
-        print_short(c, out, width);
+        print_head(&t);
+        print_results(&t);
+        print_rows(&t);
+        print_short(&t);
         for (size_t i = 0; i < c->count; i++)
             compare_print_differences(c, out, &c->outcome[i]);
         fprintf(out, "%s\n", compare_verdict(c));
