@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/guest.h"
+#include "cli/progress.h"
 #include "cli/terminal.h"
 
 #include <errno.h>
@@ -11,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { QUIET_SECONDS = 2 /* then say what is going on */ };
 
 /* The figures are cycles of a Pentium 4 672 at 3.8 GHz, from the paper's
  * section 6.3; about (~) where its text rounds. */
@@ -218,14 +217,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /* ---- All of it ----------------------------------------------------------- */
 
-static void progress(const struct bench *b, double start, unsigned row,
-                     unsigned technique)
-{
-    if (cli_seconds() - start >= QUIET_SECONDS)
-        fprintf(stderr, "%s: %s, %s\n", b->who, bench_rows[row].name,
-                b->technique[technique].name);
-}
-
 /* Wrong, and no lost instruction explains it. */
 static bool unexplained(const struct bench *b, unsigned row)
 {
@@ -239,14 +230,16 @@ static bool unexplained(const struct bench *b, unsigned row)
 
 static int run_all(struct bench *b)
 {
-    double start = cli_seconds();
     bool wrong = false;
+
+    progress_begin(b->who);
     for (unsigned row = 0; row < BENCH_ROWS; row++) {
         if (!b->wanted[row])
             continue;
         for (unsigned t = 0; t < b->techniques; t++) {
-            progress(b, start, row, t);
+            progress_say("%s, %s", bench_rows[row].name, b->technique[t].name);
             int status = bench_measure(b, row, t);
+            progress_clear();
             if (status != STATUS_OK)
                 return status;
         }

@@ -108,7 +108,7 @@ static int verdict(struct compare *c)
     if (!compare_measure(r))
         return STATUS_INTERNAL;
     compare_find_printers(r, &c->guest, &c->options);
-    progress_end();
+    progress_clear();
     int status = write_all(c);
     if (status != STATUS_OK)
         return status;
@@ -141,7 +141,7 @@ static int compare_all(struct compare *c)
         status = compare_run(&c->result, &c->guest, o);
         if (status == STATUS_OK)
             status = verdict(c);
-        progress_end();
+        progress_clear();
     }
     compare_free(&c->result);
     guest_close(&c->guest);

@@ -43,9 +43,9 @@ void progress_say(const char *format, ...)
     fprintf(stderr, "\r%s\033[K\r", text);
 }
 
-void progress_end(void)
+void progress_clear(void)
 {
     if (line.shown)
         fputs("\r\033[K", stderr);
-    line.shown = line.terminal = false;
+    line.shown = false;
 }

@@ -12,7 +12,7 @@ void progress_begin(const char *who);
 /* The line's text, if it is time for one. */
 void progress_say(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
-/* The line goes away; an error's may follow. */
-void progress_end(void);
+/* The line goes away, and others may be printed. */
+void progress_clear(void);
 
 #endif

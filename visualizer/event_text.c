@@ -53,6 +53,18 @@ static void delivery_detail(const struct event *e, char *buffer, size_t bytes)
     snprintf(buffer, bytes, "vector %u%s -> %08X", e->arg[0], error, e->arg[4]);
 }
 
+static void vm_exit_detail(const struct event *e, char *buffer, size_t bytes)
+{
+    snprintf(buffer, bytes, "%s, qualification %X", e->text, e->arg[4]);
+}
+
+static void hypercall_detail(const struct event *e, char *buffer, size_t bytes)
+{
+    snprintf(buffer, bytes, "%s%s(%X, %X, %X) = %d",
+             e->arg[5] ? "in a batch: " : "", e->text ? e->text : "?",
+             e->arg[1], e->arg[2], e->arg[3], (int)e->arg[4]);
+}
+
 /* What the kind's description names, but for lengths. */
 static void fields_detail(const struct event *e, char *buffer, size_t bytes)
 {
@@ -91,6 +103,10 @@ void event_detail(const struct event *e, char *buffer, size_t bytes)
         access_detail(e, buffer, bytes);
     else if (e->kind == EV_INJECT || e->kind == EV_DELIVER)
         delivery_detail(e, buffer, bytes);
+    else if (e->kind == EV_EXIT && e->text)
+        vm_exit_detail(e, buffer, bytes);
+    else if (e->kind == EV_HYPERCALL)
+        hypercall_detail(e, buffer, bytes);
     else
         fields_detail(e, buffer, bytes);
 }
