@@ -67,18 +67,19 @@ void drops_page(struct machine *m, uint16_t tag, uint32_t linear)
         m->drop[m->drop_count++] = linear;
 }
 
-void drops_flush(struct machine *m, enum tlb_scope scope, uint16_t tag)
+void drops_flush(struct machine *m, enum tlb_scope scope, uint32_t which)
 {
-    tlb_flush(&m->tlb, scope, tag);
-    if (scope == TLB_ALL || tag == m->tlb.tag)
+    tlb_flush(&m->tlb, scope, which);
+    if (tlb_covers(&m->tlb, scope, which))
         drops_engine(m);
 }
 
-void drops_switch(struct machine *m, uint16_t tag)
+void drops_switch(struct machine *m, uint16_t tag, uint32_t nested)
 {
-    if (tag == m->tlb.tag)
+    if (tag == m->tlb.tag && nested == m->tlb.nested)
         return;
     m->tlb.tag = tag;
+    m->tlb.nested = nested;
     drops_engine(m);
 }
 

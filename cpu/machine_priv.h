@@ -297,9 +297,10 @@ void drops_run(struct machine *m);
 void drops_engine(struct machine *m);
 /* The TLB loses the page of an address, or what a scope says. */
 void drops_page(struct machine *m, uint16_t tag, uint32_t linear);
-void drops_flush(struct machine *m, enum tlb_scope scope, uint16_t tag);
-/* From now on the TLB belongs to a guest with this tag. */
-void drops_switch(struct machine *m, uint16_t tag);
+void drops_flush(struct machine *m, enum tlb_scope scope, uint32_t which);
+/* From now on the TLB serves a guest with this tag and these nested tables
+ * (cpu/tlb.h). */
+void drops_switch(struct machine *m, uint16_t tag, uint32_t nested);
 /* Let the clock see where the engine's code is. */
 void drops_seek(struct machine *m);
 

@@ -56,9 +56,15 @@ static void remove_entry(struct tlb *t, struct tlb_entry *e)
     e->order = 0;
 }
 
+/* Does it belong to who runs? */
+static bool is_own(const struct tlb *t, const struct tlb_entry *e)
+{
+    return e->tag == t->tag && e->nested == t->nested;
+}
+
 static bool in_engine(const struct tlb *t, const struct tlb_entry *e)
 {
-    return e->epoch == t->epoch && e->tag == t->tag;
+    return e->epoch == t->epoch && is_own(t, e);
 }
 
 struct tlb_entry *tlb_find(struct tlb *t, uint32_t linear)
@@ -67,7 +73,7 @@ struct tlb_entry *tlb_find(struct tlb *t, uint32_t linear)
     struct tlb_entry *set = set_of(t, page);
 
     for (unsigned i = 0; i < t->ways; i++)
-        if (set[i].page == page && set[i].order && set[i].tag == t->tag)
+        if (set[i].page == page && set[i].order && is_own(t, &set[i]))
             return &set[i];
     return NULL;
 }
@@ -92,6 +98,7 @@ static struct tlb_entry entry_of(const struct tlb *t, uint32_t linear,
         .address = w->address & ~(uint64_t)PAGE_MASK,
         .page = linear >> PAGE_SHIFT,
         .epoch = t->epoch,
+        .nested = t->nested,
         .tag = t->tag,
         .page_shift = w->page_shift,
         .writable = w->writable,
@@ -171,15 +178,30 @@ unsigned tlb_drop(struct tlb *t, uint16_t tag, uint32_t linear)
     return dropped;
 }
 
-void tlb_flush(struct tlb *t, enum tlb_scope scope, uint16_t tag)
+static bool in_scope(enum tlb_scope scope, uint32_t which, uint16_t tag,
+                     uint32_t nested)
+{
+    switch (scope) {
+    case TLB_TAGGED: return tag != 0;
+    case TLB_NESTED: return nested == which;
+    case TLB_ALL_NESTED: return nested != 0;
+    default: return tag == which;
+    }
+}
+
+bool tlb_covers(const struct tlb *t, enum tlb_scope scope, uint32_t which)
+{
+    return in_scope(scope, which, t->tag, t->nested);
+}
+
+void tlb_flush(struct tlb *t, enum tlb_scope scope, uint32_t which)
 {
     for (unsigned i = 0; i < t->entries; i++) {
         struct tlb_entry *e = &t->entry[i];
 
-        if (!e->order || (scope != TLB_ALL && e->tag != tag) ||
-            (scope == TLB_LOCAL && e->global))
-            continue;
-        remove_entry(t, e);
+        if (e->order && in_scope(scope, which, e->tag, e->nested) &&
+            !(scope == TLB_LOCAL && e->global))
+            remove_entry(t, e);
     }
 }
 
@@ -188,6 +210,7 @@ void tlb_restore(struct tlb *t, const struct tlb *saved, const void *entries)
     memcpy(t->entry, entries, t->entries * sizeof *t->entry);
     memcpy(t->pieces, saved->pieces, sizeof t->pieces);
     t->filled = saved->filled;
+    t->nested = saved->nested;
     t->tag = saved->tag;
     for (unsigned i = 0; i < t->entries; i++)
         t->entry[i].epoch = 0;

@@ -3,8 +3,10 @@
  *
  * So many entries in sets of so many ways. An entry is one page of 4 KiB; a
  * larger page is there in pieces, as they are used. It is tagged by the VPID of
- * the guest that it belongs to (0: the machine's own software) and may be
- * global. The oldest entry of a set is replaced; a hit changes nothing.
+ * the guest that it belongs to (0: the machine's own software, and guests
+ * without a VPID), by the nested tables that it was derived from, and may be
+ * global. Only who has the same two tags finds it. The oldest entry of a set is
+ * replaced; a hit changes nothing.
  *
  * The library that executes instructions keeps a TLB of its own, the engine's,
  * whose size it changes as the host's time passes. It never holds a page that
@@ -12,7 +14,9 @@
  * hits here, too, and how often the model misses is the same on every host.
  *
  * Reference: SDM 3A, "Translation Lookaside Buffers (TLBs)", "Invalidation of
- * TLBs and Paging-Structure Caches"; SDM 3C, "Virtual-Processor Identifiers".
+ * TLBs and Paging-Structure Caches"; SDM 3C, "Caching Translation Information"
+ * of VMX: its linear mappings are the entries without nested tables, its
+ * combined mappings those with.
  */
 #ifndef CPU_TLB_H
 #define CPU_TLB_H
@@ -28,11 +32,16 @@ enum {
     TLB_REGIONS = 1024, /* of 4 MiB, the largest page */
 };
 
+/* Nested tables are told apart by bits 51:12 of their pointer, which physical
+ * addresses of 32 bits leave room to spare in. */
+#define TLB_NESTED_BY(eptp) ((uint32_t)((eptp) >> PAGE_SHIFT) + 1)
+
 struct tlb_entry {
     uint64_t address; /* of the page of 4 KiB */
     uint64_t order;   /* entries filled before it, and itself; 0: empty */
     uint32_t page;    /* linear */
     uint32_t epoch;   /* of the engine's TLB that got it last */
+    uint32_t nested;
     uint16_t tag;
     uint8_t page_shift; /* of the page that it is a piece of */
     bool writable : 1, user : 1, executable : 1, dirty : 1, global : 1;
@@ -42,8 +51,9 @@ struct tlb {
     struct tlb_entry *entry; /* set by set */
     unsigned entries, ways;
     uint64_t filled;
-    uint32_t epoch; /* counts the times that the engine's TLB was emptied */
-    uint16_t tag;   /* of who runs */
+    uint32_t epoch;  /* counts the times that the engine's TLB was emptied */
+    uint32_t nested; /* of who runs: TLB_NESTED_BY(EPTP), or 0 without EPT */
+    uint16_t tag;    /* and its VPID */
     uint16_t pieces[TLB_REGIONS]; /* entries that are pieces, by region */
 };
 
@@ -76,11 +86,16 @@ enum tlb_filled tlb_fill(struct tlb *t, uint32_t linear,
 unsigned tlb_drop(struct tlb *t, uint16_t tag, uint32_t linear);
 
 enum tlb_scope {
-    TLB_LOCAL,   /* what is not global of a tag: MOV CR3 */
-    TLB_CONTEXT, /* all of a tag: CR4.PGE changes */
-    TLB_ALL,     /* of all tags */
+    TLB_LOCAL,      /* what is not global of a tag: MOV CR3, INVVPID 3 */
+    TLB_CONTEXT,    /* all of a tag: CR4.PGE changes, INVVPID 1 */
+    TLB_TAGGED,     /* of all tags but 0: INVVPID 2 */
+    TLB_NESTED,     /* derived from these nested tables: INVEPT 1 */
+    TLB_ALL_NESTED, /* from any: INVEPT 2 */
 };
-void tlb_flush(struct tlb *t, enum tlb_scope scope, uint16_t tag);
+/* which: the tag, or TLB_NESTED_BY(EPTP), or nothing, as the scope says. */
+void tlb_flush(struct tlb *t, enum tlb_scope scope, uint32_t which);
+/* Are the entries of who runs in the scope? */
+bool tlb_covers(const struct tlb *t, enum tlb_scope scope, uint32_t which);
 
 /* As it was when *saved and its entries were copied, but for the engine's TLB,
  * which is empty. */

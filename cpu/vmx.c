@@ -100,7 +100,7 @@ enum vmx_result vmx_off(struct machine *m)
         return VMX_UNDEFINED;
     put_away(m);
     m->vmx = (struct vmx){.on = false};
-    drops_switch(m, 0);
+    drops_switch(m, 0, 0);
     return VMX_SUCCEED;
 }
 
@@ -335,7 +335,7 @@ enum vmx_result vmx_invvpid(struct machine *m, enum vmx_invvpid type,
     switch (type) {
     case INVVPID_ADDRESS: drops_page(m, vpid, linear); break;
     case INVVPID_CONTEXT: drops_flush(m, TLB_CONTEXT, vpid); break;
-    case INVVPID_ALL: drops_flush(m, TLB_ALL, 0); break;
+    case INVVPID_ALL: drops_flush(m, TLB_TAGGED, 0); break;
     case INVVPID_LOCAL: drops_flush(m, TLB_LOCAL, vpid); break;
     }
     return VMX_SUCCEED;
@@ -350,8 +350,13 @@ enum vmx_result vmx_invept(struct machine *m, enum vmx_invept type,
         (type == INVEPT_CONTEXT && !ept_pointer_valid(eptp)))
         return fail(m, VMX_ERROR_INVALIDATION_OPERAND);
     m->trace->count.tlb_flushes++;
-    m->ept_flushes++;
-    drops_flush(m, TLB_ALL, 0); /* whatever the VPID */
+    if (type == INVEPT_CONTEXT) {
+        vmx_ept_forget(m, eptp);
+        drops_flush(m, TLB_NESTED, TLB_NESTED_BY(eptp));
+    } else {
+        m->ept_flushes++;
+        drops_flush(m, TLB_ALL_NESTED, 0);
+    }
     return VMX_SUCCEED;
 }
 

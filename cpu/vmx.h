@@ -202,7 +202,9 @@ enum vmx_result vmx_write(struct machine *m, uint32_t encoding, uint32_t value);
 enum vmx_result vmx_launch(struct machine *m);
 enum vmx_result vmx_resume(struct machine *m);
 
-/* INVVPID. SDM 3C, "INVVPID - Invalidate Translations Based on VPID". */
+/* INVVPID: a VPID's translations, whatever nested tables they are derived from.
+ * SDM 3C, "INVVPID - Invalidate Translations Based on VPID". SVM's INVLPGA is
+ * INVVPID_ADDRESS (cpu/README.md has the table). */
 enum vmx_invvpid {
     INVVPID_ADDRESS, /* one page of a VPID, global or not */
     INVVPID_CONTEXT,
@@ -212,7 +214,9 @@ enum vmx_invvpid {
 enum vmx_result vmx_invvpid(struct machine *m, enum vmx_invvpid type,
                             uint16_t vpid, uint32_t linear);
 
-/* INVEPT. SDM 3C, "INVEPT - Invalidate Translations Derived from EPT". */
+/* INVEPT: what is derived from nested tables, of whatever VPID; those of one
+ * pointer, or all. SDM 3C, "INVEPT - Invalidate Translations Derived from EPT".
+ */
 enum vmx_invept { INVEPT_CONTEXT = 1, INVEPT_ALL = 2 };
 enum vmx_result vmx_invept(struct machine *m, enum vmx_invept type,
                            uint64_t eptp);

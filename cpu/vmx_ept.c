@@ -59,6 +59,13 @@ static void keep(struct machine *m, gpa_t gpa, const struct ept_walk *w)
     slot->walk.ma.v &= ~(uint64_t)PAGE_MASK;
 }
 
+void vmx_ept_forget(struct machine *m, uint64_t eptp)
+{
+    for (unsigned i = 0; i < EPT_SLOTS; i++)
+        if (TLB_NESTED_BY(m->ept[i].eptp) == TLB_NESTED_BY(eptp))
+            m->ept[i].eptp = 0; /* no valid pointer */
+}
+
 /* True: w has the translation and its bits are set. */
 static bool translate(struct machine *m, gpa_t gpa, const struct access *a,
                       struct ept_walk *w)

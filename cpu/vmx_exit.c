@@ -61,6 +61,7 @@ void vmx_exit(struct machine *m, const struct vmx_exit *x)
     if (entry & INTERRUPTION_VALID)
         vmcs_put(m, F_ENTRY_INTERRUPTION, entry & ~INTERRUPTION_VALID);
     vmcs_put(m, F_GUEST_PENDING_DEBUG, 0);
+    vmx_flush_untagged(m);
     m->vmx.non_root = false;
     m->vmx.inject = m->vmx.trap = false;
     m->vmx.exited = true;

@@ -91,6 +91,9 @@ bool vmx_guest_pae(const struct machine *m, uint32_t cr0, uint32_t cr4);
  * bits. */
 bool vmx_guest_pdptes(struct machine *m, uint32_t cr3, uint64_t pdpte[PDPTES]);
 void vmx_load_guest(struct machine *m);
+/* VM entries and VM exits invalidate what has VPID 0, unless the guest has a
+ * VPID of its own. */
+void vmx_flush_untagged(struct machine *m);
 
 /* vmx_check.c, vmx_check_guest.c: NULL, or what is wrong. */
 const char *vmx_check_controls(const struct machine *m);
@@ -145,6 +148,8 @@ bool vmx_walk(struct machine *m, uint32_t linear, unsigned access,
               struct paging_walk *w, struct fault *f);
 bool vmx_look(const struct machine *m, uint32_t linear, struct paging_walk *w,
               ma_t *ma);
+/* The guest-physical mappings of these nested tables are kept no longer. */
+void vmx_ept_forget(struct machine *m, uint64_t eptp);
 /* A guest-physical address that no linear one stands for. */
 bool vmx_translate(struct machine *m, gpa_t gpa, ma_t *ma);
 /* The refused access was to this linear address, not only to its page. */

@@ -286,6 +286,14 @@ static bool changes_mode(const struct machine *m)
            ((vmcs_get(m, F_GUEST_EFLAGS) ^ *m->engine.live.eflags) & EFL_VM);
 }
 
+void vmx_flush_untagged(struct machine *m)
+{
+    if (m->vmx.c.proc2 & PROC2_VPID)
+        return;
+    m->trace->count.tlb_flushes++;
+    drops_flush(m, TLB_CONTEXT, 0);
+}
+
 void vmx_load_guest(struct machine *m)
 {
     struct vmx *v = &m->vmx;
@@ -303,9 +311,8 @@ void vmx_load_guest(struct machine *m)
     v->loaded = true;
     v->stale = 0;
     walk_configure(m);
-    /* Without VPIDs translations do not survive; with them, even other control
-     * registers leave them alone. */
-    drops_switch(m, v->c.proc2 & PROC2_VPID ? v->c.vpid : 0);
-    if (!(v->c.proc2 & PROC2_VPID))
-        machine_flush_tlb(m);
+    /* With a VPID even other control registers leave translations alone. */
+    drops_switch(m, v->c.proc2 & PROC2_VPID ? v->c.vpid : 0,
+                 v->c.eptp ? TLB_NESTED_BY(v->c.eptp) : 0);
+    vmx_flush_untagged(m);
 }

@@ -18,6 +18,7 @@ enum { SETS = 4, WAYS = 2, PAGES = 4096, STEPS = 200000 };
 struct known {
     uint32_t page;
     uint16_t tag;
+    uint32_t nested;
     bool global, large;
     uint64_t address;
 };
@@ -38,12 +39,13 @@ static void forget(unsigned set, unsigned i)
             (length[set] - i) * sizeof list[set][i]);
 }
 
-static struct known *find(uint32_t page, uint16_t tag)
+static struct known *find(uint32_t page, uint16_t tag, uint32_t nested)
 {
     unsigned set = page % SETS;
 
     for (unsigned i = 0; i < length[set]; i++)
-        if (list[set][i].page == page && list[set][i].tag == tag)
+        if (list[set][i].page == page && list[set][i].tag == tag &&
+            list[set][i].nested == nested)
             return &list[set][i];
     return NULL;
 }
@@ -51,7 +53,7 @@ static struct known *find(uint32_t page, uint16_t tag)
 static void remember(struct known k)
 {
     unsigned set = k.page % SETS;
-    struct known *old = find(k.page, k.tag);
+    struct known *old = find(k.page, k.tag, k.nested);
 
     if (old) {
         *old = k;
@@ -62,36 +64,38 @@ static void remember(struct known k)
     list[set][length[set]++] = k;
 }
 
-static bool goes(const struct known *k, unsigned what, uint16_t tag,
+/* what: 0 an address, or one of the scopes + 1. */
+static bool goes(const struct known *k, unsigned what, uint32_t which,
                  uint32_t page)
 {
     bool same_page = k->large ? k->page >> 10 == page >> 10 : k->page == page;
 
-    return what == 0   ? k->tag == tag && same_page
-           : what == 1 ? k->tag == tag && !k->global
-           : what == 2 ? k->tag == tag
-                       : true;
+    switch (what) {
+    case 0: return k->tag == which && same_page;
+    case 1 + TLB_LOCAL: return k->tag == which && !k->global;
+    case 1 + TLB_CONTEXT: return k->tag == which;
+    case 1 + TLB_TAGGED: return k->tag != 0;
+    case 1 + TLB_NESTED: return k->nested == which;
+    default: return k->nested != 0;
+    }
 }
 
-static void forget_those(unsigned what, uint16_t tag, uint32_t page)
+static void forget_those(unsigned what, uint32_t which, uint32_t page)
 {
     for (unsigned set = 0; set < SETS; set++)
         for (unsigned i = length[set]; i-- > 0;)
-            if (goes(&list[set][i], what, tag, page))
+            if (goes(&list[set][i], what, which, page))
                 forget(set, i);
 }
 
-static void invalidate(struct tlb *t, unsigned what, uint16_t tag,
+static void invalidate(struct tlb *t, unsigned what, uint32_t which,
                        uint32_t page)
 {
-    static const enum tlb_scope scopes[] = {
-        [1] = TLB_LOCAL, [2] = TLB_CONTEXT, [3] = TLB_ALL};
-
     if (what == 0)
-        tlb_drop(t, tag, page << PAGE_SHIFT);
+        tlb_drop(t, (uint16_t)which, page << PAGE_SHIFT);
     else
-        tlb_flush(t, scopes[what], tag);
-    forget_those(what, tag, page);
+        tlb_flush(t, (enum tlb_scope)(what - 1), which);
+    forget_those(what, which, page);
 }
 
 /* A page is in the same large page as some others. */
@@ -102,8 +106,9 @@ static uint32_t some_page(void)
 
 static void fill_both(struct tlb *t, uint32_t page)
 {
-    struct known k = {page, t->tag, rnd(4) == 0, rnd(4) == 0,
-                      (uint64_t)rnd(1000) << PAGE_SHIFT};
+    struct known k = {page,        t->tag,
+                      t->nested,   rnd(4) == 0,
+                      rnd(4) == 0, (uint64_t)rnd(1000) << PAGE_SHIFT};
     struct paging_walk w = {.address = k.address,
                             .page_shift = k.large ? 22 : PAGE_SHIFT};
 
@@ -134,15 +139,15 @@ Test(tlb, is_what_a_list_of_lists_is)
         const struct known *k;
 
         t.tag = (uint16_t)rnd(3);
+        t.nested = rnd(2);
         e = tlb_find(&t, page << PAGE_SHIFT | rnd(PAGE_BYTES));
-        k = find(page, t.tag);
+        k = find(page, t.tag, t.nested);
         cr_assert_eq(e != NULL, k != NULL, "step %u, page %x", step, page);
         cr_assert(!e || e->address == k->address, "step %u", step);
         if (rnd(16))
             fill_both(&t, page);
         else
-            invalidate(&t, rnd(64) ? rnd(2) : 2 + rnd(2), (uint16_t)rnd(3),
-                       some_page());
+            invalidate(&t, rnd(64) ? rnd(2) : 2 + rnd(4), rnd(3), some_page());
         same(&t, step);
     }
     tlb_destroy(&t);
