@@ -8,6 +8,13 @@
 
 #include <stdlib.h>
 
+/* An entry that is gone may have been used under other roots too. */
+static void withdrawn(struct mmu *m)
+{
+    if (m->c.hardware.withdrawn)
+        m->c.hardware.withdrawn(m->c.hardware.ctx);
+}
+
 static void flush_all(struct mmu *m)
 {
     m->c.hardware.flush_all(m->c.hardware.ctx);
@@ -149,6 +156,7 @@ void mmu_table_drop(struct mmu *m, int slot, const char *cause)
 
     tables_delete(&m->t, slot);
     m->c.trace->count.mmu_shadow_zapped++;
+    withdrawn(m);
     if (table.parents)
         flush_all(m);
     if (table.kind == TABLE_GUEST && !tables_traced(&m->t, table.gfn))
@@ -172,6 +180,7 @@ static void flush_shown(struct mmu *m, int slot, uint32_t linear)
 
 void mmu_entry_flush(struct mmu *m, int slot, unsigned index)
 {
+    withdrawn(m);
     flush_shown(m, slot, index << PAGE_SHIFT);
 }
 
@@ -204,9 +213,12 @@ void mmu_entry_clear(struct mmu *m, int slot, unsigned index)
 
     table_clear(&m->t, slot, index);
     root_changed(m, slot);
-    if (!upper)
+    if (!upper) {
         mmu_entry_flush(m, slot, index);
-    else if (tables_in_root(&m->t, m->root, slot))
+        return;
+    }
+    withdrawn(m);
+    if (tables_in_root(&m->t, m->root, slot))
         flush_all(m);
 }
 

@@ -10,7 +10,8 @@ const struct mmu_optimization_name mmu_optimizations[] = {
     {"walk-cache", MMU_WALK_CACHE}, {"prefetch", MMU_PREFETCH},
     {"global", MMU_GLOBAL},         {"unsync", MMU_UNSYNC},
     {"unshadow", MMU_UNSHADOW},     {"nested-large", MMU_NESTED_LARGE},
-    {"nested-ad", MMU_NESTED_AD},   {0},
+    {"nested-ad", MMU_NESTED_AD},   {"vpid", MMU_VPID},
+    {"space-vpid", MMU_SPACE_VPID}, {0},
 };
 
 struct mmu *mmu_create(const struct mmu_technique *technique,

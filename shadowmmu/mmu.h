@@ -74,6 +74,11 @@ struct mmu_hardware {
     void (*set_root)(void *ctx, const struct mmu_root *root);
     void (*flush_all)(void *ctx); /* drop TLB entries */
     void (*flush_page)(void *ctx, uint32_t linear);
+    /* The two above are about the root that is set. A right was withdrawn,
+     * under whatever root: for who lets the TLB keep entries of several. May be
+     * NULL.
+     */
+    void (*withdrawn)(void *ctx);
     /* The VMM itself wrote the guest's memory there (accessed and dirty bits,
      * emulated stores): the processor may have code of it. May be NULL. */
     void (*memory_written)(void *ctx, ma_t ma, uint64_t bytes);
@@ -98,7 +103,9 @@ enum mmu_optimization {
     MMU_UNSHADOW = 16,     /* shadow: what is no table any more is given up */
     MMU_NESTED_LARGE = 32, /* nested: pages of 2 MiB where memory allows */
     MMU_NESTED_AD = 64,    /* nested: accessed and dirty bits are kept */
-    MMU_OPTIMIZATIONS = 127,
+    MMU_VPID = 128,        /* hvm: TLB entries outlive exits and entries */
+    MMU_SPACE_VPID = 256,  /* hvm, shadow: and the guest's CR3 writes */
+    MMU_OPTIMIZATIONS = 511,
 };
 
 /* Their names for options and screens; the last has none. */

@@ -43,6 +43,7 @@ const struct technique technique_hvm = {
     .install = hvm_install,
     .vm_exit = hvm_exit,
     .attend = attend,
+    .withdrawn = hvm_tags_withdrawn,
     .inject = hvm_inject,
     .pin = hvm_pin,
     .save = save,

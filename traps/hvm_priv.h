@@ -26,7 +26,17 @@ enum hvm_part {
     PARTS_ALL = PARTS_DATA | PART_SYSTEM,
 };
 
-enum { VPID_OF_GUEST = 1 };
+/* The guest's VPIDs, and the root of the VMM's tables that each has entries of
+ * (traps/hvm_tags.c). */
+enum { HVM_TAGS = 32, VPID_OF_GUEST = 1 };
+struct hvm_tags {
+    struct hvm_tag {
+        struct mmu_root root;
+        uint64_t withdrawn; /* as many of all it was told of; 0: none */
+    } tag[HVM_TAGS];        /* by VPID - 1 */
+    uint64_t withdrawn;     /* how often a right was, and 1 */
+    unsigned current, next;
+};
 
 struct hvm {
     ma_t vmxon_region, vmcs;
@@ -40,6 +50,7 @@ struct hvm {
     bool window;          /* wait for the guest to allow an interrupt */
     bool nmi_window;
     bool open; /* a traced page is writable for one instruction */
+    struct hvm_tags tags;
 
     /* The event whose delivery the exit interrupted; to be delivered again
      * unless something else comes of it. */
@@ -60,6 +71,19 @@ static inline bool hvm_nested(const struct monitor *mon)
     return mmu_technique(mon->mmu) == &mmu_nested;
 }
 
+/* Do the entries of the processor's TLB bear the guest's tags? */
+static inline bool hvm_tagged(const struct monitor *mon)
+{
+    return !(mon->config.mmu_without & MMU_VPID);
+}
+
+static inline bool hvm_same_root(const struct mmu_root *a,
+                                 const struct mmu_root *b)
+{
+    return a->ma.v == b->ma.v && a->pae == b->pae && a->nx == b->nx &&
+           memcmp(a->pdpte, b->pdpte, sizeof a->pdpte) == 0;
+}
+
 /* VMREAD and VMWRITE of fields that exist; anything else is our bug. */
 uint32_t hvm_read(struct monitor *mon, uint32_t encoding);
 void hvm_write(struct monitor *mon, uint32_t encoding, uint32_t value);
@@ -70,6 +94,15 @@ void hvm_capture(struct monitor *mon);
 void hvm_install(struct monitor *mon);
 /* The instruction was done: EIP behind it, and what goes with that. */
 void hvm_skip(struct monitor *mon);
+
+/* hvm_tags.c */
+void hvm_tags_withdrawn(struct monitor *mon);
+/* Does the TLB have nothing under the present VPID that the tables have not? */
+bool hvm_tags_true(const struct monitor *mon);
+/* The VPID for monitor.root. */
+void hvm_tags_choose(struct monitor *mon);
+/* The TLB is to forget what is under the present VPID. */
+void hvm_tags_forget(struct monitor *mon);
 
 /* hvm_setup.c */
 bool hvm_start(struct monitor *mon, char **error);

@@ -50,7 +50,8 @@ static void write_controls(struct monitor *mon, struct hvm *h)
                   PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI);
     hvm_write(mon, VMCS_PROC_CONTROLS, h->proc);
     hvm_write(mon, VMCS_PROC2_CONTROLS,
-              PROC2_VPID | PROC2_UNRESTRICTED | (nested ? PROC2_EPT : 0));
+              PROC2_UNRESTRICTED | (hvm_tagged(mon) ? PROC2_VPID : 0) |
+                  (nested ? PROC2_EPT : 0));
     hvm_write(mon, VMCS_VPID, VPID_OF_GUEST);
     hvm_write(mon, VMCS_EXCEPTION_BITMAP, nested ? 0 : 1u << VEC_PF);
     hvm_write(mon, VMCS_MSR_BITMAP, (uint32_t)h->msr_bitmap.v);
@@ -100,6 +101,7 @@ bool hvm_start(struct monitor *mon, char **error)
         return false;
     }
     h->in_exit = true;
+    h->tags.withdrawn = 1;
     write_controls(mon, h);
     write_host(mon);
     return true;

@@ -217,7 +217,7 @@ static void forget_translations(struct monitor *mon)
          (CR4_PGE | CR4_PAE | CR4_PSE)) ||
         hvm_read(mon, VMCS_GUEST_CR3) != v->cr3 ||
         hvm_read64(mon, VMCS_GUEST_EFER) != v->efer)
-        vmx_invvpid(mon->machine, INVVPID_CONTEXT, VPID_OF_GUEST, 0);
+        hvm_tags_forget(mon);
 }
 
 static void write_own_control_registers(struct monitor *mon)
@@ -286,19 +286,13 @@ static void write_system(struct monitor *mon)
         vmx_set_dr(mon->machine, i, v->dr[i]);
 }
 
-static bool same_root(const struct mmu_root *a, const struct mmu_root *b)
-{
-    return a->ma.v == b->ma.v && a->pae == b->pae && a->nx == b->nx &&
-           memcmp(a->pdpte, b->pdpte, sizeof a->pdpte) == 0;
-}
-
 /* The VMM's tables: the processor's, or the nested ones. The four entries of a
  * PAE root are read by the processor itself. */
 static void write_root(struct monitor *mon)
 {
     struct hvm *h = hvm_of(mon);
 
-    if (same_root(&mon->root, &h->root))
+    if (hvm_same_root(&mon->root, &h->root) && hvm_tags_true(mon))
         return;
     if (hvm_nested(mon)) {
         hvm_write(mon, VMCS_EPT_POINTER, (uint32_t)nested_pointer(mon->mmu));
@@ -309,7 +303,7 @@ static void write_root(struct monitor *mon)
             write_cr4(mon);
         if (mon->root.nx != h->root.nx)
             hvm_write64(mon, VMCS_GUEST_EFER, mon->root.nx ? EFER_NXE : 0);
-        vmx_invvpid(mon->machine, INVVPID_CONTEXT, VPID_OF_GUEST, 0);
+        hvm_tags_choose(mon);
     }
     h->root = mon->root;
 }

@@ -17,14 +17,25 @@ static void set_root(void *ctx, const struct mmu_root *root)
     mon->frame_only = false;
 }
 
+/* The tables are there before the technique is. */
+static void withdrawn(void *ctx)
+{
+    struct monitor *mon = ctx;
+
+    if (mon->own && mon->technique->withdrawn)
+        mon->technique->withdrawn(mon);
+}
+
 static void flush_all(void *ctx)
 {
     machine_flush_tlb(((struct monitor *)ctx)->machine);
+    withdrawn(ctx);
 }
 
 static void flush_page(void *ctx, uint32_t linear)
 {
     machine_flush_page(((struct monitor *)ctx)->machine, linear);
+    withdrawn(ctx);
 }
 
 static void memory_written(void *ctx, ma_t ma, uint64_t bytes)
@@ -79,6 +90,7 @@ bool monitor_start(struct monitor *mon, const struct monitor_config *config,
         .hardware = {.set_root = set_root,
                      .flush_all = flush_all,
                      .flush_page = flush_page,
+                     .withdrawn = withdrawn,
                      .memory_written = memory_written,
                      .ctx = mon},
         .trace = config->trace,

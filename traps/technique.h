@@ -62,6 +62,8 @@ struct technique {
     void (*pin)(struct monitor *mon, bool pending);
     /* Watched guest memory was written (mmu_watch_fn). */
     void (*written)(struct monitor *mon, gpa_t gpa, uint32_t bytes);
+    /* The VMM's tables lost a right, under the root in use or another. */
+    void (*withdrawn)(struct monitor *mon);
     /* The guest changed CR0, CR3, CR4 (n), or one page's mapping (n < 0). */
     void (*remapped)(struct monitor *mon, int n, uint32_t linear);
 
