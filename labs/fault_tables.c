@@ -21,6 +21,7 @@ enum {
 struct world {
     struct memory memory;
     struct frames *frames;
+    struct commons *commons;
     struct pmap *pmap;
     struct cpu_state vcpu;
     struct trace trace;
@@ -67,6 +68,7 @@ static void close_world(struct world *w)
     mmu_destroy(w->mmu);
     if (w->pmap)
         pmap_destroy(w->pmap);
+    commons_destroy(w->commons);
     if (w->frames)
         frames_destroy(w->frames);
     free(w->memory.host);
@@ -91,7 +93,8 @@ static bool open_world(struct world *w, uint64_t seed)
         return false;
     w->frames =
         frames_create(&w->memory, MA(PAGE_BYTES), MACHINE_BYTES - PAGE_BYTES);
-    w->pmap = w->frames ? pmap_create(&w->memory, w->frames) : NULL;
+    w->commons = w->frames ? commons_create(&w->memory, w->frames) : NULL;
+    w->pmap = w->commons ? pmap_create(w->commons) : NULL;
     if (!w->pmap || !pmap_add(w->pmap, GPA(0), GUEST_BYTES, PMAP_RAM))
         return false;
     config.frames = w->frames;

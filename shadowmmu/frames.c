@@ -150,6 +150,14 @@ void frames_give(struct frames *f, ma_t frame)
     f->stack[f->free++] = (uint32_t)(t - f->frame);
 }
 
+void frames_set_owner(struct frames *f, ma_t frame, unsigned owner)
+{
+    struct frame *t = taken(f, frame);
+
+    assert(t && owner != FRAME_FREE);
+    t->owner = owner;
+}
+
 uint64_t frames_free(const struct frames *f)
 {
     return f->free;

@@ -5,16 +5,16 @@
  * a guest's memory is never contiguous in the machine (and a missing
  * translation shows at once), yet every run is the same.
  *
- * Each frame has one owner: nobody, the VMM itself (its tables), or a VM. A
- * frame with several references is shared; who holds one of them must not let
- * anybody write there.
+ * Each frame has one owner: nobody, the VMM itself (its tables), a VM, or, if
+ * several VMs share it, all of them in common. A frame with several references
+ * is shared; who holds one of them must not let anybody write there.
  */
 #ifndef SHADOWMMU_FRAMES_H
 #define SHADOWMMU_FRAMES_H
 
 #include "cpu/memory.h"
 
-enum { FRAME_FREE, FRAME_VMM, FRAME_FIRST_VM };
+enum { FRAME_FREE, FRAME_VMM, FRAME_COMMON, FRAME_FIRST_VM };
 
 struct frames;
 
@@ -40,6 +40,8 @@ bool frames_take_for(struct frames *f, unsigned owner, ma_t *frame);
  * it is free. */
 void frames_share(struct frames *f, ma_t frame);
 void frames_give(struct frames *f, ma_t frame);
+/* It changes hands. */
+void frames_set_owner(struct frames *f, ma_t frame, unsigned owner);
 
 uint64_t frames_free(const struct frames *f);
 /* FRAME_FREE also for what is none of these frames. */

@@ -10,22 +10,34 @@
 #include <assert.h>
 #include <stdlib.h>
 
-struct pmap *pmap_create(const struct memory *memory, struct frames *frames)
+static void free_all(struct pmap *p)
+{
+    free(p->entry);
+    free(p->sharer);
+    free(p->hash);
+    free(p->inverse);
+    free(p);
+}
+
+struct pmap *pmap_create(struct commons *commons)
 {
     struct pmap *p = calloc(1, sizeof *p);
 
     if (!p)
         return NULL;
-    p->memory = memory;
-    p->frames = frames;
-    p->owner = frames_new_owner(frames);
-    p->machine_frames = memory->bytes >> PAGE_SHIFT;
+    p->commons = commons;
+    p->memory = commons->memory;
+    p->frames = commons->frames;
+    p->owner = frames_new_owner(commons->frames);
+    p->machine_frames = commons->machine_frames;
     p->entry = calloc(GUEST_FRAMES, sizeof *p->entry);
     p->sharer = calloc(GUEST_FRAMES, sizeof *p->sharer);
+    p->hash = calloc(GUEST_FRAMES, sizeof *p->hash);
     p->inverse = calloc(p->machine_frames + 1, sizeof *p->inverse);
-    if (p->entry && p->sharer && p->inverse)
+    if (p->entry && p->sharer && p->hash && p->inverse &&
+        commons_join(commons, p))
         return p;
-    pmap_destroy(p);
+    free_all(p);
     return NULL;
 }
 
@@ -33,16 +45,13 @@ void pmap_destroy(struct pmap *p)
 {
     if (!p)
         return;
-    for (uint32_t gfn = 0; p->entry && gfn < p->top; gfn++)
+    for (uint32_t gfn = 0; gfn < p->top; gfn++)
         if (pmap_readable(entry_kind(p->entry[gfn])))
             pmap_detach(p, gfn);
-    swap_close(p->swap);
-    free(p->scan.hash);
-    free(p->scan.bucket);
-    free(p->entry);
-    free(p->sharer);
-    free(p->inverse);
-    free(p);
+        else if (entry_kind(p->entry[gfn]) == PMAP_PAGED_OUT)
+            pmap_drop_slot(p, gfn);
+    commons_leave(p->commons, p);
+    free_all(p);
 }
 
 void pmap_set_client(struct pmap *p, const struct pmap_client *client)
@@ -67,11 +76,10 @@ const char *pmap_trouble(const struct pmap *p)
     return p->trouble;
 }
 
-void pmap_overcommit(struct pmap *p, uint64_t frames, struct swap *swap)
+void pmap_overcommit(struct pmap *p, uint64_t frames)
 {
-    assert(frames >= PMAP_FRAMES_LEAST && !p->swap);
+    assert(frames >= PMAP_FRAMES_LEAST && p->commons->swap);
     p->limit = frames;
-    p->swap = swap;
 }
 
 /* ---- one entry ----------------------------------------------------------- */
@@ -116,15 +124,18 @@ void pmap_attach(struct pmap *p, uint32_t gfn, ma_t frame, enum pmap_kind kind)
         p->n.resident++;
     if (kind == PMAP_SHARED) {
         p->n.sharing++;
-        p->n.shared += *head && !p->sharer[*head - 1];
+        p->n.shared += !*head;
     }
     p->sharer[gfn] = *head;
     *head = gfn + 1;
+    commons_settle(p->commons, frame);
 }
 
-/* Of a shared frame that has one guest frame left: it is that one's alone. */
-static void left_alone(struct pmap *p, uint32_t gfn)
+void pmap_alone(struct pmap *p, uint32_t gfn)
 {
+    if (entry_kind(p->entry[gfn]) != PMAP_SHARED)
+        return;
+    p->generation++;
     p->entry[gfn] = (p->entry[gfn] & ~(uint32_t)KIND_MASK) | PMAP_RAM;
     p->n.sharing--;
     p->n.shared--;
@@ -140,13 +151,14 @@ void pmap_detach(struct pmap *p, uint32_t gfn)
         at = &p->sharer[*at - 1];
     *at = p->sharer[gfn];
     p->sharer[gfn] = 0;
-    p->n.sharing -= entry_kind(p->entry[gfn]) == PMAP_SHARED;
+    if (entry_kind(p->entry[gfn]) == PMAP_SHARED) {
+        p->n.sharing--;
+        p->n.shared -= !*head;
+    }
     p->entry[gfn] = PMAP_NONE;
-    if (!*head)
-        p->n.resident--;
-    else if (!p->sharer[*head - 1])
-        left_alone(p, *head - 1);
+    p->n.resident -= !*head;
     frames_give(p->frames, frame);
+    commons_settle(p->commons, frame);
 }
 
 /* The guest frame is nothing any more. */
@@ -274,8 +286,8 @@ static bool read_paged_out(const struct pmap *p, gpa_t gpa, void *out,
         memset(out, 0, bytes);
         return true;
     }
-    if (!swap_load(p->swap, slot, page)) {
-        pmap_fail((struct pmap *)(uintptr_t)p, swap_error(p->swap));
+    if (!swap_load(p->commons->swap, slot, page)) {
+        pmap_fail((struct pmap *)(uintptr_t)p, swap_error(p->commons->swap));
         return false;
     }
     memcpy(out, page + (gpa.v & PAGE_MASK), bytes);

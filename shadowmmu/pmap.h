@@ -8,16 +8,16 @@
  *
  * A VM may have less machine memory than its guest believes (pmap_overcommit):
  * frames are found when they are wanted, and then others go to the host's
- * swap. Equal frames may be one in the machine (pmap_scan): read-only, until
- * somebody writes and gets a copy. And the guest may give frames back
- * (pmap_balloon).
+ * swap. Equal frames may be one in the machine: read-only, until somebody
+ * writes and gets a copy. And the guest may give frames back (pmap_balloon).
+ * What VMs have in common is in shadowmmu/commons.h.
  *
  * Reference: Waldspurger, "Memory Resource Management in VMware ESX Server".
  */
 #ifndef SHADOWMMU_PMAP_H
 #define SHADOWMMU_PMAP_H
 
-#include "shadowmmu/frames.h"
+#include "shadowmmu/commons.h"
 
 enum pmap_kind {
     PMAP_NONE, /* no memory: a device answers, or nobody */
@@ -40,7 +40,6 @@ static inline bool pmap_writable(enum pmap_kind kind)
 }
 
 struct pmap;
-struct swap;
 struct trace;
 
 /* Who derives something from the map (the VMM's tables). Any may be NULL. */
@@ -62,9 +61,9 @@ struct pmap_client {
     void *ctx;
 };
 
-/* A PMap for guest-physical addresses [0, 4 GiB). Owns the frames it takes.
- * NULL: no host memory. */
-struct pmap *pmap_create(const struct memory *memory, struct frames *frames);
+/* A PMap of one more VM, for guest-physical addresses [0, 4 GiB). Owns the
+ * frames it takes. NULL: no host memory, or too many VMs. */
+struct pmap *pmap_create(struct commons *commons);
 void pmap_destroy(struct pmap *p);
 
 void pmap_set_client(struct pmap *p, const struct pmap_client *client);
@@ -79,8 +78,8 @@ const char *pmap_trouble(const struct pmap *p); /* one line; "": none */
  * yet. False when the machine has no frame left. */
 bool pmap_add(struct pmap *p, gpa_t first, uint64_t bytes, enum pmap_kind kind);
 
-/* From now on this VM has so many machine frames at most, and swap (which it
- * owns from here on) for the rest. */
+/* From now on this VM has so many machine frames at most, and the commons' swap
+ * for the rest. They may become fewer while other VMs need theirs. */
 enum {
     /* Frames that are safe from being taken away: the latest that were held.
      * The most that one instruction of the guest, and the VMM in its place, can
@@ -88,7 +87,7 @@ enum {
     PMAP_HELD = 32,
     PMAP_FRAMES_LEAST = 2 * PMAP_HELD,
 };
-void pmap_overcommit(struct pmap *p, uint64_t frames, struct swap *swap);
+void pmap_overcommit(struct pmap *p, uint64_t frames);
 
 /* Where is this guest-physical address? ma is set where there is a machine
  * frame. Changes nothing. */
@@ -132,19 +131,15 @@ bool pmap_balloon(struct pmap *p, gpa_t page);
 bool pmap_unballoon(struct pmap *p, gpa_t page);
 uint64_t pmap_ballooned(const struct pmap *p); /* guest frames */
 
-/* Look at the next so many guest frames, and let those that are equal to
- * others, and have not changed for a round, share one machine frame. */
-bool pmap_scan_start(struct pmap *p); /* once; false: no host memory */
-void pmap_scan(struct pmap *p, unsigned frames);
-
 /* Is this machine frame one that an entry of this VM may lead to? For a write
  * it must be its alone. */
 bool pmap_gives(const struct pmap *p, ma_t frame, bool write);
-/* Check the map against the allocator and the swap: NULL, or what is wrong. */
+/* Check the map against the allocator and the other VMs' maps: NULL, or what is
+ * wrong. */
 const char *pmap_audit(const struct pmap *p);
 
-/* Save and restore, the swap's pages included (NULL buffer: the bytes needed).
- * 0, and false: unreadable, or not of such a PMap. */
+/* Save and restore (NULL buffer: the bytes needed). False: unreadable, or not
+ * of such a PMap. */
 size_t pmap_save(const struct pmap *p, void *buffer, size_t bytes);
 bool pmap_restore(struct pmap *p, const void *buffer, size_t bytes);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* shadowmmu/pmap_priv.h - inside the PMap (shadowmmu/pmap*.c only).
+/* shadowmmu/pmap_priv.h - inside the PMap (shadowmmu/pmap*.c, commons*.c only).
  *
  * One word for each of the 2^20 guest frames. Bits 2:0 are the kind; bits
  * 31:12 the machine frame, or, where the frame is paged out, the slot of the
@@ -22,22 +22,41 @@ enum {
     ENTRY_PINNED = 32,  /* it stays where it is */
 };
 
-/* The scanner for equal frames (pmap_share.c). */
+/* The search for equal frames (commons_share.c). */
 enum { SCAN_BUCKETS = 1 << 16 };
-struct pmap_scanner {
+struct scan_bucket {
+    uint32_t gfn;
+    uint16_t vm;
+    uint16_t known; /* 0: nobody has */
+};
+struct scanner {
     bool on;
-    uint32_t next;    /* guest frame */
-    uint32_t *hash;   /* by guest frame: of its contents when last seen */
-    uint32_t *bucket; /* by hash: guest frame + 1 */
+    unsigned vm;                /* whose turn it is, */
+    uint32_t next;              /* and where */
+    struct scan_bucket *bucket; /* by hash: who had it last */
+};
+
+struct commons {
+    const struct memory *memory;
+    struct frames *frames;
+    uint64_t machine_frames;
+    struct pmap *vm[COMMONS_VMS]; /* by number; NULL: none */
+    struct swap *swap;
+    uint64_t reserve; /* free frames that no guest gets */
+    uint64_t hand;    /* the clock's: a machine frame */
+    struct scanner scan;
 };
 
 struct pmap {
-    const struct memory *memory;
-    struct frames *frames;
-    unsigned owner;    /* this VM, for the allocator */
-    uint32_t *entry;   /* by guest frame */
+    struct commons *commons;
+    const struct memory *memory; /* the commons' */
+    struct frames *frames;       /* likewise */
+    unsigned number;             /* this VM, there */
+    unsigned owner;              /* and for the allocator */
+    uint32_t *entry;             /* by guest frame */
     uint32_t *inverse; /* by machine frame: guest frame + 1, 0: none */
     uint32_t *sharer;  /* by guest frame: another + 1 with the same frame */
+    uint32_t *hash;    /* by guest frame: of its contents when last seen */
     uint64_t machine_frames;
     uint32_t top; /* no guest frame from here on is anything */
     uint64_t generation;
@@ -54,12 +73,8 @@ struct pmap {
         uint64_t ram, ballooned, swapped, sharing, resident, shared;
     } n;
 
-    uint64_t limit; /* of n.resident; 0: none */
-    struct swap *swap;
-    uint64_t hand;            /* the clock's: a machine frame */
+    uint64_t limit;           /* of n.resident; 0: none, and none goes */
     uint32_t held[PMAP_HELD]; /* guest frames + 1, the latest first */
-
-    struct pmap_scanner scan;
 };
 
 static inline enum pmap_kind entry_kind(uint32_t entry)
@@ -99,9 +114,19 @@ void pmap_attach(struct pmap *p, uint32_t gfn, ma_t frame, enum pmap_kind kind);
 void pmap_detach(struct pmap *p, uint32_t gfn);
 void pmap_moved(struct pmap *p, uint32_t gfn);
 
+/* Of a shared machine frame this is the last guest frame. */
+void pmap_alone(struct pmap *p, uint32_t gfn);
+
 /* pmap_reclaim.c */
 /* Must the guest frame stay where it is, and as it is? */
 bool pmap_stays(const struct pmap *p, uint32_t gfn);
+/* May it lose its machine frame? */
+bool pmap_may_go(const struct pmap *p, uint32_t gfn);
+/* Was it used? Not any more, after this. */
+bool pmap_was_used(struct pmap *p, uint32_t gfn);
+/* It loses its machine frame, whose contents are in a slot now (0: they are
+ * zeros). */
+void pmap_page_out(struct pmap *p, uint32_t gfn, uint32_t slot);
 /* A machine frame for a guest frame, where need be that of another one. */
 bool pmap_take(struct pmap *p, ma_t *frame);
 /* Back a frame that is paged out. */
@@ -112,7 +137,24 @@ void pmap_fail(struct pmap *p, const char *why);
 /* It was held now. */
 void pmap_note_use(struct pmap *p, uint32_t gfn);
 
-/* pmap_share.c */
+/* commons.c */
+bool commons_join(struct commons *c, struct pmap *p); /* false: no room */
+void commons_leave(struct commons *c, const struct pmap *p);
+/* The VMs that have a machine frame, one after the other: from number 0 on, to
+ * NULL. */
+struct pmap *commons_user(const struct commons *c, uint64_t mfn,
+                          unsigned *number);
+/* A machine frame has got or lost a guest frame: whose is it now? */
+void commons_settle(struct commons *c, ma_t frame);
+/* Free a machine frame, if `of` is no NULL one that this VM has. */
+enum eviction {
+    EVICT_DONE,
+    EVICT_NONE,    /* all must stay */
+    EVICT_REFUSED, /* swap_error() says why */
+};
+enum eviction commons_evict(struct commons *c, const struct pmap *of);
+
+/* commons_share.c */
 /* A shared frame is about to be written: give it a machine frame alone. */
 bool pmap_make_own(struct pmap *p, uint32_t gfn);
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* shadowmmu/pmap_reclaim.c - machine frames found and taken away.
  *
- * When a VM has all the frames it may have and needs one more, a clock's hand
- * goes over the machine's frames: one that was used since the hand was there
- * last gets a second chance, the next one that was not goes to the host's swap.
- * Used is what the VMM held, or what the processor marked accessed in the VMM's
- * tables.
+ * When a VM has all the frames it may have and needs one more, one of its own
+ * goes; when the machine has none left, one of any VM that is overcommitted
+ * (shadowmmu/commons.c).
  *
  * A frame full of zeros needs no room in the swap, and one that the guest has
  * never touched is such a frame. So memory costs nothing before it is used.
@@ -46,11 +44,6 @@ static bool is_held(const struct pmap *p, uint32_t gfn)
 
 /* ---- the victim ---------------------------------------------------------- */
 
-static bool is_zero(const uint8_t *page)
-{
-    return page[0] == 0 && memcmp(page, page + 1, PAGE_BYTES - 1) == 0;
-}
-
 bool pmap_stays(const struct pmap *p, uint32_t gfn)
 {
     if (p->entry[gfn] & ENTRY_PINNED)
@@ -58,15 +51,14 @@ bool pmap_stays(const struct pmap *p, uint32_t gfn)
     return p->client.busy && p->client.busy(p->client.ctx, gfn_gpa(gfn));
 }
 
-/* May this guest frame lose its machine frame? */
-static bool may_go(const struct pmap *p, uint32_t gfn)
+/* A VM that was promised all its frames keeps them. */
+bool pmap_may_go(const struct pmap *p, uint32_t gfn)
 {
-    return entry_kind(p->entry[gfn]) != PMAP_ROM && !is_held(p, gfn) &&
-           !pmap_stays(p, gfn);
+    return p->limit && entry_kind(p->entry[gfn]) != PMAP_ROM &&
+           !is_held(p, gfn) && !pmap_stays(p, gfn);
 }
 
-/* Was it used? Not any more, after this. */
-static bool was_used(struct pmap *p, uint32_t gfn)
+bool pmap_was_used(struct pmap *p, uint32_t gfn)
 {
     bool used = (p->entry[gfn] & ENTRY_USED) != 0;
 
@@ -76,22 +68,7 @@ static bool was_used(struct pmap *p, uint32_t gfn)
     return used;
 }
 
-/* All guest frames that a machine frame stands for must agree. */
-static bool is_victim(struct pmap *p, uint64_t mfn)
-{
-    bool used = false;
-
-    for (uint32_t at = p->inverse[mfn]; at; at = p->sharer[at - 1])
-        if (!may_go(p, at - 1))
-            return false;
-    for (uint32_t at = p->inverse[mfn]; at; at = p->sharer[at - 1])
-        used |= was_used(p, at - 1);
-    return p->inverse[mfn] && !used;
-}
-
-/* One of the guest frames of a machine frame whose contents are in a slot now
- * (0: they are zeros). */
-static void page_out(struct pmap *p, uint32_t gfn, uint32_t slot)
+void pmap_page_out(struct pmap *p, uint32_t gfn, uint32_t slot)
 {
     ma_t frame = entry_frame(p->entry[gfn]);
 
@@ -107,64 +84,29 @@ static void page_out(struct pmap *p, uint32_t gfn, uint32_t slot)
               slot);
 }
 
-/* Give a machine frame up. False: the swap does not take its contents. */
-static bool evict(struct pmap *p, uint64_t mfn)
+/* A frame becomes free: of this VM's, or of any. */
+static bool free_one(struct pmap *p, bool own)
 {
-    const uint8_t *page = memory_at(p->memory, MA(mfn << PAGE_SHIFT));
-    uint32_t slot = SWAP_NONE;
-    bool more;
+    enum eviction end = commons_evict(p->commons, own ? p : NULL);
 
-    if (!is_zero(page)) {
-        slot = swap_store(p->swap, page);
-        if (slot == SWAP_NONE)
-            return false;
-    }
-    do {
-        uint32_t gfn = p->inverse[mfn] - 1;
-
-        more = p->sharer[gfn] != 0;
-        if (more && slot)
-            swap_share(p->swap, slot);
-        page_out(p, gfn, slot);
-    } while (more);
-    return true;
-}
-
-/* Twice around, for the first time only marks that all were used. */
-static bool evict_one(struct pmap *p)
-{
-    bool refused = false;
-
-    for (uint64_t i = 0; i < 2 * p->machine_frames + 1; i++) {
-        uint64_t mfn = p->hand;
-
-        p->hand = (p->hand + 1) % p->machine_frames;
-        if (!is_victim(p, mfn))
-            continue;
-        if (evict(p, mfn))
-            return true;
-        refused = true;
-    }
-    pmap_fail(p, refused ? swap_error(p->swap)
-                         : "every machine frame that the guest may have is in "
-                           "use at once");
+    if (end == EVICT_DONE)
+        return true;
+    pmap_fail(p, end == EVICT_REFUSED ? swap_error(p->commons->swap)
+                 : own ? "every machine frame that the guest may "
+                         "have is in use at once"
+                       : "the machine is out of frames");
     return false;
 }
 
 bool pmap_take(struct pmap *p, ma_t *frame)
 {
     while (p->limit && p->n.resident >= p->limit)
-        if (!evict_one(p))
+        if (!free_one(p, true))
             return false;
-    while (!frames_take_for(p->frames, p->owner, frame)) {
-        if (!p->limit) {
-            pmap_fail(p, "the machine is out of frames");
+    while (frames_free(p->frames) <= p->commons->reserve)
+        if (!free_one(p, false))
             return false;
-        }
-        if (!evict_one(p))
-            return false;
-    }
-    return true;
+    return frames_take_for(p->frames, p->owner, frame);
 }
 
 /* ---- and back ------------------------------------------------------------ */
@@ -174,7 +116,7 @@ void pmap_drop_slot(struct pmap *p, uint32_t gfn)
     uint32_t slot = entry_slot(p->entry[gfn]);
 
     if (slot) {
-        swap_drop(p->swap, slot);
+        swap_drop(p->commons->swap, slot);
         p->n.swapped--;
     }
     if (p->entry[gfn] & ENTRY_BALLOON)
@@ -196,9 +138,10 @@ bool pmap_page_in(struct pmap *p, uint32_t gfn)
 
     if (!pmap_take(p, &frame))
         return false;
-    if (slot && !swap_load(p->swap, slot, memory_at(p->memory, frame))) {
+    if (slot &&
+        !swap_load(p->commons->swap, slot, memory_at(p->memory, frame))) {
         frames_give(p->frames, frame);
-        pmap_fail(p, swap_error(p->swap));
+        pmap_fail(p, swap_error(p->commons->swap));
         return false;
     }
     pmap_drop_slot(p, gfn);

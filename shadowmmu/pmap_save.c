@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* shadowmmu/pmap_save.c - the PMap's part of a snapshot.
  *
- * The map with its sharers, everything that decides which frame goes next, and
- * the pages in the swap. Machine memory and the allocator's books are saved by
- * the owner of both.
+ * The map with its sharers and what decides which frame goes next. Machine
+ * memory, the allocator's books and the commons are saved by their owner.
  */
 #include "shadowmmu/pmap_priv.h"
 
 struct saved_header {
-    uint32_t entries, top, scan_next, scan_on, has_swap, padding;
-    uint64_t hand, limit;
+    uint32_t entries, top;
+    uint64_t limit;
     struct pmap_numbers n;
     uint32_t held[PMAP_HELD];
 };
@@ -26,58 +25,40 @@ static struct saved_header make_header(const struct pmap *p)
     for (uint32_t gfn = 0; gfn < p->top; gfn++)
         h.entries += p->entry[gfn] != PMAP_NONE;
     h.top = p->top;
-    h.scan_next = p->scan.next;
-    h.scan_on = p->scan.on;
-    h.has_swap = p->swap != NULL;
-    h.hand = p->hand;
     h.limit = p->limit;
     h.n = p->n;
     memcpy(h.held, p->held, sizeof h.held);
     return h;
 }
 
-/* In order: header, entries, buckets of the scanner, swap. */
-static size_t bucket_bytes(const struct saved_header *h)
-{
-    return h->scan_on ? SCAN_BUCKETS * sizeof(uint32_t) : 0;
-}
-
 static size_t map_bytes(const struct saved_header *h)
 {
-    return sizeof *h + h->entries * sizeof(struct saved_entry) +
-           bucket_bytes(h);
+    return sizeof *h + h->entries * sizeof(struct saved_entry);
 }
 
-static uint8_t *save_entries(const struct pmap *p, uint8_t *out)
+static void save_entries(const struct pmap *p, uint8_t *out)
 {
     for (uint32_t gfn = 0; gfn < p->top; gfn++) {
         struct saved_entry e = {gfn, p->entry[gfn], p->sharer[gfn],
-                                p->scan.on ? p->scan.hash[gfn] : 0};
+                                p->hash[gfn]};
 
         if (e.entry == PMAP_NONE)
             continue;
         memcpy(out, &e, sizeof e);
         out += sizeof e;
     }
-    return out;
 }
 
 size_t pmap_save(const struct pmap *p, void *buffer, size_t bytes)
 {
     struct saved_header h = make_header(p);
-    size_t swap_bytes = p->swap ? swap_save(p->swap, NULL, 0) : 0;
     uint8_t *out = buffer;
 
-    if (!buffer || bytes < map_bytes(&h) + swap_bytes)
-        return map_bytes(&h) + swap_bytes;
+    if (!buffer || bytes < map_bytes(&h))
+        return map_bytes(&h);
     memcpy(out, &h, sizeof h);
-    out = save_entries(p, out + sizeof h);
-    if (h.scan_on)
-        memcpy(out, p->scan.bucket, bucket_bytes(&h));
-    if (swap_bytes &&
-        swap_save(p->swap, out + bucket_bytes(&h), swap_bytes) != swap_bytes)
-        return 0;
-    return map_bytes(&h) + swap_bytes;
+    save_entries(p, out + sizeof h);
+    return map_bytes(&h);
 }
 
 /* ---- and back ------------------------------------------------------------ */
@@ -107,8 +88,7 @@ static bool map_valid(const struct pmap *p, const uint8_t *in, size_t bytes,
         return false;
     memcpy(h, in, sizeof *h);
     if (h->top > GUEST_FRAMES || h->entries > h->top || bytes < map_bytes(h) ||
-        h->limit != p->limit || h->has_swap != (p->swap != NULL) ||
-        h->scan_on != p->scan.on || h->hand >= p->machine_frames)
+        h->limit != p->limit)
         return false;
     for (uint32_t i = 0; i < h->entries; i++)
         if (!entry_valid(p, entry_at(in + sizeof *h, i), h->top))
@@ -141,13 +121,10 @@ static void restore_map(struct pmap *p, const uint8_t *in,
 
         p->entry[e.gfn] = e.entry;
         p->sharer[e.gfn] = e.sharer;
-        if (p->scan.on)
-            p->scan.hash[e.gfn] = e.hash;
+        p->hash[e.gfn] = e.hash;
     }
     restore_inverse(p);
     p->n = h->n;
-    p->hand = h->hand;
-    p->scan.next = h->scan_next;
     memcpy(p->held, h->held, sizeof p->held);
 }
 
@@ -160,13 +137,6 @@ bool pmap_restore(struct pmap *p, const void *buffer, size_t bytes)
 
     if (!map_valid(p, in, bytes, &h))
         return false;
-    if (p->swap &&
-        !swap_restore(p->swap, in + map_bytes(&h), bytes - map_bytes(&h)))
-        return false;
     restore_map(p, in + sizeof h, &h);
-    if (p->scan.on)
-        memcpy(p->scan.bucket,
-               in + sizeof h + h.entries * sizeof(struct saved_entry),
-               bucket_bytes(&h));
     return true;
 }

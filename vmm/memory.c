@@ -53,7 +53,8 @@ static bool start_overcommit(struct vm *vm, char **error)
     swap = swap_open(c->swap_path, (uint32_t)(bytes >> PAGE_SHIFT), error);
     if (!swap)
         return false;
-    pmap_overcommit(vm->pmap, guest_share(c) >> PAGE_SHIFT, swap);
+    commons_set_swap(vm->commons, swap);
+    pmap_overcommit(vm->pmap, guest_share(c) >> PAGE_SHIFT);
     return true;
 }
 
@@ -89,12 +90,13 @@ bool vm_create_memory(struct vm *vm, char **error, int *status)
         frames_create(memory, MA(PAGE_BYTES), memory->bytes - PAGE_BYTES);
     if (vm->frames && c->large_frames)
         frames_in_runs(vm->frames, LARGE_RUN);
-    vm->pmap = vm->frames ? pmap_create(memory, vm->frames) : NULL;
+    vm->commons = vm->frames ? commons_create(memory, vm->frames) : NULL;
+    vm->pmap = vm->commons ? pmap_create(vm->commons) : NULL;
     if (vm->pmap && c->machine_bytes && !start_overcommit(vm, error)) {
         *status = STATUS_USAGE;
         return false;
     }
-    if (!vm->pmap || (c->share && !pmap_scan_start(vm->pmap)) ||
+    if (!vm->pmap || (c->share && !commons_share(vm->commons)) ||
         !pmap_add(vm->pmap, GPA(0), c->memory_bytes,
                   c->machine_bytes ? PMAP_PAGED_OUT : PMAP_RAM)) {
         if (asprintf(error, "no memory for the guest") < 0)
@@ -110,6 +112,7 @@ bool vm_create_memory(struct vm *vm, char **error, int *status)
 void vm_destroy_memory(struct vm *vm)
 {
     pmap_destroy(vm->pmap);
+    commons_destroy(vm->commons);
     frames_destroy(vm->frames);
 }
 
@@ -156,6 +159,6 @@ void vm_scan_memory(struct vm *vm)
 {
     if (machine_now(vm->machine) < vm->next_scan)
         return;
-    pmap_scan(vm->pmap, vm->config.share);
+    commons_scan(vm->commons, vm->config.share);
     vm->next_scan += SCAN_PERIOD;
 }

@@ -158,6 +158,7 @@ enum {
     PART_MACHINE,
     PART_DEVICES,
     PART_FRAMES,
+    PART_COMMONS,
     PART_PMAP,
     PART_MONITOR,
     PARTS
@@ -184,6 +185,8 @@ static size_t part_bytes(struct vm *vm, int part, void *out, size_t bytes)
     case PART_DEVICES: return bus_save(pc_bus(vm->pc), out, bytes);
     case PART_FRAMES:
         return vm->frames ? frames_save(vm->frames, out, bytes) : 0;
+    case PART_COMMONS:
+        return vm->commons ? commons_save(vm->commons, out, bytes) : 0;
     case PART_PMAP: return vm->pmap ? pmap_save(vm->pmap, out, bytes) : 0;
     case PART_MONITOR:
         return vm->monitor ? monitor_save(vm->monitor, out, bytes) : 0;
@@ -202,6 +205,8 @@ static bool part_restore(struct vm *vm, int part, const void *from,
     case PART_DEVICES: return bus_restore(pc_bus(vm->pc), from, bytes);
     case PART_FRAMES:
         return !vm->frames || frames_restore(vm->frames, from, bytes);
+    case PART_COMMONS:
+        return !vm->commons || commons_restore(vm->commons, from, bytes);
     case PART_PMAP: return !vm->pmap || pmap_restore(vm->pmap, from, bytes);
     case PART_MONITOR:
         return !vm->monitor || monitor_restore(vm->monitor, from, bytes);

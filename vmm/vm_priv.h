@@ -19,6 +19,7 @@ struct vm {
 
     /* Virtualized only. */
     struct frames *frames;
+    struct commons *commons;
     struct pmap *pmap;
     struct monitor *monitor;
 

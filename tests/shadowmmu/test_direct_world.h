@@ -50,6 +50,7 @@ static const struct extra no_extra = {.base = -1, .pin = -1, .page = -1};
 struct world {
     struct memory memory;
     struct frames *frames;
+    struct commons *commons;
     struct pmap *pmap, *foreign;
     struct cpu_state vcpu;
     struct trace trace;
@@ -273,8 +274,9 @@ static inline struct world *world_create(uint64_t seed)
     w->memory.bytes = (uint64_t)MACHINE_PAGES * PAGE_BYTES;
     w->frames = frames_create(&w->memory, MA(2 * PAGE_BYTES),
                               w->memory.bytes - 2 * PAGE_BYTES);
-    w->pmap = pmap_create(&w->memory, w->frames);
-    w->foreign = pmap_create(&w->memory, w->frames);
+    w->commons = commons_create(&w->memory, w->frames);
+    w->pmap = pmap_create(w->commons);
+    w->foreign = pmap_create(w->commons);
     cr_assert(pmap_add(w->pmap, GPA(0), PAGES * PAGE_BYTES, PMAP_RAM));
     cr_assert(
         pmap_add(w->foreign, GPA(0), FOREIGN_PAGES * PAGE_BYTES, PMAP_RAM));
@@ -299,6 +301,7 @@ static inline void world_destroy(struct world *w)
     mmu_destroy(w->mmu);
     pmap_destroy(w->pmap);
     pmap_destroy(w->foreign);
+    commons_destroy(w->commons);
     frames_destroy(w->frames);
     free(w->memory.host);
     free(w);

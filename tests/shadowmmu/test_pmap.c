@@ -108,7 +108,8 @@ Test(frames, restored_the_order_goes_on_as_before)
 Test(pmap, memory_is_scattered_and_the_inverse_finds_it)
 {
     struct frames *f = frames_create(&memory, MA(0), BYTES);
-    struct pmap *p = pmap_create(&memory, f);
+    struct commons *c = commons_create(&memory, f);
+    struct pmap *p = pmap_create(c);
     ma_t ma;
     gpa_t gpa;
 
@@ -122,6 +123,7 @@ Test(pmap, memory_is_scattered_and_the_inverse_finds_it)
     cr_assert_eq(pmap_ram_bytes(p), 16 * PAGE_BYTES);
     cr_assert_eq(pmap_lookup(p, GPA(1ull << 32), &ma), PMAP_NONE);
     pmap_destroy(p);
+    commons_destroy(c);
     cr_assert_eq(frames_free(f), FRAMES);
     frames_destroy(f);
 }
@@ -129,7 +131,8 @@ Test(pmap, memory_is_scattered_and_the_inverse_finds_it)
 Test(pmap, copies_cross_frames_and_page_in)
 {
     struct frames *f = frames_create(&memory, MA(0), BYTES);
-    struct pmap *p = pmap_create(&memory, f);
+    struct commons *c = commons_create(&memory, f);
+    struct pmap *p = pmap_create(c);
     char text[PAGE_BYTES * 2], back[PAGE_BYTES * 2];
     ma_t ma;
 
@@ -143,13 +146,15 @@ Test(pmap, copies_cross_frames_and_page_in)
     cr_assert_arr_eq(text, back, sizeof text);
     cr_assert_not(pmap_read(p, GPA(2 * PAGE_BYTES), back, sizeof back));
     pmap_destroy(p);
+    commons_destroy(c);
     frames_destroy(f);
 }
 
 Test(pmap, restored_it_is_the_same)
 {
     struct frames *f = frames_create(&memory, MA(0), BYTES);
-    struct pmap *p = pmap_create(&memory, f);
+    struct commons *c = commons_create(&memory, f);
+    struct pmap *p = pmap_create(c);
     size_t bytes;
     void *saved;
     ma_t a, b;
@@ -169,18 +174,21 @@ Test(pmap, restored_it_is_the_same)
     cr_assert_not(pmap_restore(p, saved, bytes - 1));
     free(saved);
     pmap_destroy(p);
+    commons_destroy(c);
     frames_destroy(f);
 }
 
 Test(pmap, says_when_the_machine_is_full)
 {
     struct frames *f = frames_create(&memory, MA(0), 4 * PAGE_BYTES);
-    struct pmap *p = pmap_create(&memory, f);
+    struct commons *c = commons_create(&memory, f);
+    struct pmap *p = pmap_create(c);
     ma_t ma;
 
     cr_assert_not(pmap_add(p, GPA(0), 5 * PAGE_BYTES, PMAP_RAM));
     pmap_add(p, GPA(0x10000), PAGE_BYTES, PMAP_PAGED_OUT);
     cr_assert_eq(pmap_hold(p, GPA(0x10000), false, &ma), PMAP_PAGED_OUT);
     pmap_destroy(p);
+    commons_destroy(c);
     frames_destroy(f);
 }

@@ -24,6 +24,7 @@ enum {
 struct model {
     struct memory memory;
     struct frames *frames;
+    struct commons *commons;
     struct pmap *pmap;
     uint8_t *flat; /* GUEST_MEMORY */
     uint64_t random;
@@ -53,10 +54,12 @@ static struct model *model_create(uint64_t seed, uint32_t slots)
     m->memory.host = calloc(1, m->memory.bytes);
     m->flat = calloc(1, GUEST_MEMORY);
     m->frames = frames_create(&m->memory, MA(0), m->memory.bytes);
-    m->pmap = pmap_create(&m->memory, m->frames);
+    m->commons = commons_create(&m->memory, m->frames);
+    m->pmap = pmap_create(m->commons);
     pmap_set_failed(m->pmap, failed, m);
-    cr_assert(pmap_scan_start(m->pmap));
-    pmap_overcommit(m->pmap, LIMIT, swap);
+    cr_assert(commons_share(m->commons));
+    commons_set_swap(m->commons, swap);
+    pmap_overcommit(m->pmap, LIMIT);
     cr_assert(pmap_add(m->pmap, GPA(0), GUEST_MEMORY, PMAP_PAGED_OUT));
     return m;
 }
@@ -64,6 +67,7 @@ static struct model *model_create(uint64_t seed, uint32_t slots)
 static void model_destroy(struct model *m)
 {
     pmap_destroy(m->pmap);
+    commons_destroy(m->commons);
     cr_assert_eq(frames_free(m->frames), MACHINE_FRAMES, "frames were lost");
     frames_destroy(m->frames);
     free(m->memory.host);
@@ -128,7 +132,7 @@ static void check(const struct model *m)
 static void step(struct model *m)
 {
     switch (draw(m, 8)) {
-    case 0: pmap_scan(m->pmap, 64); break;
+    case 0: commons_scan(m->commons, 64); break;
     case 1: balloon_something(m); break;
     case 2:
     case 3: write_something(m); break;
@@ -158,8 +162,8 @@ Test(pmap_model, reads_what_was_written_last)
  */
 
 struct snapshot {
-    void *pmap, *frames, *memory, *flat;
-    size_t pmap_bytes, frames_bytes;
+    void *pmap, *frames, *commons, *memory, *flat;
+    size_t pmap_bytes, frames_bytes, commons_bytes;
     uint64_t random;
 };
 
@@ -175,10 +179,14 @@ static struct snapshot save(const struct model *m)
 {
     struct snapshot s = {.pmap_bytes = pmap_save(m->pmap, NULL, 0),
                          .frames_bytes = frames_save(m->frames, NULL, 0),
+                         .commons_bytes = commons_save(m->commons, NULL, 0),
                          .random = m->random};
 
     s.pmap = malloc(s.pmap_bytes);
     s.frames = malloc(s.frames_bytes);
+    s.commons = malloc(s.commons_bytes);
+    cr_assert_eq(commons_save(m->commons, s.commons, s.commons_bytes),
+                 s.commons_bytes);
     cr_assert_eq(pmap_save(m->pmap, s.pmap, s.pmap_bytes), s.pmap_bytes);
     frames_save(m->frames, s.frames, s.frames_bytes);
     s.memory = copy_of(m->memory.host, m->memory.bytes);
@@ -191,6 +199,7 @@ static void restore(struct model *m, const struct snapshot *s)
     memcpy(m->memory.host, s->memory, m->memory.bytes);
     memcpy(m->flat, s->flat, GUEST_MEMORY);
     cr_assert(frames_restore(m->frames, s->frames, s->frames_bytes));
+    cr_assert(commons_restore(m->commons, s->commons, s->commons_bytes));
     cr_assert(pmap_restore(m->pmap, s->pmap, s->pmap_bytes));
     m->random = s->random;
 }
@@ -199,6 +208,7 @@ static void forget(struct snapshot *s)
 {
     free(s->pmap);
     free(s->frames);
+    free(s->commons);
     free(s->memory);
     free(s->flat);
 }
@@ -223,7 +233,11 @@ Test(pmap_model, continues_from_a_snapshot)
     cr_assert_eq(first.pmap_bytes, second.pmap_bytes);
     cr_assert_eq(memcmp(first.pmap, second.pmap, first.pmap_bytes), 0);
     cr_assert_eq(memcmp(first.frames, second.frames, first.frames_bytes), 0);
+    cr_assert_eq(first.commons_bytes, second.commons_bytes);
+    cr_assert_eq(memcmp(first.commons, second.commons, first.commons_bytes), 0);
     cr_assert_not(pmap_restore(m->pmap, before.pmap, before.pmap_bytes - 1));
+    cr_assert_not(
+        commons_restore(m->commons, before.commons, before.commons_bytes - 1));
     forget(&before);
     forget(&first);
     forget(&second);

@@ -427,38 +427,63 @@ static inline void program_balloon(struct program *p)
     program_flush(p);
 }
 
-/* A guest whose translations must be exact at every access. Every other seed
- * runs with all optimizations, the others with one of them or none. Who does
- * not flush must not see tables out of sync. */
-static inline void program_run(const struct mmu_technique *t, uint64_t seed,
-                               unsigned steps, uint64_t limit, bool flush,
-                               bool pae)
+/* A random guest at its start. Every other seed runs with all optimizations,
+ * the others with one of them or none. Who does not flush must not see tables
+ * out of sync. */
+static inline struct program program_open(const struct mmu_technique *t,
+                                          uint64_t seed, uint64_t limit,
+                                          bool flush, bool pae)
 {
     unsigned without = seed % 2 ? 0 : ~(1u << seed / 2 % 8);
     struct world *w =
         world_create(t, limit, seed, flush ? without : without | MMU_UNSYNC);
     struct program p = {.w = w, .flush = flush, .modes = true, .pae = pae};
-    uint64_t sum = 0;
 
     program_start(w, pae);
     if (pae) /* so that the directories have its entries too */
         world_place_overlay(w, 100u << 22);
-    for (unsigned i = 0; i < steps; i++) {
-        program_step(&p);
-        pmap_scan(w->pmap, world_scarce.share ? 32 : 0);
-        if (world_scarce.balloon)
-            program_balloon(&p);
-        if (program_repair(w))
-            program_flush(&p);
-        assert_audit(w);
-        if (i % 64 == 0)
-            assert_same_memory(w);
-    }
+    return p;
+}
+
+/* One step, and what the VMM does meanwhile. */
+static inline void program_round(struct program *p)
+{
+    struct world *w = p->w;
+
+    program_step(p);
+    commons_scan(w->commons, world_scarce.share ? 32 : 0);
+    if (world_scarce.balloon)
+        program_balloon(p);
+    if (program_repair(w))
+        program_flush(p);
+    assert_audit(w);
+}
+
+static inline void program_close(struct program *p)
+{
+    struct world *w = p->w;
+    uint64_t sum = 0;
+
     assert_same_memory(w);
     for (unsigned i = 0; i < FC_COUNT; i++)
         sum += w->trace.count.page_faults[i];
     cr_assert_eq(sum, w->faults);
     world_destroy(w);
+}
+
+/* A guest whose translations must be exact at every access. */
+static inline void program_run(const struct mmu_technique *t, uint64_t seed,
+                               unsigned steps, uint64_t limit, bool flush,
+                               bool pae)
+{
+    struct program p = program_open(t, seed, limit, flush, pae);
+
+    for (unsigned i = 0; i < steps; i++) {
+        program_round(&p);
+        if (i % 64 == 0)
+            assert_same_memory(p.w);
+    }
+    program_close(&p);
 }
 
 #endif

@@ -144,7 +144,7 @@ Test(reclaim, a_write_to_a_shared_page_is_paged_out_and_copies)
     world_access(w, 0, ACC_USER | ACC_WRITE, 7);
     world_access(w, 0x1000, ACC_USER | ACC_WRITE, 7);
     for (unsigned round = 0; round < 2; round++)
-        pmap_scan(w->pmap, GUEST_BYTES >> PAGE_SHIFT);
+        commons_scan(w->commons, GUEST_BYTES >> PAGE_SHIFT);
     cr_assert_gt(w->trace.count.pmap_merges, 0);
     cr_assert_gt(w->trace.count.pmap_sharing, w->trace.count.pmap_shared);
     assert_audit(w);
@@ -200,7 +200,7 @@ Test(isolation, an_entry_to_a_frame_of_the_VMM_is_found)
 Test(isolation, an_entry_to_a_frame_of_another_VM_is_found)
 {
     struct world *w = scarce_space((struct world_scarcity){0});
-    struct pmap *other = pmap_create(&w->memory, w->frames);
+    struct pmap *other = pmap_create(w->commons);
     ma_t at, frame = MA(0);
 
     cr_assert(pmap_add(other, GPA(0), PAGE_BYTES, PMAP_RAM));
@@ -220,7 +220,7 @@ Test(isolation, a_writable_entry_to_a_shared_frame_is_found)
     ma_t at;
 
     for (unsigned round = 0; round < 2; round++)
-        pmap_scan(w->pmap, GUEST_BYTES >> PAGE_SHIFT);
+        commons_scan(w->commons, GUEST_BYTES >> PAGE_SHIFT);
     world_access(w, 0, ACC_USER, 0);
     at = entry_of_page_0(w);
     expect_found(w, at, memory_read32(&w->memory, at) | PTE_W,

@@ -51,9 +51,15 @@ struct world_scarcity {
 };
 static struct world_scarcity world_scarce;
 
+struct world;
+/* Whose machine they are on, as one more VM. NULL: on one of their own. */
+static struct world *world_beside;
+
 struct world {
+    struct world *host; /* whose machine it is */
     struct memory memory;
     struct frames *frames;
+    struct commons *commons;
     struct pmap *pmap;
     struct cpu_state vcpu;
     struct trace trace;
@@ -546,18 +552,38 @@ static inline void world_watched(void *ctx, gpa_t gpa, uint32_t bytes)
     w->watched_bytes = bytes;
 }
 
+/* What all VMs on it have. */
 static inline void world_overcommit(struct world *w)
 {
     char *error = NULL;
     struct swap *swap;
 
     if (world_scarce.share)
-        cr_assert(pmap_scan_start(w->pmap));
+        cr_assert(commons_share(w->commons));
     if (!world_scarce.frames)
         return;
-    swap = swap_open(NULL, GUEST_BYTES / PAGE_BYTES, &error);
+    swap = swap_open(NULL, 2 * GUEST_BYTES / PAGE_BYTES, &error);
     cr_assert_not_null(swap, "%s", error ? error : "");
-    pmap_overcommit(w->pmap, world_scarce.frames, swap);
+    commons_set_swap(w->commons, swap);
+}
+
+static inline void world_machine(struct world *w)
+{
+    w->host = w;
+    w->memory.host = calloc(1, MACHINE_BYTES);
+    w->memory.bytes = MACHINE_BYTES;
+    w->frames = frames_create(&w->memory, MA(RESERVED_BYTES),
+                              MACHINE_BYTES - RESERVED_BYTES);
+    w->commons = commons_create(&w->memory, w->frames);
+    world_overcommit(w);
+}
+
+static inline void world_join(struct world *w)
+{
+    w->host = world_beside;
+    w->memory = world_beside->memory;
+    w->frames = world_beside->frames;
+    w->commons = world_beside->commons;
 }
 
 /* without: the optimizations switched off. */
@@ -569,13 +595,14 @@ static inline struct world *world_create(const struct mmu_technique *t,
     struct mmu_config c = {0};
 
     w->random = seed * 0x9E3779B97F4A7C15u + 1;
-    w->memory.host = calloc(1, MACHINE_BYTES);
-    w->memory.bytes = MACHINE_BYTES;
     w->reference = calloc(1, GUEST_BYTES);
-    w->frames = frames_create(&w->memory, MA(RESERVED_BYTES),
-                              MACHINE_BYTES - RESERVED_BYTES);
-    w->pmap = pmap_create(&w->memory, w->frames);
-    world_overcommit(w);
+    if (world_beside)
+        world_join(w);
+    else
+        world_machine(w);
+    w->pmap = pmap_create(w->commons);
+    if (world_scarce.frames)
+        pmap_overcommit(w->pmap, world_scarce.frames);
     cr_assert(pmap_add(w->pmap, GPA(0), RAM_BYTES,
                        world_scarce.frames ? PMAP_PAGED_OUT : PMAP_RAM));
     cr_assert(pmap_add(w->pmap, GPA(ROM_AT), ROM_BYTES, PMAP_ROM));
@@ -601,15 +628,23 @@ static inline struct world *world_create(const struct mmu_technique *t,
     return w;
 }
 
-static inline void world_destroy(struct world *w)
+static inline void world_destroy_machine(struct world *w)
 {
     uint64_t all = (MACHINE_BYTES - RESERVED_BYTES) / PAGE_BYTES;
 
-    mmu_destroy(w->mmu);
-    pmap_destroy(w->pmap);
     cr_assert_eq(frames_free(w->frames), all, "frames were lost");
+    commons_destroy(w->commons);
     frames_destroy(w->frames);
     free(w->memory.host);
+}
+
+/* A machine's own world is the last one. */
+static inline void world_destroy(struct world *w)
+{
+    mmu_destroy(w->mmu);
+    pmap_destroy(w->pmap);
+    if (w->host == w)
+        world_destroy_machine(w);
     free(w->reference);
     free(w);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* shadowmmu/pmap_share.c - equal pages are one in the machine.
+/* shadowmmu/commons_share.c - equal pages are one in the machine.
  *
- * The scanner goes over the guest's memory again and again. A hash finds pages
+ * The scanner goes over the guests' memory again and again. A hash finds pages
  * that may be equal; their bytes decide. What has changed since the last round
  * is left alone: it would soon change again, and a copy costs more than it
  * saves.
@@ -48,14 +48,17 @@ static void open_to_others(struct pmap *p, uint32_t gfn)
     if (p->client.protect)
         p->client.protect(p->client.ctx, gfn_gpa(gfn));
     p->entry[gfn] = (p->entry[gfn] & ~(uint32_t)KIND_MASK) | PMAP_SHARED;
+    p->generation++;
     p->n.sharing++;
+    p->n.shared++;
 }
 
-static void merge(struct pmap *p, uint32_t gfn, uint32_t with)
+static void merge(struct pmap *p, uint32_t gfn, struct pmap *other,
+                  uint32_t with)
 {
-    ma_t frame = entry_frame(p->entry[with]);
+    ma_t frame = entry_frame(other->entry[with]);
 
-    open_to_others(p, with);
+    open_to_others(other, with);
     pmap_moved(p, gfn);
     pmap_detach(p, gfn);
     frames_share(p->frames, frame);
@@ -66,14 +69,11 @@ static void merge(struct pmap *p, uint32_t gfn, uint32_t with)
 
 /* ---- the scanner --------------------------------------------------------- */
 
-bool pmap_scan_start(struct pmap *p)
+bool commons_share(struct commons *c)
 {
-    struct pmap_scanner *s = &p->scan;
-
-    s->hash = calloc(GUEST_FRAMES, sizeof *s->hash);
-    s->bucket = calloc(SCAN_BUCKETS, sizeof *s->bucket);
-    s->on = s->hash && s->bucket;
-    return s->on;
+    c->scan.bucket = calloc(SCAN_BUCKETS, sizeof *c->scan.bucket);
+    c->scan.on = c->scan.bucket != NULL;
+    return c->scan.on;
 }
 
 /* Multiply and fold, eight bytes at a time: good enough to tell pages apart,
@@ -105,28 +105,38 @@ static bool may_share(const struct pmap *p, uint32_t gfn)
 }
 
 /* Not the same frame already, and the same bytes. */
-static bool is_equal(const struct pmap *p, uint32_t gfn, uint32_t other)
+static bool is_equal(const struct pmap *p, uint32_t gfn,
+                     const struct pmap *other, uint32_t with)
 {
-    return (p->entry[gfn] ^ p->entry[other]) >> PAGE_SHIFT &&
-           memcmp(page_of(p, gfn), page_of(p, other), PAGE_BYTES) == 0;
+    return (p->entry[gfn] ^ other->entry[with]) >> PAGE_SHIFT &&
+           memcmp(page_of(p, gfn), page_of(other, with), PAGE_BYTES) == 0;
+}
+
+/* Does what had this hash last have it still, as far as is known? */
+static bool is_current(const struct commons *c, const struct scan_bucket *b,
+                       uint32_t hash)
+{
+    return b->known && may_share(c->vm[b->vm], b->gfn) &&
+           c->vm[b->vm]->hash[b->gfn] == hash;
 }
 
 /* Merge it with the page that had this hash last. */
 static void look_for_equal(struct pmap *p, uint32_t gfn, uint32_t hash)
 {
-    uint32_t *bucket = &p->scan.bucket[hash % SCAN_BUCKETS];
-    uint32_t other = *bucket - 1;
+    struct commons *c = p->commons;
+    struct scan_bucket *b = &c->scan.bucket[hash % SCAN_BUCKETS];
+    struct pmap *other = b->known ? c->vm[b->vm] : NULL;
 
-    if (*bucket && other != gfn && may_share(p, other) &&
-        is_equal(p, gfn, other))
-        merge(p, gfn, other);
-    else if (!*bucket || !may_share(p, other) || p->scan.hash[other] != hash)
-        *bucket = gfn + 1;
+    if (other && (other != p || b->gfn != gfn) && may_share(other, b->gfn) &&
+        is_equal(p, gfn, other, b->gfn))
+        merge(p, gfn, other, b->gfn);
+    else if (!is_current(c, b, hash))
+        *b = (struct scan_bucket){gfn, (uint16_t)p->number, 1};
 }
 
 static void scan_page(struct pmap *p, uint32_t gfn)
 {
-    uint32_t hash, *last = &p->scan.hash[gfn];
+    uint32_t hash, *last = &p->hash[gfn];
 
     if (entry_kind(p->entry[gfn]) != PMAP_RAM || !may_share(p, gfn))
         return;
@@ -138,13 +148,29 @@ static void scan_page(struct pmap *p, uint32_t gfn)
         *last = hash;
 }
 
-void pmap_scan(struct pmap *p, unsigned frames)
+/* The VM whose turn it is; all have been there: from the first again. */
+static struct pmap *scanned_vm(struct commons *c)
 {
-    if (!p->scan.on || !p->top)
-        return;
-    for (unsigned i = 0; i < frames; i++) {
-        if (p->scan.next >= p->top)
-            p->scan.next = 0;
-        scan_page(p, p->scan.next++);
+    struct scanner *s = &c->scan;
+
+    for (unsigned i = 0; i <= COMMONS_VMS; i++) {
+        struct pmap *p = c->vm[s->vm];
+
+        if (p && s->next < p->top)
+            return p;
+        s->vm = (s->vm + 1) % COMMONS_VMS;
+        s->next = 0;
+    }
+    return NULL;
+}
+
+void commons_scan(struct commons *c, unsigned frames)
+{
+    for (unsigned i = 0; c->scan.on && i < frames; i++) {
+        struct pmap *p = scanned_vm(c);
+
+        if (!p)
+            return;
+        scan_page(p, c->scan.next++);
     }
 }
