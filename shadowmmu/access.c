@@ -10,10 +10,12 @@ struct piece {
     struct paging_walk walk;
     enum pmap_kind kind;
     ma_t ma;
+    bool device; /* no memory is there that can be used so */
 };
 
+/* False: a true fault. */
 static bool translate(struct mmu *m, struct piece *p, unsigned access,
-                      struct fault *f, bool *device)
+                      struct fault *f)
 {
     walk_tables(m, p->linear, access, &p->walk);
     if (!p->walk.allowed) {
@@ -22,11 +24,22 @@ static bool translate(struct mmu *m, struct piece *p, unsigned access,
     }
     p->kind = pmap_hold(m->c.pmap, walk_gpa(&p->walk),
                         (access & ACC_WRITE) != 0, &p->ma);
-    if (p->kind == PMAP_RAM ||
-        (pmap_readable(p->kind) && !(access & ACC_WRITE)))
-        return true;
-    *device = true;
-    return false;
+    p->device = p->kind != PMAP_RAM &&
+                (!pmap_readable(p->kind) || (access & ACC_WRITE));
+    return true;
+}
+
+/* The access goes to this page: set its bits, and remember the way. */
+static void reach(struct mmu *m, struct piece *p, unsigned access)
+{
+    walk_commit(m, access, &p->walk);
+    if (p->device) {
+        mmio_remember(m, p->linear, access, &p->walk);
+        return;
+    }
+    /* An accessed bit may lie in a page that was shared. */
+    pmap_lookup(m->c.pmap, walk_gpa(&p->walk), &p->ma);
+    walk_cache_add(m, p->linear, &p->walk, p->kind, p->ma);
 }
 
 /* Check every piece before any bit changes. Returns how many; 0: refused. */
@@ -43,16 +56,13 @@ static unsigned translate_all(struct mmu *m, uint32_t linear, unsigned size,
     piece[1].linear = linear + room;
     piece[1].bytes = size - piece[0].bytes;
     for (unsigned i = 0; i < count; i++)
-        if (!translate(m, &piece[i], access, f, device))
+        if (!translate(m, &piece[i], access, f))
             return 0;
     for (unsigned i = 0; i < count; i++) {
-        walk_commit(m, access, &piece[i].walk);
-        /* An accessed bit may lie in a page that was shared. */
-        pmap_lookup(m->c.pmap, walk_gpa(&piece[i].walk), &piece[i].ma);
-        walk_cache_add(m, piece[i].linear, &piece[i].walk, piece[i].kind,
-                       piece[i].ma);
+        reach(m, &piece[i], access);
+        *device |= piece[i].device;
     }
-    return count;
+    return *device ? 0 : count;
 }
 
 /* The usual size is one instruction, not a call. */
@@ -62,6 +72,28 @@ static void copy_small(void *to, const void *from, unsigned size)
         memcpy(to, from, 4);
     else
         memcpy(to, from, size);
+}
+
+static bool known_device(struct mmu *m, uint32_t linear, unsigned size,
+                         unsigned access)
+{
+    struct fill fill;
+    gpa_t gpa;
+
+    return (linear & PAGE_MASK) + size <= PAGE_BYTES &&
+           mmio_find(m, linear, access, &gpa, &fill);
+}
+
+gpa_t mmu_device(struct mmu *m, uint32_t linear, unsigned access)
+{
+    struct paging_walk walk;
+    struct fill fill;
+    gpa_t gpa;
+
+    if (mmio_find(m, linear, access, &gpa, &fill))
+        return gpa;
+    mmu_guest_walk(m, linear, access, false, &walk);
+    return walk_gpa(&walk);
 }
 
 /* A remembered walk for an access within one page. */
@@ -103,7 +135,9 @@ bool mmu_read(struct mmu *m, uint32_t linear, unsigned size, bool user,
         copy_small(value, e->page + (linear & PAGE_MASK), size);
         return true;
     }
-    count = translate_all(m, linear, size, access, piece, f, device);
+    *device = known_device(m, linear, size, access);
+    count =
+        *device ? 0 : translate_all(m, linear, size, access, piece, f, device);
     if (!count)
         return false;
     memcpy(bytes, memory_at(m->c.memory, piece[0].ma), piece[0].bytes);
@@ -132,7 +166,9 @@ bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
         mmu_wrote(m, MA((uint64_t)(at - m->c.memory->host)), size);
         return true;
     }
-    count = translate_all(m, linear, size, access, piece, f, device);
+    *device = known_device(m, linear, size, access);
+    count =
+        *device ? 0 : translate_all(m, linear, size, access, piece, f, device);
     if (!count)
         return false;
     for (unsigned i = 0; i < count; i++) {
@@ -173,7 +209,7 @@ void *mmu_span(struct mmu *m, uint32_t linear, unsigned bytes, bool write,
     struct paging_walk w;
     uint8_t *at;
 
-    if (!e) {
+    if (!e && !known_device(m, linear, bytes, access)) {
         mmu_guest_walk(m, linear, access, false, &w);
         if (w.allowed)
             remember(m, linear, &w);

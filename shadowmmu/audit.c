@@ -56,6 +56,17 @@ static const char *audit_leaf(const struct mmu *m, int slot, unsigned index,
     return NULL;
 }
 
+/* What the PMap says is asked again at each use. */
+static const char *audit_device(const struct mmu *m, int slot, unsigned index,
+                                uint64_t entry)
+{
+    uint32_t gfn = m->t.target[(uint32_t)slot * TABLE_ENTRIES + index];
+
+    return (entry & PTE_FRAME) >> PAGE_SHIFT == gfn
+               ? NULL
+               : "a device is remembered at another place";
+}
+
 static const char *audit_link(const struct mmu *m, int slot, unsigned index,
                               uint64_t entry)
 {
@@ -101,7 +112,9 @@ static void audit_entry(struct audit *a, int slot, unsigned index)
             complain(a, slot, index, "an entry that nobody put there");
         return;
     }
-    if (!(entry & PTE_P) || overlay)
+    if (!table_is_upper(table) && entry_is_device(entry) && !overlay)
+        what = audit_device(m, slot, index, entry);
+    else if (!(entry & PTE_P) || overlay)
         what = "lost";
     else if (table_is_upper(table))
         what = audit_link(m, slot, index, entry);

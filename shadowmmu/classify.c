@@ -68,7 +68,10 @@ static bool act(struct mmu *m, uint32_t linear, unsigned access,
         r->action = MMU_INJECT;
         r->fault = (struct fault){VEC_PF, true, r->walk.error, linear};
         return false;
-    case FC_MMIO: r->action = MMU_EMULATE; return false;
+    case FC_MMIO:
+        mmio_remember(m, linear, access, &r->walk);
+        r->action = MMU_EMULATE;
+        return false;
     case FC_SPURIOUS:
         m->c.hardware.flush_page(m->c.hardware.ctx, linear);
         return false;
@@ -126,6 +129,26 @@ void mmu_report_fill(struct mmu *m, uint32_t linear, int slot, unsigned index)
                (uint32_t)table_entry_ma(&m->t, slot, index).v, 0, entry);
 }
 
+/* A device access of which everything is remembered. */
+static bool known_device(struct mmu *m, uint32_t linear, unsigned access,
+                         uint32_t error, struct mmu_result *r)
+{
+    struct fill fill;
+    gpa_t gpa;
+
+    if (!mmio_find(m, linear, access, &gpa, &fill))
+        return false;
+    r->cls = FC_MMIO;
+    r->action = MMU_EMULATE;
+    r->walk.allowed = r->walk.translated = true;
+    r->walk.address = gpa.v;
+    r->entry = fill.entry;
+    r->entry_ma = table_entry_ma(&m->t, fill.slot, fill.index);
+    m->c.trace->count.mmio_remembered++;
+    mmu_report_fault(m, linear, error, r);
+    return true;
+}
+
 void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
                struct mmu_result *r)
 {
@@ -144,6 +167,8 @@ void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
         m->ops->fault(m, linear, access, error, r);
         return;
     }
+    if (known_device(m, linear, access, error, r))
+        return;
     walk_tables(m, linear, access, &r->walk);
     if (walk_page_table(&r->walk, &table)) /* a fault empties its TLB entry */
         unsync_entry(m, table, mmu_leaf_index(m, linear));

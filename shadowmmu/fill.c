@@ -28,15 +28,18 @@ static void flush_all(struct mmu *m)
  * With the guest's CR0.WP = 0 its kernel may write pages that are read-only.
  * The real CR0.WP is always 1, so such a page has two forms: read-only with
  * the guest's U bit, and, from the kernel's write to the next user access,
- * writable for the supervisor alone. */
+ * writable for the supervisor alone.
+ *
+ * Where no memory is the entry is not present, and says what it would be. */
 static uint64_t compose(const struct mmu *m, unsigned access,
                         const struct paging_walk *w, enum pmap_kind kind,
                         ma_t ma, bool open)
 {
-    uint64_t entry = (ma.v & PTE_FRAME) | PTE_P | PTE_A | PTE_D;
-    uint32_t gfn = walk_gfn(w);
-    bool may_write =
-        kind == PMAP_RAM && w->dirty && (open || !mmu_guarded(m, gfn));
+    bool device = kind == PMAP_NONE;
+    uint64_t entry = device ? (w->address & PTE_FRAME) | MARK_DEVICE
+                            : (ma.v & PTE_FRAME) | PTE_P | PTE_A | PTE_D;
+    bool may_write = (device || kind == PMAP_RAM) && w->dirty &&
+                     (open || !mmu_guarded(m, walk_gfn(w)));
 
     if (walk_large(w))
         entry |= MARK_LARGE;
@@ -58,8 +61,8 @@ static uint64_t compose(const struct mmu *m, unsigned access,
 static bool takes_away(uint64_t old, uint64_t entry)
 {
     return (old & PTE_P) &&
-           (((old ^ entry) & PTE_FRAME) || (old & ~entry & (PTE_W | PTE_U)) ||
-            (entry & ~old & PTE_NX));
+           (!(entry & PTE_P) || ((old ^ entry) & PTE_FRAME) ||
+            (old & ~entry & (PTE_W | PTE_U)) || (entry & ~old & PTE_NX));
 }
 
 uint64_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
@@ -77,9 +80,9 @@ uint64_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
     return entry;
 }
 
-bool mmu_fill(struct mmu *m, uint32_t linear, unsigned access,
-              const struct paging_walk *w, enum pmap_kind kind, ma_t ma,
-              bool open, struct fill *fill)
+bool mmu_fill_silent(struct mmu *m, uint32_t linear, unsigned access,
+                     const struct paging_walk *w, enum pmap_kind kind, ma_t ma,
+                     bool open, struct fill *fill)
 {
     uint32_t table;
 
@@ -97,8 +100,17 @@ bool mmu_fill(struct mmu *m, uint32_t linear, unsigned access,
     fill->entry =
         mmu_entry_put(m, fill->slot, fill->index, access, w, kind, ma, open);
     m->t.slot[fill->slot].flood = 0;
-    m->c.trace->count.mmu_fills++;
     return true;
+}
+
+bool mmu_fill(struct mmu *m, uint32_t linear, unsigned access,
+              const struct paging_walk *w, enum pmap_kind kind, ma_t ma,
+              bool open, struct fill *fill)
+{
+    bool filled = mmu_fill_silent(m, linear, access, w, kind, ma, open, fill);
+
+    m->c.trace->count.mmu_fills += filled;
+    return filled;
 }
 
 static void count_tables(struct mmu *m)

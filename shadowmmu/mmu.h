@@ -55,9 +55,10 @@ struct mmu_result {
     enum fault_class cls;
     enum mmu_action action;
     struct fault fault;
-    struct paging_walk walk;
-    ma_t ma;        /* machine address behind the access, if any */
-    uint64_t entry; /* the VMM's table entry after the fault */
+    struct paging_walk walk; /* level 0 also where none was needed: the VMM
+                                knew what is there */
+    ma_t ma;                 /* machine address behind the access, if any */
+    uint64_t entry;          /* the VMM's table entry after the fault */
     ma_t entry_ma;
 };
 
@@ -105,7 +106,8 @@ enum mmu_optimization {
     MMU_NESTED_AD = 64,    /* nested: accessed and dirty bits are kept */
     MMU_VPID = 128,        /* hvm: TLB entries outlive exits and entries */
     MMU_SPACE_VPID = 256,  /* hvm, shadow: and the guest's CR3 writes */
-    MMU_OPTIMIZATIONS = 511,
+    MMU_MMIO_CACHE = 512,  /* shadow, tlb: device accesses are remembered */
+    MMU_OPTIMIZATIONS = 1023,
 };
 
 /* Their names for options and screens; the last has none. */
@@ -185,6 +187,9 @@ bool mmu_read(struct mmu *m, uint32_t linear, unsigned size, bool user,
               uint32_t *value, struct fault *f, bool *device);
 bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
                uint32_t value, struct fault *f, bool *device);
+
+/* Where the device is that an access was refused for. */
+gpa_t mmu_device(struct mmu *m, uint32_t linear, unsigned access);
 
 /* The same bytes in host memory, for an access within one page that needs no
  * walk and concerns nobody else; a write must follow at once. NULL: mmu_read()

@@ -20,6 +20,16 @@
 #define MARK_GLOBAL 0x400u /* the guest's TLB keeps it over CR3 writes */
 #define MARK_LARGE  0x800u /* a piece of one of the guest's large pages */
 
+/* In an entry that is not present, of which the processor uses no bit: a device
+ * is there (mmio.c). The frame is the guest's, the rights are where they would
+ * be. */
+#define MARK_DEVICE 0x100u
+
+static inline bool entry_is_device(uint64_t entry)
+{
+    return (entry & (PTE_P | MARK_DEVICE)) == MARK_DEVICE;
+}
+
 struct mmu_ops {
     /* The current root's leaf table for a translation that the guest allows;
      * made and linked if need be. SLOT_NONE: no memory. */
@@ -230,6 +240,11 @@ struct fill {
 bool mmu_fill(struct mmu *m, uint32_t linear, unsigned access,
               const struct paging_walk *w, enum pmap_kind kind, ma_t ma,
               bool open, struct fill *fill);
+/* The same without counting it as one, for an entry that does not let the
+ * processor through. */
+bool mmu_fill_silent(struct mmu *m, uint32_t linear, unsigned access,
+                     const struct paging_walk *w, enum pmap_kind kind, ma_t ma,
+                     bool open, struct fill *fill);
 /* Put what the walk allows into an entry, and flush what that takes away.
  * Returns the entry. */
 uint64_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
@@ -295,6 +310,16 @@ void mmu_prefetch(struct mmu *m, uint32_t linear, const struct paging_walk *w,
  * set; rights: W, U and NX of the directory entry above. */
 bool mmu_prefetch_entry(struct mmu *m, int slot, unsigned index, gpa_t at,
                         uint64_t rights);
+
+/* mmio.c */
+/* An access that the guest's tables allow leads to no memory: remember that.
+ * After walk_commit(). */
+void mmio_remember(struct mmu *m, uint32_t linear, unsigned access,
+                   const struct paging_walk *w);
+/* Is it remembered that the guest's tables allow this access, and that it leads
+ * to a device? Then fill says where that is remembered, and *gpa where. */
+bool mmio_find(struct mmu *m, uint32_t linear, unsigned access, gpa_t *gpa,
+               struct fill *fill);
 
 /* reclaim.c */
 /* Hear of the PMap's changes from now on. */

@@ -23,6 +23,7 @@ VALUE(pf_fixed, c->page_faults[FC_HIDDEN] + c->page_faults[FC_DIRTY] +
 VALUE(pf_emulate,
       c->page_faults[FC_MMIO] + c->page_faults[FC_TRACE] - c->traces_opened)
 VALUE(pf_spurious, c->page_faults[FC_SPURIOUS])
+VALUE(pf_mmio_spte_created, c->mmio_entries)
 VALUE(pf_guest, c->page_faults[FC_TRUE])
 VALUE(tlb_flush, c->tlb_flushes)
 VALUE(invlpg, c->mmu_invlpg)
@@ -54,6 +55,7 @@ const struct kvm_counter kvm_counters[KVM_COUNTERS] = {
     ROW(pf_emulate, "answered by emulating the instruction: mmio, and the "
                     "other trace"),
     ROW(pf_spurious, "nothing stood in the way: spurious"),
+    ROW(pf_mmio_spte_created, "entries made to remember a device by"),
     ROW(exits, "of all reasons"),
     ROW(io_exits, "IN, OUT, INS, OUTS"),
     ROW(mmio_exits, "accesses to devices' memory"),

@@ -21,7 +21,7 @@ struct kvm_counter {
     const char *what;
 };
 
-enum { KVM_COUNTERS = 21 };
+enum { KVM_COUNTERS = 22 };
 extern const struct kvm_counter kvm_counters[KVM_COUNTERS];
 
 #endif

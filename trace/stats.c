@@ -97,6 +97,7 @@ static void add_memory(json_t *root, const struct counters *c)
         {"bytes_peak", c->mmu_tables_peak * 4096},
         {"fills", c->mmu_fills},
         {"prefetched", c->mmu_prefetched},
+        {"mmio_remembered", c->mmio_remembered},
         {"flushes", c->mmu_flushes},
         {"cr3_writes", c->cr3_writes},
         {"typed", c->mmu_typed},

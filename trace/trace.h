@@ -198,7 +198,9 @@ struct counters {
     uint64_t vmm_references;    /* of the VMM's walks of guest tables */
     uint64_t mmu_flushes;       /* the VMM's tables emptied (tlb) */
     uint64_t mmu_fills;
-    uint64_t mmu_prefetched; /* entries that no fault asked for */
+    uint64_t mmu_prefetched;  /* entries that no fault asked for */
+    uint64_t mmio_entries;    /* made, to remember a device by */
+    uint64_t mmio_remembered; /* faults that one of these answered */
     uint64_t mmu_invlpg;
     uint64_t mmu_pte_write;  /* traced writes to guest tables */
     uint64_t traces_opened;  /* of these, with the page let go, not emulated */

@@ -12,15 +12,6 @@
 /* ---- memory ----------------------------------------------------------------
  */
 
-static gpa_t device_address(struct monitor *mon, uint32_t linear,
-                            unsigned access)
-{
-    struct paging_walk walk;
-
-    mmu_guest_walk(mon->mmu, linear, access, false, &walk);
-    return walk_gpa(&walk);
-}
-
 /* No memory there: a device, but for a technique that has none. */
 static bool device_answers(struct monitor *mon, uint32_t linear, uint32_t error,
                            struct fault *f)
@@ -43,7 +34,7 @@ static bool memory_read(void *ctx, uint32_t linear, unsigned size, bool user,
         return true;
     if (!device || !device_answers(mon, linear, user ? PF_USER : 0, f))
         return false;
-    gpa = device_address(mon, linear, user ? ACC_USER : 0);
+    gpa = mmu_device(mon->mmu, linear, user ? ACC_USER : 0);
     *value = bus_memory_read(bus, gpa.v, size);
     mon->trace->count.mmio_accesses++;
     trace_mmio(mon->trace, monitor_site(mon), bus_memory_name(bus, gpa.v),
@@ -64,7 +55,7 @@ static bool memory_write(void *ctx, uint32_t linear, unsigned size, bool user,
     if (!device ||
         !device_answers(mon, linear, PF_WRITE | (user ? PF_USER : 0), f))
         return false;
-    gpa = device_address(mon, linear, ACC_WRITE | (user ? ACC_USER : 0));
+    gpa = mmu_device(mon->mmu, linear, ACC_WRITE | (user ? ACC_USER : 0));
     mon->trace->count.mmio_accesses++;
     trace_mmio(mon->trace, monitor_site(mon), bus_memory_name(bus, gpa.v),
                (uint32_t)gpa.v, size, value, true, linear);
