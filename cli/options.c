@@ -201,8 +201,8 @@ static const struct argp_option technique_options[] = {
     {"mmu-without", KEY_MMU_WITHOUT, "LIST", 0,
      "Switch optimizations of the memory technique off: walk-cache, "
      "prefetch, global, unsync, unshadow, nested-large, nested-ad, mmio-cache, "
-     "vpid (with hvm: entries of the TLB have tags, and outlive exits), "
-     "space-vpid (a tag for each address space of the guest), or all",
+     "eviction, vpid (with hvm: entries of the TLB have tags, and outlive "
+     "exits), space-vpid (a tag for each address space of the guest), or all",
      0},
     {"bt-without", KEY_BT_WITHOUT, "LIST", 0,
      "Switch optimizations of bt off: chain (direct jumps lead from "

@@ -135,15 +135,12 @@ int mmu_table_new(struct mmu *m, const struct table_key *key)
     int slot = tables_new(&m->t, key);
 
     while (slot == SLOT_NONE) {
-        int victim = tables_oldest(&m->t, m->root);
-
-        if (victim == SLOT_NONE)
+        if (!evict_one(m))
             return SLOT_NONE;
-        m->c.trace->count.mmu_recycled++;
-        mmu_table_drop(m, victim, "reclaimed");
         slot = tables_new(&m->t, key);
     }
     m->c.trace->count.mmu_cache_miss++;
+    evict_made(m, key);
     overlay_show(m, slot);
     mmu_report_table(m, &m->t.slot[slot], "made");
     /* From here on the guest's writes to this page must be seen, unless it is
@@ -261,6 +258,7 @@ void mmu_protect(struct mmu *m, uint32_t gfn)
 void mmu_set_root(struct mmu *m, int slot)
 {
     m->root = slot;
+    m->evict.loads++;
     m->t.slot[slot].stamp = ++m->t.clock;
     mmu_load_root(m);
 }
@@ -281,10 +279,12 @@ bool mmu_link_directories(struct mmu *m, int root)
             child = mmu_table_new(m, &key);
             complete &= child != SLOT_NONE;
         }
-        if (child != SLOT_NONE)
+        if (child != SLOT_NONE) {
             table_link(&m->t, root, i, child);
-        else if (table_has(&m->t.slot[root], i))
+            m->t.slot[child].stamp = m->t.clock;
+        } else if (table_has(&m->t.slot[root], i)) {
             table_clear(&m->t, root, i);
+        }
     }
     return complete;
 }

@@ -15,6 +15,7 @@ const struct mmu_optimization_name mmu_optimizations[] = {
     {"nested-large", MMU_NESTED_LARGE},
     {"nested-ad", MMU_NESTED_AD},
     {"mmio-cache", MMU_MMIO_CACHE},
+    {"eviction", MMU_EVICTION},
     {"vpid", MMU_VPID},
     {"space-vpid", MMU_SPACE_VPID},
     {0},
@@ -34,6 +35,7 @@ struct mmu *mmu_create(const struct mmu_technique *technique,
     m->root = SLOT_NONE;
     mmu_see(m);
     walk_cache_init(m);
+    evict_init(m);
     m->watches = calloc(GUEST_FRAMES, sizeof *m->watches);
     if (!m->watches)
         goto err_mmu;

@@ -107,7 +107,8 @@ enum mmu_optimization {
     MMU_VPID = 128,        /* hvm: TLB entries outlive exits and entries */
     MMU_SPACE_VPID = 256,  /* hvm, shadow: and the guest's CR3 writes */
     MMU_MMIO_CACHE = 512,  /* shadow, tlb: device accesses are remembered */
-    MMU_OPTIMIZATIONS = 1023,
+    MMU_EVICTION = 1024,   /* shadow, tlb: not just the oldest table goes */
+    MMU_OPTIMIZATIONS = 2047,
 };
 
 /* Their names for options and screens; the last has none. */

@@ -17,6 +17,7 @@ struct saved_header {
     uint32_t last_eip, last_count, last_linear[STEP_PAGES];
     uint32_t unsync_count, unsync_next, padding;
     uint64_t clock;
+    struct evict evict;
 };
 
 struct saved_slot {
@@ -56,6 +57,7 @@ static struct saved_header make_header(const struct mmu *m)
     h.unsync_count = m->unsync.count;
     h.unsync_next = m->unsync.next;
     h.clock = m->t.clock;
+    h.evict = m->evict;
     return h;
 }
 
@@ -158,7 +160,7 @@ static bool header_valid(const struct mmu *m, const uint8_t *in, size_t bytes,
     if (h->limit != (uint32_t)m->t.limit || h->slots > h->limit ||
         h->watches > GUEST_FRAMES || h->unsync_count > UNSYNC_PAGES ||
         bytes < saved_bytes(h) || !format_of(h) || !overlay_valid(m, h) ||
-        h->last_count > STEP_PAGES)
+        h->last_count > STEP_PAGES || !evict_valid(&h->evict))
         return false;
     for (uint32_t i = 0; i < h->slots; i++) {
         struct saved_slot s;
@@ -218,6 +220,7 @@ bool mmu_restore(struct mmu *m, const void *buffer, size_t bytes)
     m->step.last_count = h.last_count;
     memcpy(m->step.last_linear, h.last_linear, sizeof h.last_linear);
     m->t.clock = h.clock;
+    m->evict = h.evict;
     m->root = h.root;
     mmu_load_root(m);
     m->c.hardware.flush_all(m->c.hardware.ctx);

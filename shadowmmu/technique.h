@@ -9,6 +9,7 @@
 #ifndef SHADOWMMU_TECHNIQUE_H
 #define SHADOWMMU_TECHNIQUE_H
 
+#include "shadowmmu/evict.h"
 #include "shadowmmu/mmu.h"
 #include "shadowmmu/tables.h"
 #include "shadowmmu/unsync.h"
@@ -129,6 +130,7 @@ struct mmu {
     struct mmu_step step;
     struct walk_cache walks;
     struct unsync unsync;
+    struct evict evict;
 };
 
 /* mmu.c */
@@ -250,7 +252,7 @@ bool mmu_fill_silent(struct mmu *m, uint32_t linear, unsigned access,
 uint64_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
                        const struct paging_walk *w, enum pmap_kind kind,
                        ma_t ma, bool open);
-/* A new table; reclaims the least recently used ones but the root. */
+/* A new table; others but the root may have to go. */
 int mmu_table_new(struct mmu *m, const struct table_key *key);
 /* The table that has these properties, new if there is none. */
 int mmu_table_get(struct mmu *m, const struct table_key *key);

@@ -202,12 +202,15 @@ struct counters {
     uint64_t mmio_entries;    /* made, to remember a device by */
     uint64_t mmio_remembered; /* faults that one of these answered */
     uint64_t mmu_invlpg;
-    uint64_t mmu_pte_write;  /* traced writes to guest tables */
-    uint64_t traces_opened;  /* of these, with the page let go, not emulated */
-    uint64_t mmu_unsync;     /* page tables that went out of sync */
-    uint64_t mmu_flooded;    /* pages given up: no tables any more */
-    uint64_t mmu_recycled;   /* tables reclaimed under the memory limit */
-    uint64_t mmu_cache_miss; /* tables made */
+    uint64_t mmu_pte_write; /* traced writes to guest tables */
+    uint64_t traces_opened; /* of these, with the page let go, not emulated */
+    uint64_t mmu_unsync;    /* page tables that went out of sync */
+    uint64_t mmu_flooded;   /* pages given up: no tables any more */
+    uint64_t mmu_recycled;  /* tables reclaimed under the memory limit */
+    uint64_t mmu_recycled_dead; /* of these, that nothing could use */
+    uint64_t mmu_recycled_idle; /* not in the current address space */
+    uint64_t mmu_remade;        /* evicted not long ago, and made again */
+    uint64_t mmu_cache_miss;    /* tables made */
     uint64_t mmu_shadow_zapped; /* tables dropped */
     uint64_t mmu_tables;        /* now */
     uint64_t mmu_tables_peak;

@@ -440,7 +440,7 @@ static inline struct program program_open(const struct mmu_technique *t,
                                           uint64_t seed, uint64_t limit,
                                           bool flush, bool pae)
 {
-    unsigned without = seed % 2 ? 0 : ~(1u << seed / 2 % 9);
+    unsigned without = seed % 2 ? 0 : ~(1u << seed / 2 % 10);
     struct world *w =
         world_create(t, limit, seed, flush ? without : without | MMU_UNSYNC);
     struct program p = {.w = w, .flush = flush, .modes = true, .pae = pae};

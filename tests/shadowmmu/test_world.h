@@ -153,6 +153,13 @@ static inline uint64_t fake_entry(struct world *w, ma_t at)
     return entry;
 }
 
+/* The processor sets the accessed bit. */
+static inline void fake_mark(struct world *w, ma_t at, uint64_t entry)
+{
+    if (!(entry & PTE_A))
+        memory_write32(&w->memory, at, (uint32_t)entry | PTE_A);
+}
+
 static inline ma_t fake_pte_at(const struct world *w, uint32_t linear,
                                uint64_t pde)
 {
@@ -162,25 +169,31 @@ static inline ma_t fake_pte_at(const struct world *w, uint32_t linear,
               (w->root.pae ? page % 512 * 8 : page % 1024 * 4));
 }
 
+/* Where the directory's entry for an address is; false: no directory. */
+static inline bool fake_pde_at(const struct world *w, uint32_t linear, ma_t *at)
+{
+    uint64_t pdpte = w->root.pdpte[linear >> 30];
+
+    *at = MA(w->root.ma.v + (linear >> 22) * 4);
+    if (!w->root.pae)
+        return true;
+    cr_assert(!(pdpte & 0x1E6));
+    *at = MA((pdpte & PTE_FRAME) + (linear >> 21 & 511) * 8);
+    return (pdpte & PTE_P) != 0;
+}
+
 /* The tables' entries for an address; false: one is not present. */
 static inline bool fake_entries(struct world *w, uint32_t linear, uint64_t *pde,
                                 uint64_t *pte)
 {
-    uint64_t directory = w->root.ma.v;
+    ma_t pde_at;
 
-    if (w->root.pae) {
-        uint64_t pdpte = w->root.pdpte[linear >> 30];
-
-        cr_assert(!(pdpte & 0x1E6));
-        if (!(pdpte & PTE_P))
-            return false;
-        directory = pdpte & PTE_FRAME;
-        *pde = fake_entry(w, MA(directory + (linear >> 21 & 511) * 8));
-    } else {
-        *pde = fake_entry(w, MA(directory + (linear >> 22) * 4));
-    }
+    if (!fake_pde_at(w, linear, &pde_at))
+        return false;
+    *pde = fake_entry(w, pde_at);
     if (!(*pde & PTE_P))
         return false;
+    fake_mark(w, pde_at, *pde);
     *pte = fake_entry(w, fake_pte_at(w, linear, *pde));
     return (*pte & PTE_P) != 0;
 }
@@ -206,9 +219,7 @@ static inline bool fake_walk(struct world *w, uint32_t linear, unsigned access,
     if (!rights_allow(rights, access))
         return false;
     *ma = (uint32_t)(pte & PTE_FRAME) | (linear & PAGE_MASK);
-    if (!(pte & PTE_A))
-        memory_write32(&w->memory, fake_pte_at(w, linear, pde),
-                       (uint32_t)pte | PTE_A);
+    fake_mark(w, fake_pte_at(w, linear, pde), pte);
     if (world_random(w, 4))
         *e = (struct fake_tlb_entry){true, linear >> 12,
                                      (uint32_t)(pte & PTE_FRAME), rights};
