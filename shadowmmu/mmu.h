@@ -208,6 +208,10 @@ size_t mmu_peek(struct mmu *m, uint32_t linear, void *out, size_t bytes,
  * (DMA, an emulated store). */
 void mmu_gpa_written(struct mmu *m, gpa_t gpa, uint64_t bytes);
 
+/* The guest has asked for this value of an entry of its tables, and it is
+ * written (mmu_gpa_written): what it allows will be wanted. */
+void mmu_entry_updated(struct mmu *m, gpa_t entry);
+
 /* Watch a guest page (counted: each watch needs its unwatch). */
 void mmu_watch(struct mmu *m, gpa_t page);
 void mmu_unwatch(struct mmu *m, gpa_t page);

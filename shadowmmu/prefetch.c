@@ -57,6 +57,30 @@ bool mmu_prefetch_entry(struct mmu *m, int slot, unsigned index, gpa_t at,
     return make_walk(m, pte, rights, &w) && put(m, slot, index, &w);
 }
 
+uint64_t table_rights(const struct table *table)
+{
+    return ((table->rights & RIGHT_WRITE) ? PTE_W : 0) |
+           ((table->rights & RIGHT_USER) ? PTE_U : 0) |
+           ((table->rights & RIGHT_EXECUTE) ? 0 : PTE_NX);
+}
+
+/* A fault less, if the guest says by the accessed bit that it is in use. */
+void mmu_entry_updated(struct mmu *m, gpa_t entry)
+{
+    unsigned index = (unsigned)(entry.v & PAGE_MASK) / m->t.format->entry_bytes;
+
+    if (m->c.without & MMU_PREFETCH)
+        return;
+    for (uint32_t at = m->t.derived[entry.v >> PAGE_SHIFT]; at;
+         at = m->t.slot[at - 1].next) {
+        const struct table *table = &m->t.slot[at - 1];
+
+        if (!table_is_upper(table) && !table_has(table, index))
+            mmu_prefetch_entry(m, (int)at - 1, index, entry,
+                               table_rights(table));
+    }
+}
+
 /* An entry of the table that a linear address is in. */
 static void report(struct mmu *m, uint32_t linear, int slot, unsigned index)
 {

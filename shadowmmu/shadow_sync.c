@@ -61,14 +61,11 @@ static uint64_t guest_word(struct mmu *m, const struct table *table,
 static void replace(struct mmu *m, int slot, unsigned index)
 {
     const struct table *table = &m->t.slot[slot];
-    uint64_t rights = ((table->rights & RIGHT_WRITE) ? PTE_W : 0) |
-                      ((table->rights & RIGHT_USER) ? PTE_U : 0) |
-                      ((table->rights & RIGHT_EXECUTE) ? 0 : PTE_NX);
 
     mmu_entry_clear(m, slot, index);
     if (table->kind == TABLE_GUEST && !(m->c.without & MMU_PREFETCH))
         mmu_prefetch_entry(m, slot, index, mmu_guest_entry(m, table, index),
-                           rights);
+                           table_rights(table));
 }
 
 void shadow_sync_leaf(struct mmu *m, int slot, unsigned index)

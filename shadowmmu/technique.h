@@ -308,8 +308,10 @@ static inline bool overlay_has(const struct mmu *m, uint32_t linear)
 /* Fill what is near an entry that was filled for a hidden fault. */
 void mmu_prefetch(struct mmu *m, uint32_t linear, const struct paging_walk *w,
                   const struct fill *fill);
+/* W, U and NX of the directory entry that a page table was derived under. */
+uint64_t table_rights(const struct table *table);
 /* Fill an empty entry from the guest's at that address, if its accessed bit is
- * set; rights: W, U and NX of the directory entry above. */
+ * set; rights: those of the directory entry above. */
 bool mmu_prefetch_entry(struct mmu *m, int slot, unsigned index, gpa_t at,
                         uint64_t rights);
 

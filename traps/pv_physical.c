@@ -4,9 +4,10 @@
  * The VMM makes the machine's of them (--mmu tlb, shadow). An entry that is
  * handed in is checked (it lies in memory, it maps memory, it does not map
  * where the VMM is), written into the guest's table, and the VMM's own table is
- * brought into line at once: what costs a trace fault each where the guest
- * writes by itself. What the guest does without asking cannot hurt, so frames
- * need no types, and a pin no more than a look at the address.
+ * brought into line at once, and filled if the entry says that the page is
+ * used: what costs a trace fault and a hidden one each where the guest writes
+ * by itself. What the guest does without asking cannot hurt, so frames need no
+ * types, and a pin no more than a look at the address.
  */
 #include "traps/pv.h"
 
@@ -46,6 +47,7 @@ static struct direct_answer update(struct monitor *mon, uint32_t entry,
         word |= old & (PTE_A | PTE_D);
     if (!pv_write_gpa(mon, entry, &word, sizeof word))
         return answer(REFUSAL_FRAME, 0, entry & PTE_FRAME);
+    mmu_entry_updated(mon->mmu, GPA(entry));
     return answer(REFUSAL_NONE, entry, value);
 }
 

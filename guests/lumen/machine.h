@@ -47,6 +47,9 @@ void machine_balloon_take(uint32_t frame);
  * directory_load() may be put off: nothing there may rely on them, unless it
  * calls batch_flush(). */
 #ifdef LUMEN_PV
+/* Of an entry that somebody waits for: accessed and dirty, so that nobody need
+ * come back to say so. */
+#define PTE_WAITED (PTE_A | PTE_D)
 void pte_set(pte_t *pte, pte_t value);
 /* Entries here and in pte_set() have physical addresses. What is in a table
  * need not: read it by pte_get(), and fill a frame that is no table yet with
@@ -65,6 +68,7 @@ void batch_end(void);
 /* Give the frame of a page table back. */
 void table_free(phys_t frame);
 #else
+#define PTE_WAITED 0u /* the processor sets them */
 static inline void pte_set(pte_t *pte, pte_t value)
 {
     *(volatile pte_t *)pte = value;

@@ -113,7 +113,8 @@ bool space_add_page(struct space *space, uint32_t va, phys_t frame,
 
     if (!pte)
         return false;
-    pte_set(pte, frame | PTE_P | PTE_U | (writable ? (pte_t)PTE_W : 0u));
+    pte_set(pte, frame | PTE_P | PTE_U | PTE_WAITED |
+                     (writable ? (pte_t)PTE_W : 0u));
     space->pages++;
     return true;
 }
@@ -134,7 +135,7 @@ static enum fault_result copy_on_write(uint32_t va, pte_t *pte)
     /* The last one to hold a shared frame may have it. */
     if (frame_references(old) == 1) {
         batch_begin();
-        pte_set(pte, (pte_get(pte) & ~(pte_t)PTE_COW) | PTE_W);
+        pte_set(pte, (pte_get(pte) & ~(pte_t)PTE_COW) | PTE_W | PTE_WAITED);
         invlpg(va);
         batch_end();
         return FAULT_FIXED;
@@ -145,7 +146,7 @@ static enum fault_result copy_on_write(uint32_t va, pte_t *pte)
         return FAULT_NO_MEMORY;
     memcpy(phys_to_virt(copy), phys_to_virt(old), PAGE_SIZE);
     batch_begin();
-    pte_set(pte, copy | PTE_P | PTE_W | PTE_U);
+    pte_set(pte, copy | PTE_P | PTE_W | PTE_U | PTE_WAITED);
     invlpg(va);
     batch_end();
     frame_free(old);

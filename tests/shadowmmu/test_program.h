@@ -259,7 +259,11 @@ static inline void program_change(struct program *p)
 
     linear = (w->vcpu.cr0 & CR0_PG) ? gpa + (uint32_t)KERNEL_BASE : gpa;
     switch (world_random(w, 6)) {
-    case 0: world_poke(w, gpa, value); break;
+    case 0:
+        world_poke(w, gpa, value);
+        if (world_random(w, 2)) /* as a hypercall does */
+            mmu_entry_updated(w->mmu, GPA(gpa));
+        break;
     case 1: {
         struct outcome_of want = reference_access(w, linear, ACC_WRITE, true);
 

@@ -444,3 +444,40 @@ Test(mmu_shadow, a_directory_that_is_written_while_not_in_use_is_given_up)
     assert_audit(w);
     world_destroy(w);
 }
+
+/* What a hypercall asks for. */
+static void update(struct world *w, uint32_t gpa, uint32_t value)
+{
+    world_poke(w, gpa, value);
+    mmu_entry_updated(w->mmu, GPA(gpa));
+}
+
+Test(mmu_shadow, an_update_that_says_it_is_used_spares_the_fault)
+{
+    struct world *w = spaces_without(0);
+    uint64_t faults;
+
+    touch_set(w, 1, ACC_USER);
+    update(w, TABLE_A + 20 * 4, 0x120000 | RWU | PTE_A | PTE_D);
+    assert_audit(w);
+    faults = w->faults;
+    cr_assert_eq(world_access(w, 20 << 12, ACC_USER | ACC_WRITE, 0).gpa,
+                 0x120000);
+    cr_assert_eq(w->faults, faults);
+    world_destroy(w);
+}
+
+Test(mmu_shadow, an_update_sets_no_bit_of_the_guests)
+{
+    struct world *w = spaces_without(0);
+
+    touch_set(w, 1, ACC_USER);
+    update(w, TABLE_A + 20 * 4, 0x120000 | RWU);
+    update(w, TABLE_A + 21 * 4, 0x121000 | RWU | PTE_A);
+    cr_assert_eq(guest_read(w, TABLE_A + 20 * 4), 0x120000 | RWU);
+    world_access(w, 20 << 12, ACC_USER, 0);
+    cr_assert_eq(w->last, FC_HIDDEN);
+    world_access(w, 21 << 12, ACC_USER | ACC_WRITE, 0);
+    cr_assert_eq(w->last, FC_DIRTY);
+    world_destroy(w);
+}
