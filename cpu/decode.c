@@ -345,6 +345,7 @@ static void fill_insn(const ZydisDecodedInstruction *z, struct insn *out)
         (z->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE)) != 0;
     out->repne = (z->attributes & ZYDIS_ATTRIB_HAS_REPNE) != 0;
     out->lock = (z->attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0;
+    out->modrm_reg = z->raw.modrm.reg;
     out->memory =
         (z->attributes & ZYDIS_ATTRIB_HAS_MODRM) != 0 && z->raw.modrm.mod != 3;
     out->is_branch = out->flow != FLOW_NEXT && out->flow != FLOW_STOP &&

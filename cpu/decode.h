@@ -219,9 +219,10 @@ struct insn {
     uint8_t segment;      /* override prefix: enum seg_reg or REG_NONE */
     uint8_t condition;    /* Jcc SETcc CMOVcc LOOPcc: low four opcode bits */
     bool rep, repne, lock;
-    bool memory;     /* its ModRM names memory */
-    bool is_branch;  /* changes EIP other than to the next */
-    bool ends_block; /* nothing after it belongs to its basic block */
+    uint8_t modrm_reg; /* the reg field of its ModRM: which CR, if it is one */
+    bool memory;       /* its ModRM names memory */
+    bool is_branch;    /* changes EIP other than to the next */
+    bool ends_block;   /* nothing after it belongs to its basic block */
     uint8_t operands;
     int32_t relative; /* FLOW_JUMP BRANCH CALL: from the next instruction */
     struct operand op[INSN_OPERANDS];

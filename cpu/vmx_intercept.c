@@ -22,12 +22,21 @@ static void want(uint64_t sites[2], enum insn_id id)
 
 _Static_assert(INSN_COUNT <= 128, "a bit for each instruction");
 
+/* MOV from CR shows the monitor's bits in its place, or exits. */
+static uint8_t cr_sites_for(const struct vmx_controls *c)
+{
+    return (uint8_t)((c->cr0_mask ? 1u << 0 : 0) |
+                     (c->proc & PROC_CR3_STORE ? 1u << 3 : 0) |
+                     (c->cr4_mask ? 1u << 4 : 0));
+}
+
 /* Instructions that the engine would execute by itself. The others are sites
  * anyway (cpu/intercept.c). */
 void vmx_find_sites(struct machine *m)
 {
     const struct vmx_controls *c = &m->vmx.c;
     uint64_t sites[2] = {m->vmx.sites[0], m->vmx.sites[1]};
+    uint8_t cr_sites = m->vmx.cr_sites | cr_sites_for(c);
 
     want(sites, INSN_CPUID);
     want(sites, INSN_INVD);
@@ -35,8 +44,6 @@ void vmx_find_sites(struct machine *m)
         want(sites, INSN_HLT);
     if (c->proc & PROC_INVLPG)
         want(sites, INSN_INVLPG);
-    if (c->cr0_mask || c->cr4_mask || (c->proc & PROC_CR3_STORE))
-        want(sites, INSN_MOV_FROM_CR);
     if (c->cr0_mask & CR0_TS)
         want(sites, INSN_CLTS);
     if (c->proc2 & PROC2_WBINVD)
@@ -44,9 +51,11 @@ void vmx_find_sites(struct machine *m)
     for (int id = 0; id < INSN_COUNT; id++)
         if ((c->proc2 & PROC2_DESCRIPTOR_TABLE) && vmx_uses_table(id))
             want(sites, (enum insn_id)id);
-    if (sites[0] == m->vmx.sites[0] && sites[1] == m->vmx.sites[1])
+    if (sites[0] == m->vmx.sites[0] && sites[1] == m->vmx.sites[1] &&
+        cr_sites == m->vmx.cr_sites)
         return;
     memcpy(m->vmx.sites, sites, sizeof sites);
+    m->vmx.cr_sites = cr_sites;
     for (uint64_t n = 0; n < m->memory.bytes >> PAGE_SHIFT; n++)
         if (m->pages[n])
             code_drop(m, MA(n << PAGE_SHIFT));

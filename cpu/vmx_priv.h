@@ -63,6 +63,7 @@ struct vmx {
     bool trap;     /* exit after one instruction (monitor trap flag) */
     bool injected; /* the event delivered last was the entry's */
     struct ept_refusal ept;
+    uint8_t cr_sites;  /* MOV from CR: which CR */
     const char *complaint;
 };
 
@@ -173,6 +174,8 @@ uint32_t vmx_operand_linear(const struct cpu_state *s, const struct insn *insn,
 /* vmx_cr.c */
 bool vmx_cr_exits(struct machine *m, const struct insn *insn,
                   const struct cpu_state *s);
+    if (insn->id == INSN_MOV_FROM_CR)
+        return v->cr_sites >> insn->modrm_reg & 1;
 /* Control registers as non-root software sees them, and back. */
 void vmx_show_cr(const struct machine *m, struct cpu_state *s);
 void vmx_merge_cr(const struct machine *m, struct cpu_state *s,

@@ -393,6 +393,20 @@ Test(vmx_exits, cr0_is_read_through_the_shadow)
     cr_expect_eq(machine_reg(machine, GPR_EDX), CR0_PE | CR0_ET);
 }
 
+/* Those of which the monitor owns nothing are the processor's own affair. */
+Test(vmx_exits, reads_of_cr2_and_cr3_are_not_intercepted)
+{
+    CODE_AT(CODE, 0x0F, 0x20, 0xD0, /* mov %cr2,%eax */
+            0x0F, 0x20, 0xDB,       /* mov %cr3,%ebx */
+            OP_HLT);
+    vmx_open();
+    vmwrite(VMCS_CR0_MASK, CR0_NE);
+    vmwrite(VMCS_CR4_MASK, CR4_VMXE);
+    cr_assert_eq(launch(), NO_EXIT);
+    cr_expect_eq(machine_trace.count.intercepts, 0);
+    cr_expect_eq(machine_reg(machine, GPR_EBX), PAGE_DIRECTORY);
+}
+
 Test(vmx_exits, cr3_targets)
 {
     CODE_AT(CODE, 0xB8, 0x00, 0x00, 0x04, 0x00, /* mov $PAGE_DIRECTORY,%eax */
