@@ -425,7 +425,7 @@ static uint32_t count_before(struct machine *m, uint64_t at, uint32_t linear,
 
     while (at < linear) {
         uint8_t bytes[INSN_MAX_LENGTH];
-        size_t n = code_bytes(m, (uint32_t)at, bytes, sizeof bytes);
+        size_t n = code_executed_bytes(m, (uint32_t)at, bytes, sizeof bytes);
         struct insn insn;
 
         count += code_weight(m, (uint32_t)at);

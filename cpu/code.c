@@ -442,6 +442,18 @@ size_t code_bytes(struct machine *m, uint32_t linear, uint8_t *out,
     return done;
 }
 
+size_t code_executed_bytes(struct machine *m, uint32_t linear, uint8_t *out,
+                           size_t bytes)
+{
+    uint32_t offset = linear & PAGE_MASK;
+    ma_t page;
+
+    if (offset + bytes > PAGE_BYTES || !code_executing(m, linear, &page))
+        return code_bytes(m, linear, out, bytes);
+    memcpy(out, memory_at(&m->memory, MA(page.v + offset)), bytes);
+    return bytes;
+}
+
 /* ---- twins ------------------------------------------------------------- */
 
 static bool give_twin(struct machine *m, struct code_page *p)

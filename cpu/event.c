@@ -155,19 +155,6 @@ static uint32_t prefixed_start(struct machine *m, uint32_t start, uint32_t end)
     return start;
 }
 
-/* Bytes of the page that is being executed need no walk. */
-static size_t executed_bytes(struct machine *m, uint32_t linear, uint8_t *out,
-                             size_t bytes)
-{
-    uint32_t offset = linear & PAGE_MASK;
-    ma_t page;
-
-    if (offset + bytes > PAGE_BYTES || !code_executing(m, linear, &page))
-        return code_bytes(m, linear, out, bytes);
-    memcpy(out, memory_at(&m->memory, MA(page.v + offset)), bytes);
-    return bytes;
-}
-
 /* The three bytes before a linear address; 0 where there is no memory. */
 static void bytes_before(struct machine *m, uint32_t linear, uint8_t bytes[3])
 {
@@ -175,7 +162,7 @@ static void bytes_before(struct machine *m, uint32_t linear, uint8_t bytes[3])
 
     memset(bytes, 0, 3);
     if ((at & PAGE_MASK) <= PAGE_BYTES - 3) {
-        executed_bytes(m, at, bytes, 3);
+        code_executed_bytes(m, at, bytes, 3);
         return;
     }
     for (unsigned i = 0; i < 3; i++)
@@ -294,7 +281,7 @@ static void intercepted(struct machine *m, uint32_t eip)
 
     *m->engine.live.eip = eip;
     linear = live_linear(m);
-    n = executed_bytes(m, linear, bytes, sizeof bytes);
+    n = code_executed_bytes(m, linear, bytes, sizeof bytes);
     if (!decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn)) {
         machine_break(m, "an intercept is on no instruction");
         return;

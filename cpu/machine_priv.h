@@ -232,6 +232,9 @@ size_t code_bytes(struct machine *m, uint32_t linear, uint8_t *out,
                   size_t bytes);
 
 /* block.c */
+/* The same of an instruction in execution, whose page needs no walk. */
+size_t code_executed_bytes(struct machine *m, uint32_t linear, uint8_t *out,
+                           size_t bytes);
 /* How many instructions the one at a linear address counts for. */
 unsigned code_weight(const struct machine *m, uint32_t linear);
 void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user);

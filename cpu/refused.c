@@ -59,7 +59,7 @@ void refused_page_fault(struct machine *m)
     if (!m->refused_fetch && !m->stepping)
         code_refund(m, linear);
     if (live_cpl(m) == 3 && !m->refused_fetch) {
-        n = code_bytes(m, linear, bytes, sizeof bytes);
+        n = code_executed_bytes(m, linear, bytes, sizeof bytes);
         if (decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn) &&
             reads_as_supervisor(&insn)) {
             execute_by_hand(m, &insn);
