@@ -96,16 +96,33 @@ void ept_walk(const struct memory *memory, uint64_t eptp, gpa_t gpa,
     w->present = true;
 }
 
+/* The bits that an access needs in its entry of a level. */
+static uint64_t wanted(unsigned access, const struct ept_walk *w,
+                       unsigned level)
+{
+    bool dirty = level == w->level && (access & EPT_FOR_WRITE);
+
+    return EPT_ACCESSED | (dirty ? EPT_DIRTY : 0);
+}
+
+bool ept_settled(uint64_t eptp, unsigned access, const struct ept_walk *w)
+{
+    if (!(eptp & EPTP_ACCESSED_DIRTY))
+        return true;
+    for (unsigned level = ept_levels(eptp); level >= w->level; level--)
+        if (wanted(access, w, level) & ~w->entry[level])
+            return false;
+    return true;
+}
+
 void ept_commit(const struct memory *memory, uint64_t eptp, unsigned access,
                 struct ept_walk *w)
 {
     if (!(eptp & EPTP_ACCESSED_DIRTY) || !w->present)
         return;
     for (unsigned level = ept_levels(eptp); level >= w->level; level--) {
-        uint64_t want = EPT_ACCESSED;
+        uint64_t want = wanted(access, w, level);
 
-        if (level == w->level && (access & EPT_FOR_WRITE))
-            want |= EPT_DIRTY;
         if ((w->entry[level] & want) == want)
             continue;
         w->entry[level] |= want;

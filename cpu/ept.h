@@ -89,6 +89,10 @@ static inline bool ept_allows(const struct ept_walk *w, unsigned access)
     return w->present && (w->rights & access) == access;
 }
 
+/* Has every entry of a walk with a translation the accessed and dirty bits that
+ * an access needs? Always, if the pointer does not enable them. */
+bool ept_settled(uint64_t eptp, unsigned access, const struct ept_walk *w);
+
 /* Set accessed and dirty as the processor does, if the pointer enables it. */
 void ept_commit(const struct memory *memory, uint64_t eptp, unsigned access,
                 struct ept_walk *w);

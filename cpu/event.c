@@ -26,8 +26,8 @@ const char *event_source_name(const struct arch_event *event)
     return names[event->source];
 }
 
-static void delivered(struct machine *m, const struct arch_event *event,
-                      const struct cpu_state *s)
+void machine_delivered(struct machine *m, const struct arch_event *event,
+                       const struct cpu_state *s)
 {
     machine_event_taken(m);
     m->trace->count.interrupts[event->vector]++;
@@ -38,18 +38,27 @@ static void delivered(struct machine *m, const struct arch_event *event,
         event->cr2, s->seg[SEG_CS].selector, s->eip);
 }
 
-void machine_deliver(struct machine *m, const struct arch_event *event)
+bool machine_deliver_plain(struct machine *m, const struct arch_event *event)
 {
     struct mem_ops mem = machine_mem_ops(m);
     struct cpu_state s;
 
     machine_get_frame(m, &s);
     machine_get_system(m, &s);
-    if (arch_deliver_plain(&s, &mem, event)) {
-        delivered(m, event, &s);
-        machine_set_frame(m, &s);
+    if (!arch_deliver_plain(&s, &mem, event))
+        return false;
+    machine_delivered(m, event, &s);
+    machine_set_frame(m, &s);
+    return true;
+}
+
+void machine_deliver(struct machine *m, const struct arch_event *event)
+{
+    struct mem_ops mem = machine_mem_ops(m);
+    struct cpu_state s;
+
+    if (machine_deliver_plain(m, event))
         return;
-    }
     machine_get_state(m, &s);
     if (arch_deliver(&s, &mem, event, &m->chain) == ARCH_TRIPLE_FAULT) {
         machine_set_state(m, &s); /* perhaps a new task's */
@@ -57,7 +66,7 @@ void machine_deliver(struct machine *m, const struct arch_event *event)
         machine_stop(m);
         return;
     }
-    delivered(m, event, &s);
+    machine_delivered(m, event, &s);
     machine_set_state(m, &s);
 }
 

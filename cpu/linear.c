@@ -50,6 +50,18 @@ static bool unchanged(const struct walk_slot *slot)
     return true;
 }
 
+static uint64_t nested_tables(const struct machine *m)
+{
+    return vmx_nested(&m->vmx) ? m->vmx.c.eptp : 0;
+}
+
+/* Is the guest's memory where it was? "Combined mappings" hold until INVEPT. */
+static bool same_memory(const struct machine *m, const struct walk_slot *slot)
+{
+    return slot->eptp == nested_tables(m) &&
+           (!slot->eptp || slot->ept_flushes == m->ept_flushes);
+}
+
 /* The memory at a linear address, or NULL: walk. */
 static uint8_t *kept(struct machine *m, uint32_t linear, unsigned access)
 {
@@ -57,10 +69,11 @@ static uint8_t *kept(struct machine *m, uint32_t linear, unsigned access)
     const struct walk_slot *slot = walk_slot(m, key);
 
     if (slot->key != key || slot->root != m->paging.root || !m->paging.format ||
-        !unchanged(slot))
+        !same_memory(m, slot) || !unchanged(slot))
         return NULL;
     m->trace->count.walks++;
-    m->trace->count.walk_references += slot->references;
+    m->trace->count.walk_references += slot->references + slot->nested;
+    m->trace->count.nested_references += slot->nested;
     return memory_at(&m->memory, slot->page) + (linear & PAGE_MASK);
 }
 
@@ -73,12 +86,14 @@ static void keep(struct machine *m, uint32_t linear, unsigned access,
     struct walk_slot slot = {
         .key = key,
         .root = p->root,
+        .eptp = nested_tables(m),
+        .ept_flushes = m->ept_flushes,
         .references = w->references,
+        .nested = w->nested,
         .page = MA(w->address & ~(uint64_t)PAGE_MASK),
     };
 
-    if (!p->format || vmx_nested(&m->vmx) ||
-        !memory_has(&m->memory, slot.page, PAGE_BYTES))
+    if (!p->format || !memory_has(&m->memory, slot.page, PAGE_BYTES))
         return;
     slot.entry_bytes = p->format->entry_bytes;
     for (unsigned level = p->format->levels; level >= w->level; level--) {
@@ -222,21 +237,30 @@ static bool is_free(const struct paging *p, unsigned access,
     return true;
 }
 
+static bool free_walk(struct machine *m, uint32_t linear, unsigned access,
+                      struct paging_walk *w)
+{
+    struct hw_walk at;
+
+    if (vmx_nested(&m->vmx))
+        return vmx_walk_settled(m, linear, access, w) &&
+               is_free(&m->paging, access, w);
+    machine_walk(m, linear, &at);
+    *w = at.walk;
+    return is_free(&m->paging, access, w);
+}
+
 /* NULL: the access must be walked for. */
 static uint8_t *span_at(struct machine *m, uint32_t linear, unsigned access)
 {
-    struct hw_walk w;
-    uint8_t *at;
+    uint8_t *at = kept(m, linear, access);
+    struct paging_walk w;
 
-    if (vmx_nested(&m->vmx))
-        return NULL; /* nothing is kept of walks in two dimensions */
-    at = kept(m, linear, access);
     if (at)
         return at;
-    machine_walk(m, linear, &w);
-    if (!is_free(&m->paging, access, &w.walk))
+    if (!free_walk(m, linear, access, &w))
         return NULL;
-    keep(m, linear, access, &w.walk);
+    keep(m, linear, access, &w);
     return kept(m, linear, access);
 }
 

@@ -85,11 +85,13 @@ struct fetch_slot {
 struct walk_slot {
     uint64_t key; /* 0: empty */
     uint64_t root;
+    uint64_t eptp;        /* 0: entries have machine addresses, or else */
+    uint64_t ept_flushes; /* the nested tables' had not changed since */
     unsigned entries;
     unsigned entry_bytes;
     uint64_t entry[PAGING_LEVELS];
     const uint8_t *at[PAGING_LEVELS]; /* in memory, or a PDPTE register */
-    unsigned references;
+    unsigned references, nested;
     ma_t page;
 };
 
@@ -230,11 +232,11 @@ void code_overlaps(struct machine *m, struct code_page *p);
  * effects); how many could be had. */
 size_t code_bytes(struct machine *m, uint32_t linear, uint8_t *out,
                   size_t bytes);
-
-/* block.c */
 /* The same of an instruction in execution, whose page needs no walk. */
 size_t code_executed_bytes(struct machine *m, uint32_t linear, uint8_t *out,
                            size_t bytes);
+
+/* block.c */
 /* How many instructions the one at a linear address counts for. */
 unsigned code_weight(const struct machine *m, uint32_t linear);
 void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user);
@@ -271,6 +273,11 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user);
 bool run_invalid(uc_engine *uc, void *user);
 void machine_fault(struct machine *m, const struct fault *f);
 void machine_deliver(struct machine *m, const struct arch_event *event);
+/* The usual case (arch_deliver_plain()). False: nothing has happened. */
+bool machine_deliver_plain(struct machine *m, const struct arch_event *event);
+/* An event is being delivered, and s is what it leads to: count and tell. */
+void machine_delivered(struct machine *m, const struct arch_event *event,
+                       const struct cpu_state *s);
 /* A fault or software interrupt that emulation came to. */
 void run_emulated_event(struct machine *m, const struct arch_event *event);
 void run_single_step(struct machine *m); /* #DB with DR6.BS */

@@ -78,6 +78,7 @@ struct paging_walk {
     uint32_t error;                    /* not allowed: of the #PF */
     uint8_t level;                     /* of the last entry read */
     uint8_t references;                /* entries read from memory */
+    uint8_t nested;                    /* entries read to translate theirs */
     uint8_t page_shift;                /* 12, 21 or 22; translated only */
     bool stopped;                      /* the reader refused an entry */
     bool translated;                   /* to address, whatever the rights */

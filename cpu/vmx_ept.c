@@ -15,12 +15,12 @@ struct access {
 };
 
 static void refuse(struct machine *m, gpa_t gpa, const struct access *a,
-                   const struct ept_walk *w)
+                   const struct ept_result *r)
 {
     m->vmx.ept = (struct ept_refusal){
-        .misconfigured = w->misconfigured,
+        .misconfigured = r->misconfigured,
         .qualification = a->kind | a->about |
-                         (uint32_t)w->rights << EPT_VIOLATION_RIGHTS_SHIFT,
+                         (uint32_t)r->rights << EPT_VIOLATION_RIGHTS_SHIFT,
         .linear = a->linear,
         .gpa = gpa.v,
     };
@@ -33,30 +33,43 @@ static struct ept_slot *slot_of(struct machine *m, gpa_t gpa)
 
 /* A kept walk that this access needs nothing more of. */
 static bool kept(struct machine *m, gpa_t gpa, unsigned kind,
-                 struct ept_walk *w)
+                 struct ept_result *r)
 {
     const struct ept_slot *slot = slot_of(m, gpa);
-    uint64_t eptp = m->vmx.c.eptp;
-    bool dirty = slot->walk.entry[slot->walk.level] & EPT_DIRTY;
 
-    if (slot->flushes != m->ept_flushes || slot->eptp != eptp ||
-        slot->gfn != gpa.v >> PAGE_SHIFT || !ept_allows(&slot->walk, kind) ||
-        ((kind & EPT_FOR_WRITE) && (eptp & EPTP_ACCESSED_DIRTY) && !dirty))
+    if (slot->gfn != gpa.v >> PAGE_SHIFT || slot->flushes != m->ept_flushes ||
+        slot->eptp != m->vmx.c.eptp || (kind & ~slot->page.rights) ||
+        ((kind & EPT_FOR_WRITE) && !slot->page.dirty))
         return false;
-    *w = slot->walk;
-    w->ma.v |= gpa.v & PAGE_MASK;
+    *r = slot->page;
+    r->ma.v |= gpa.v & PAGE_MASK;
     return true;
 }
 
-static void keep(struct machine *m, gpa_t gpa, const struct ept_walk *w)
+/* Walk; nothing is written. */
+static void walk(const struct machine *m, gpa_t gpa, struct ept_walk *w,
+                 struct ept_result *r)
 {
+    ept_walk(&m->memory, m->vmx.c.eptp, gpa, w);
+    *r = (struct ept_result){.ma = w->ma,
+                             .rights = w->rights,
+                             .references = w->references,
+                             .misconfigured = w->misconfigured};
+}
+
+/* Its bits are set for this kind of access. */
+static void keep(struct machine *m, gpa_t gpa, const struct ept_walk *w,
+                 struct ept_result *r)
+{
+    uint64_t eptp = m->vmx.c.eptp;
     struct ept_slot *slot = slot_of(m, gpa);
 
-    *slot = (struct ept_slot){.eptp = m->vmx.c.eptp,
+    r->dirty = ept_settled(eptp, EPT_FOR_WRITE, w);
+    *slot = (struct ept_slot){.eptp = eptp,
                               .gfn = gpa.v >> PAGE_SHIFT,
                               .flushes = m->ept_flushes,
-                              .walk = *w};
-    slot->walk.ma.v &= ~(uint64_t)PAGE_MASK;
+                              .page = *r};
+    slot->page.ma.v &= ~(uint64_t)PAGE_MASK;
 }
 
 void vmx_ept_forget(struct machine *m, uint64_t eptp)
@@ -66,26 +79,43 @@ void vmx_ept_forget(struct machine *m, uint64_t eptp)
             m->ept[i].eptp = 0; /* no valid pointer */
 }
 
-/* True: w has the translation and its bits are set. */
+/* True: r has the translation and its bits are set. */
 static bool translate(struct machine *m, gpa_t gpa, const struct access *a,
-                      struct ept_walk *w)
+                      struct ept_result *r)
 {
-    uint64_t eptp = m->vmx.c.eptp;
-    bool known = kept(m, gpa, a->kind, w);
+    struct ept_walk w;
 
-    if (!known)
-        ept_walk(&m->memory, eptp, gpa, w);
-    m->trace->count.walk_references += w->references;
-    m->trace->count.nested_references += w->references;
-    if (known)
+    if (kept(m, gpa, a->kind, r))
         return true;
-    if (!ept_allows(w, a->kind)) {
-        refuse(m, gpa, a, w);
+    walk(m, gpa, &w, r);
+    if (!ept_allows(&w, a->kind)) {
+        refuse(m, gpa, a, r);
         return false;
     }
-    ept_commit(&m->memory, eptp, a->kind, w);
-    keep(m, gpa, w);
+    ept_commit(&m->memory, m->vmx.c.eptp, a->kind, &w);
+    keep(m, gpa, &w, r);
     return true;
+}
+
+/* The same if no bit is to be set, and nothing happens otherwise. */
+static bool is_settled(struct machine *m, gpa_t gpa, unsigned kind,
+                       struct ept_result *r)
+{
+    struct ept_walk w;
+
+    if (kept(m, gpa, kind, r))
+        return true;
+    walk(m, gpa, &w, r);
+    if (!ept_allows(&w, kind) || !ept_settled(m->vmx.c.eptp, kind, &w))
+        return false;
+    keep(m, gpa, &w, r);
+    return true;
+}
+
+static void count(struct machine *m, unsigned references, unsigned nested)
+{
+    m->trace->count.walk_references += references + nested;
+    m->trace->count.nested_references += nested;
 }
 
 /* ---- the guest's tables -----------------------------------------------------
@@ -96,56 +126,80 @@ static bool translate(struct machine *m, gpa_t gpa, const struct access *a,
 struct tables {
     struct machine *m;
     struct access access;
-    struct ept_walk walk[PAGING_LEVELS];
-    uint64_t at[PAGING_LEVELS];
+    struct ept_result found[PAGING_LEVELS];
+    uint64_t at[PAGING_LEVELS]; /* guest-physical */
     unsigned count;
+    unsigned nested; /* references */
     bool refused;
 };
 
 /* Entries where there is no memory read as all ones. */
+static uint64_t entry_at(const struct machine *m, ma_t ma, unsigned bytes)
+{
+    uint64_t entry = UINT64_MAX >> (64 - 8 * bytes);
+
+    if (memory_has(&m->memory, ma, bytes))
+        memcpy(&entry, memory_at(&m->memory, ma), bytes);
+    return entry;
+}
+
 static bool read_entry(void *ctx, uint64_t at, unsigned bytes, uint64_t *entry)
 {
     struct tables *t = ctx;
-    struct ept_walk *w = &t->walk[t->count];
+    struct ept_result *r = &t->found[t->count];
+    bool found = translate(t->m, GPA(at), &t->access, r);
 
-    if (!translate(t->m, GPA(at), &t->access, w))
+    t->nested += r->references;
+    if (!found)
         return false;
     t->at[t->count++] = at;
-    *entry = UINT64_MAX >> (64 - 8 * bytes);
-    if (memory_has(&t->m->memory, w->ma, bytes))
-        memcpy(entry, memory_at(&t->m->memory, w->ma), bytes);
+    *entry = entry_at(t->m, r->ma, bytes);
     return true;
 }
 
-static struct ept_walk *walk_for(struct tables *t, uint64_t at)
+static bool read_settled(void *ctx, uint64_t at, unsigned bytes,
+                         uint64_t *entry)
+{
+    struct tables *t = ctx;
+    struct ept_result *r = &t->found[t->count];
+
+    if (!is_settled(t->m, GPA(at), t->access.kind, r))
+        return false;
+    t->count++;
+    t->nested += r->references;
+    *entry = entry_at(t->m, r->ma, bytes);
+    return true;
+}
+
+static const struct ept_result *found_for(const struct tables *t, uint64_t at)
 {
     unsigned i = 0;
 
     while (i + 1 < t->count && t->at[i] != at)
         i++;
-    return &t->walk[i];
+    return &t->found[i];
 }
 
-/* Setting bits is a write, which the nested tables may refuse. */
+/* Setting bits is a write, which the nested tables may refuse. (Where they have
+ * a dirty bit, it was set when the entry was read: kind_of_table_read().) */
 static void write_entry(void *ctx, uint64_t at, unsigned bytes, uint64_t entry)
 {
     struct tables *t = ctx;
     struct machine *m = t->m;
-    struct ept_walk *w = walk_for(t, at);
+    const struct ept_result *r = found_for(t, at);
     struct access a = t->access;
 
     a.kind = EPT_FOR_READ | EPT_FOR_WRITE;
-    t->refused |= !ept_allows(w, a.kind);
+    t->refused |= (a.kind & ~r->rights) != 0;
     if (t->refused) {
-        refuse(m, GPA(at), &a, w);
+        refuse(m, GPA(at), &a, r);
         return;
     }
-    ept_commit(&m->memory, m->vmx.c.eptp, a.kind, w);
-    if (!memory_has(&m->memory, w->ma, bytes))
+    if (!memory_has(&m->memory, r->ma, bytes))
         return;
-    memcpy(memory_at(&m->memory, w->ma), &entry, bytes);
-    if (m->pages[w->ma.v >> PAGE_SHIFT])
-        machine_memory_written(m, w->ma, bytes);
+    memcpy(memory_at(&m->memory, r->ma), &entry, bytes);
+    if (m->pages[r->ma.v >> PAGE_SHIFT])
+        machine_memory_written(m, r->ma, bytes);
 }
 
 /* "Accesses to guest paging-structure entries are treated as writes" where
@@ -163,23 +217,35 @@ static unsigned kind_of(unsigned access)
                                 : EPT_FOR_READ;
 }
 
+/* The walk's result in the machine's addresses. */
+static void finish(const struct tables *t, const struct ept_result *page,
+                   struct paging_walk *w)
+{
+    const struct paging *p = &t->m->paging;
+    unsigned level = p->format ? p->format->levels : 0;
+
+    for (unsigned i = 0; i < t->count; level--)
+        if (!paging_in_registers(p, level))
+            w->at[level] = t->found[i++].ma.v;
+    w->nested = (uint8_t)t->nested;
+    w->address = page->ma.v;
+    w->executable = w->executable && (page->rights & EPT_EXECUTE);
+    w->dirty = w->dirty && (page->rights & EPT_WRITE) && page->dirty;
+}
+
 /* The page at the end of the guest's walk. */
-static bool reach_page(struct machine *m, uint32_t linear, unsigned access,
-                       struct paging_walk *w)
+static bool reach_page(struct tables *t, unsigned access, struct paging_walk *w)
 {
     struct access a = {kind_of(access),
-                       EPT_VIOLATION_LINEAR | EPT_VIOLATION_TRANSLATED, linear};
-    struct ept_walk page;
-    uint64_t leaf;
+                       EPT_VIOLATION_LINEAR | EPT_VIOLATION_TRANSLATED,
+                       t->access.linear};
+    struct ept_result page;
+    bool reached = translate(t->m, GPA(w->address), &a, &page);
 
-    if (!translate(m, GPA(w->address), &a, &page))
-        return false;
-    leaf = page.entry[page.level];
-    w->address = page.ma.v;
-    w->executable = w->executable && (page.rights & EPT_EXECUTE);
-    w->dirty = w->dirty && (page.rights & EPT_WRITE) &&
-               (!(m->vmx.c.eptp & EPTP_ACCESSED_DIRTY) || (leaf & EPT_DIRTY));
-    return true;
+    t->nested += page.references;
+    if (reached)
+        finish(t, &page, w);
+    return reached;
 }
 
 /* The bits of the guest's entries are set first, as the walk comes by. */
@@ -189,19 +255,33 @@ bool vmx_walk(struct machine *m, uint32_t linear, unsigned access,
     struct tables t = {
         .m = m,
         .access = {kind_of_table_read(m), EPT_VIOLATION_LINEAR, linear}};
+    bool reached = false;
 
     paging_walk(&m->paging, linear, access, read_entry, &t, w);
-    m->trace->count.walk_references += w->references;
+    *f = (struct fault){.vector = VEC_EPT, .cr2 = linear};
     if (!w->stopped && !w->allowed) {
         *f = (struct fault){VEC_PF, true, w->error, linear};
-        return false;
-    }
-    if (!w->stopped)
+    } else if (!w->stopped) {
         paging_commit(&m->paging, access, write_entry, &t, w);
-    if (!w->stopped && !t.refused && reach_page(m, linear, access, w))
-        return true;
-    *f = (struct fault){.vector = VEC_EPT, .cr2 = linear};
-    return false;
+        reached = !t.refused && reach_page(&t, access, w);
+    }
+    count(m, w->references, t.nested);
+    return reached;
+}
+
+bool vmx_walk_settled(struct machine *m, uint32_t linear, unsigned access,
+                      struct paging_walk *w)
+{
+    struct tables t = {.m = m, .access.kind = kind_of_table_read(m)};
+    struct ept_result page;
+
+    paging_walk(&m->paging, linear, access, read_settled, &t, w);
+    if (!w->translated ||
+        !is_settled(m, GPA(w->address), kind_of(access), &page))
+        return false;
+    t.nested += page.references;
+    finish(&t, &page, w);
+    return true;
 }
 
 /* ---- without side effects ---------------------------------------------------
@@ -237,12 +317,12 @@ bool vmx_look(const struct machine *m, uint32_t linear, struct paging_walk *w,
 bool vmx_translate(struct machine *m, gpa_t gpa, ma_t *ma)
 {
     struct access a = {EPT_FOR_READ, 0, 0};
-    struct ept_walk w;
+    struct ept_result r;
+    bool found = translate(m, gpa, &a, &r);
 
-    if (!translate(m, gpa, &a, &w))
-        return false;
-    *ma = w.ma;
-    return true;
+    count(m, 0, r.references);
+    *ma = r.ma;
+    return found;
 }
 
 /* ---- exits ------------------------------------------------------------------

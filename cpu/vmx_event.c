@@ -12,8 +12,6 @@
 #include "cpu/machine_priv.h"
 #include "cpu/vmx.h"
 
-#include "trace/emit.h"
-
 /* ---- which exceptions exit ----------------------------------------------- */
 
 static bool exception_exits(const struct machine *m, uint8_t vector,
@@ -109,19 +107,6 @@ void vmx_task_switch(struct machine *m, const struct fault *f,
     vmx_exit(m, &x);
 }
 
-static void delivered(struct machine *m, const struct arch_event *event,
-                      const struct cpu_state *s)
-{
-    struct event_site at = {(uint32_t)*m->engine.live.eip, live_cpl(m)};
-
-    machine_event_taken(m);
-    m->trace->count.interrupts[event->vector]++;
-    trace_event_delivered(m->trace, EV_DELIVER, at, event_source_name(event),
-                          event->vector, event->has_error, event->error,
-                          event->cr2, s->seg[SEG_CS].selector, s->eip);
-    machine_set_state(m, s);
-}
-
 /* A fault while event was being delivered. True: try second instead. */
 static bool delivery_failed(struct machine *m, const struct arch_event *event,
                             const struct fault *f, struct arch_event *second)
@@ -176,8 +161,10 @@ static void deliver(struct machine *m, const struct arch_event *event,
     m->halted = false;
     m->vmx.injected = injected;
     m->chain.count = 0;
-    machine_get_state(m, &s);
     arch_chain_add(&m->chain, &now);
+    if (machine_deliver_plain(m, &now))
+        return;
+    machine_get_state(m, &s);
     while (!arch_deliver_once(&s, &mem, &now, &f)) {
         keep_cr2(m, &now);
         if (!delivery_failed(m, &now, &f, &second))
@@ -185,7 +172,8 @@ static void deliver(struct machine *m, const struct arch_event *event,
         now = second;
         arch_chain_add(&m->chain, &now);
     }
-    delivered(m, &now, &s);
+    machine_delivered(m, &now, &s);
+    machine_set_state(m, &s);
 }
 
 void vmx_deliver(struct machine *m, const struct arch_event *event)

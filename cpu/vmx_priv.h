@@ -29,14 +29,22 @@ struct vmx_controls {
     uint16_t vpid;
 };
 
-/* "Guest-physical mappings": walks of the nested tables that need no bit to be
+/* What a walk of the nested tables came to. */
+struct ept_result {
+    ma_t ma;
+    uint8_t rights, references;
+    bool misconfigured;
+    bool dirty; /* a write sets no bit */
+};
+
+/* "Guest-physical mappings": walks of the nested tables whose accessed bits are
  * set, kept until INVEPT (or a flush of everything). Their references count as
  * if they were made again. */
-enum { EPT_SLOTS = 256 };
+enum { EPT_SLOTS = 1024 };
 struct ept_slot {
     uint64_t eptp, gfn;
     uint64_t flushes; /* as many as there had been */
-    struct ept_walk walk;
+    struct ept_result page;
 };
 
 /* The latest access that the nested tables refused: what its exit tells. */
@@ -55,6 +63,7 @@ struct vmx {
     uint64_t stale; /* by place */
     struct vmx_controls c;
     uint64_t sites[2]; /* instructions that a control may reach, by insn id */
+    uint8_t cr_sites;  /* MOV from CR: which CR */
 
     /* What is to be done before the guest's next instruction. */
     bool exited;   /* call the monitor */
@@ -63,7 +72,6 @@ struct vmx {
     bool trap;     /* exit after one instruction (monitor trap flag) */
     bool injected; /* the event delivered last was the entry's */
     struct ept_refusal ept;
-    uint8_t cr_sites;  /* MOV from CR: which CR */
     const char *complaint;
 };
 
@@ -141,12 +149,16 @@ bool vmx_window_wanted(const struct machine *m);
 void vmx_monitor_trap(struct machine *m);
 
 /* vmx_ept.c */
-/* The machine's walk_access() and machine_walk() in two dimensions: w->address
- * of the first is the machine address, and w->dirty false as long as a write
- * must ask again. A fault with VEC_EPT stands for the exit that m->vmx.ept
- * tells. */
+/* The machine's walk_access() and machine_walk() in two dimensions. Addresses
+ * in the w of the first are the machine's, and w->dirty is false as long as a
+ * write must ask again. A fault with VEC_EPT stands for the exit that
+ * m->vmx.ept tells. */
 bool vmx_walk(struct machine *m, uint32_t linear, unsigned access,
               struct paging_walk *w, struct fault *f);
+/* The same walk, if the nested tables allow all of it and have no bit to be set
+ * for it; what the guest's say of the access is not asked. Nothing counts. */
+bool vmx_walk_settled(struct machine *m, uint32_t linear, unsigned access,
+                      struct paging_walk *w);
 bool vmx_look(const struct machine *m, uint32_t linear, struct paging_walk *w,
               ma_t *ma);
 /* The guest-physical mappings of these nested tables are kept no longer. */
@@ -162,6 +174,8 @@ void vmx_ept_exit(struct machine *m, const struct arch_event *event);
 void vmx_find_sites(struct machine *m);
 static inline bool vmx_is_site(const struct vmx *v, const struct insn *insn)
 {
+    if (insn->id == INSN_MOV_FROM_CR)
+        return v->cr_sites >> insn->modrm_reg & 1;
     return v->sites[insn->id / 64] >> insn->id % 64 & 1;
 }
 /* True: it exited, and does not count as retired. */
@@ -174,8 +188,6 @@ uint32_t vmx_operand_linear(const struct cpu_state *s, const struct insn *insn,
 /* vmx_cr.c */
 bool vmx_cr_exits(struct machine *m, const struct insn *insn,
                   const struct cpu_state *s);
-    if (insn->id == INSN_MOV_FROM_CR)
-        return v->cr_sites >> insn->modrm_reg & 1;
 /* Control registers as non-root software sees them, and back. */
 void vmx_show_cr(const struct machine *m, struct cpu_state *s);
 void vmx_merge_cr(const struct machine *m, struct cpu_state *s,

@@ -252,3 +252,125 @@ Test(vmx_ept, invept_checks_its_operands)
     cr_expect_eq(vmread(VMCS_INSTRUCTION_ERROR),
                  VMX_ERROR_INVALIDATION_OPERAND);
 }
+
+/* ---- delivery ---------------------------------------------------------------
+ */
+
+enum { FRAME_BYTES = 12, OP_IRET = 0xCF, VMCALL_LENGTH = 3 };
+
+/* An interrupt, an exit, and the same interrupt again. */
+static void code_interrupts_twice(void)
+{
+    memory[HANDLER + 0x40 * 16] = OP_IRET;
+    CODE_AT(cpu.eip, 0xCD, 0x40, /* int 40h */
+            0x0F, 0x01, 0xC1,    /* vmcall */
+            0xCD, 0x40, OP_HLT);
+}
+
+static uint32_t frame_at(void)
+{
+    return cpu.gpr[GPR_ESP] - FRAME_BYTES;
+}
+
+static uint64_t live_entry(uint32_t gpa)
+{
+    return machine_read32(EPT_PT + (gpa >> 12) * 8);
+}
+
+static void set_live_entry(uint32_t gpa, uint64_t entry)
+{
+    memcpy(machine_memory(machine)->host + EPT_PT + (gpa >> 12) * 8, &entry,
+           sizeof entry);
+    cr_assert_eq(vmx_invept(machine, INVEPT_ALL, 0), VMX_SUCCEED);
+}
+
+static void go_on(void)
+{
+    vmwrite(VMCS_GUEST_EIP, vmread(VMCS_GUEST_EIP) + VMCALL_LENGTH);
+    cr_assert_eq(vmx_resume(machine), VMX_SUCCEED);
+}
+
+static void run_over_the_vmcall(uint32_t pointer, void (*on_exit)(void))
+{
+    nest();
+    code_interrupts_twice();
+    nested_open(pointer);
+    on_exit_do = on_exit;
+    cr_assert_eq(vmx_launch(machine), VMX_SUCCEED);
+    cr_assert_eq(machine_run(machine), MACHINE_HALTED, "%s",
+                 machine_broken(machine));
+}
+
+static void move_the_stack(void)
+{
+    set_live_entry(frame_at(), BEHIND | EPT_WRITE_BACK | EPT_RIGHTS);
+    go_on();
+}
+
+Test(vmx_ept, frame_is_pushed_to_the_frame_that_invept_made_known)
+{
+    run_over_the_vmcall(POINTER, move_the_stack);
+    cr_expect_eq(machine_read32(BEHIND + frame_at() % PAGE_BYTES),
+                 cpu.eip + 2 + VMCALL_LENGTH + 2);
+    cr_expect_eq(machine_read32(frame_at()), cpu.eip + 2, "the first is there");
+}
+
+static void clear_the_stack_s_bits(void)
+{
+    cr_expect(live_entry(frame_at()) & EPT_DIRTY);
+    set_live_entry(frame_at(), frame_at() / PAGE_BYTES * PAGE_BYTES |
+                                   EPT_WRITE_BACK | EPT_RIGHTS);
+    go_on();
+}
+
+Test(vmx_ept, pushing_a_frame_sets_the_stack_s_dirty_bit_each_time_it_is_clear)
+{
+    run_over_the_vmcall(POINTER | EPTP_ACCESSED_DIRTY, clear_the_stack_s_bits);
+    cr_expect_eq(live_entry(frame_at()) & (EPT_ACCESSED | EPT_DIRTY),
+                 EPT_ACCESSED | EPT_DIRTY);
+}
+
+static void protect_the_stack(void)
+{
+    if (vmread(VMCS_EXIT_REASON) == VMX_EPT_VIOLATION) {
+        machine_stop(machine);
+        return;
+    }
+    set_live_entry(frame_at(), frame_at() / PAGE_BYTES * PAGE_BYTES |
+                                   EPT_WRITE_BACK | EPT_READ);
+    go_on();
+}
+
+Test(vmx_ept, frame_on_a_stack_that_became_read_only_is_a_violation)
+{
+    nest();
+    code_interrupts_twice();
+    nested_open(POINTER);
+    on_exit_do = protect_the_stack;
+    cr_assert_eq(launch(), VMX_EPT_VIOLATION);
+    cr_expect_eq(vmread(VMCS_GUEST_LINEAR) / PAGE_BYTES,
+                 frame_at() / PAGE_BYTES);
+    cr_expect_eq(vmread(VMCS_VECTORING) & 0xFF, 0x40);
+}
+
+static uint64_t walks_all, walks_before, references_before;
+
+static void remember_walks(void)
+{
+    walks_before = machine_trace.count.walks - machine_trace.count.tlb_fills;
+    references_before = machine_trace.count.walk_references;
+    walks_all = machine_trace.count.walks;
+    go_on();
+}
+
+/* For the gate, the code segment and the frame; the handler's IRET is the
+ * engine's, and its accesses hit the TLB. */
+Test(vmx_ept, delivery_at_the_same_level_walks_three_times)
+{
+    run_over_the_vmcall(POINTER, remember_walks);
+    cr_expect_eq(machine_trace.count.walks - machine_trace.count.tlb_fills -
+                     walks_before,
+                 3);
+    cr_expect_eq(machine_trace.count.walk_references - references_before,
+                 14 * (machine_trace.count.walks - walks_all));
+}
