@@ -77,6 +77,13 @@ static uint8_t *kept(struct machine *m, uint32_t linear, unsigned access)
     return memory_at(&m->memory, slot->page) + (linear & PAGE_MASK);
 }
 
+void linear_forget(struct machine *m, uint64_t eptp)
+{
+    for (unsigned i = 0; i < WALK_SLOTS; i++)
+        if (TLB_NESTED_BY(m->walks[i].eptp) == TLB_NESTED_BY(eptp))
+            m->walks[i].key = 0;
+}
+
 /* Just walked, with success. */
 static void keep(struct machine *m, uint32_t linear, unsigned access,
                  const struct paging_walk *w)

@@ -198,6 +198,10 @@ bool walk_access(struct machine *m, uint32_t linear, unsigned access,
 bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
                uc_tlb_entry *result, void *user);
 
+/* linear.c */
+/* What is kept of walks through these nested tables. */
+void linear_forget(struct machine *m, uint64_t eptp);
+
 /* code.c */
 bool code_fetched(struct machine *m, uint64_t linear, ma_t ma,
                   uc_tlb_entry *result);

@@ -21,22 +21,38 @@ bool tlb_shape_valid(unsigned entries, unsigned ways)
 
 bool tlb_create(struct tlb *t, unsigned entries, unsigned ways)
 {
-    *t = (struct tlb){.entries = entries, .ways = ways, .epoch = 1};
+    *t = (struct tlb){
+        .entries = entries, .ways = ways, .sets = entries / ways, .epoch = 1};
     t->entry = calloc(entries, sizeof *t->entry);
-    return t->entry != NULL;
+    t->used = calloc(t->sets, sizeof *t->used);
+    return t->entry && t->used;
 }
 
 void tlb_destroy(struct tlb *t)
 {
     free(t->entry);
+    free(t->used);
     t->entry = NULL;
+    t->used = NULL;
 }
 
 /* ---- one entry ---------------------------------------------------------- */
 
-static struct tlb_entry *set_of(const struct tlb *t, uint32_t page)
+static unsigned set_of(const struct tlb *t, uint32_t page)
 {
-    return &t->entry[(page & (t->entries / t->ways - 1)) * t->ways];
+    return page & (t->sets - 1);
+}
+
+static struct tlb_entry *entry_at(const struct tlb *t, unsigned set,
+                                  unsigned way)
+{
+    return &t->entry[set * t->ways + way];
+}
+
+/* The lowest of some ways, of which there is one. */
+static unsigned first_of(unsigned ways)
+{
+    return (unsigned)__builtin_ctz(ways);
 }
 
 static uint16_t *pieces_near(struct tlb *t, uint32_t page)
@@ -49,11 +65,14 @@ static bool is_piece(const struct tlb_entry *e)
     return e->page_shift != PAGE_SHIFT;
 }
 
-static void remove_entry(struct tlb *t, struct tlb_entry *e)
+static void remove_entry(struct tlb *t, unsigned set, unsigned way)
 {
+    struct tlb_entry *e = entry_at(t, set, way);
+
     if (is_piece(e))
         --*pieces_near(t, e->page);
     e->order = 0;
+    t->used[set] &= (uint16_t) ~(1u << way);
 }
 
 /* Does it belong to who runs? */
@@ -70,24 +89,29 @@ static bool in_engine(const struct tlb *t, const struct tlb_entry *e)
 struct tlb_entry *tlb_find(struct tlb *t, uint32_t linear)
 {
     uint32_t page = linear >> PAGE_SHIFT;
-    struct tlb_entry *set = set_of(t, page);
+    unsigned set = set_of(t, page);
 
-    for (unsigned i = 0; i < t->ways; i++)
-        if (set[i].page == page && set[i].order && is_own(t, &set[i]))
-            return &set[i];
+    for (unsigned ways = t->used[set]; ways; ways &= ways - 1) {
+        struct tlb_entry *e = entry_at(t, set, first_of(ways));
+
+        if (e->page == page && is_own(t, e))
+            return e;
+    }
     return NULL;
 }
 
 /* ---- filling ------------------------------------------------------------ */
 
-/* An empty one of the set, or the oldest. */
-static struct tlb_entry *room_in(struct tlb_entry *set, unsigned ways)
+/* An empty way of a set, or the oldest. */
+static unsigned room_in(const struct tlb *t, unsigned set)
 {
-    struct tlb_entry *oldest = set;
+    unsigned empty = ~t->used[set] & ((1u << t->ways) - 1), oldest = 0;
 
-    for (unsigned i = 0; i < ways; i++)
-        if (set[i].order < oldest->order)
-            oldest = &set[i];
+    if (empty)
+        return first_of(empty);
+    for (unsigned way = 1; way < t->ways; way++)
+        if (entry_at(t, set, way)->order < entry_at(t, set, oldest)->order)
+            oldest = way;
     return oldest;
 }
 
@@ -117,64 +141,71 @@ static bool differs(const struct tlb_entry *a, const struct tlb_entry *b)
            a->user != b->user || a->executable != b->executable;
 }
 
-static void put(struct tlb *t, struct tlb_entry *at, struct tlb_entry e,
-                uint64_t order)
+static struct tlb_entry *put(struct tlb *t, unsigned set, unsigned way,
+                             const struct tlb_entry *e, uint64_t order)
 {
+    struct tlb_entry *at = entry_at(t, set, way);
+
     if (at->order)
-        remove_entry(t, at);
-    *at = e;
+        remove_entry(t, set, way);
+    *at = *e;
     at->order = order;
+    t->used[set] |= (uint16_t)(1u << way);
     if (is_piece(at))
         ++*pieces_near(t, at->page);
+    return at;
 }
 
 enum tlb_filled tlb_fill(struct tlb *t, uint32_t linear,
-                         const struct paging_walk *w, bool global)
+                         const struct paging_walk *w, bool global,
+                         struct tlb_entry **e)
 {
-    struct tlb_entry e = entry_of(t, linear, w, global);
-    struct tlb_entry *at = tlb_find(t, linear);
+    struct tlb_entry new = entry_of(t, linear, w, global), *at = *e;
+    unsigned set = set_of(t, new.page), way;
     enum tlb_filled how;
 
     if (at) {
-        how = differs(at, &e) && in_engine(t, at) ? TLB_REPLACED : TLB_SAME;
-        put(t, at, e, at->order);
+        how = differs(at, &new) && in_engine(t, at) ? TLB_REPLACED : TLB_SAME;
+        put(t, set, (unsigned)(at - entry_at(t, set, 0)), &new, at->order);
         return how;
     }
-    at = room_in(set_of(t, e.page), t->ways);
+    way = room_in(t, set);
+    at = entry_at(t, set, way);
     how = !at->order ? TLB_FREE : in_engine(t, at) ? TLB_DROPPED : TLB_EVICTED;
-    put(t, at, e, ++t->filled);
+    *e = put(t, set, way, &new, ++t->filled);
     return how;
 }
 
 /* ---- invalidation ------------------------------------------------------- */
 
-static bool drop_if(struct tlb *t, struct tlb_entry *e, uint16_t tag,
-                    uint32_t page)
+/* The entries of a set that are the page or other pieces of it. */
+static unsigned drop_from(struct tlb *t, unsigned set, uint16_t tag,
+                          uint32_t page)
 {
-    uint32_t others;
+    unsigned dropped = 0;
 
-    if (!e->order || e->tag != tag)
-        return false;
-    others = (1u << (e->page_shift - PAGE_SHIFT)) - 1;
-    if ((e->page ^ page) & ~others)
-        return false;
-    remove_entry(t, e);
-    return in_engine(t, e);
+    for (unsigned ways = t->used[set]; ways; ways &= ways - 1) {
+        unsigned way = first_of(ways);
+        const struct tlb_entry *e = entry_at(t, set, way);
+        uint32_t others = (1u << (e->page_shift - PAGE_SHIFT)) - 1;
+
+        if (e->tag != tag || ((e->page ^ page) & ~others))
+            continue;
+        dropped += in_engine(t, e);
+        remove_entry(t, set, way);
+    }
+    return dropped;
 }
 
 unsigned tlb_drop(struct tlb *t, uint16_t tag, uint32_t linear)
 {
     uint32_t page = linear >> PAGE_SHIFT;
-    struct tlb_entry *set = set_of(t, page);
     unsigned dropped = 0;
 
-    if (*pieces_near(t, page)) { /* in any set */
-        for (unsigned i = 0; i < t->entries; i++)
-            dropped += drop_if(t, &t->entry[i], tag, page);
-        return dropped;
-    }
-    for (unsigned i = 0; i < t->ways; i++)
-        dropped += drop_if(t, &set[i], tag, page);
+    if (!*pieces_near(t, page))
+        return drop_from(t, set_of(t, page), tag, page);
+    for (unsigned set = 0; set < t->sets; set++)
+        dropped += drop_from(t, set, tag, page);
     return dropped;
 }
 
@@ -196,12 +227,15 @@ bool tlb_covers(const struct tlb *t, enum tlb_scope scope, uint32_t which)
 
 void tlb_flush(struct tlb *t, enum tlb_scope scope, uint32_t which)
 {
-    for (unsigned i = 0; i < t->entries; i++) {
-        struct tlb_entry *e = &t->entry[i];
+    for (unsigned set = 0; set < t->sets; set++) {
+        for (unsigned ways = t->used[set]; ways; ways &= ways - 1) {
+            unsigned way = first_of(ways);
+            const struct tlb_entry *e = entry_at(t, set, way);
 
-        if (e->order && in_scope(scope, which, e->tag, e->nested) &&
-            !(scope == TLB_LOCAL && e->global))
-            remove_entry(t, e);
+            if (in_scope(scope, which, e->tag, e->nested) &&
+                !(scope == TLB_LOCAL && e->global))
+                remove_entry(t, set, way);
+        }
     }
 }
 
@@ -212,15 +246,19 @@ void tlb_restore(struct tlb *t, const struct tlb *saved, const void *entries)
     t->filled = saved->filled;
     t->nested = saved->nested;
     t->tag = saved->tag;
-    for (unsigned i = 0; i < t->entries; i++)
+    memset(t->used, 0, t->sets * sizeof *t->used);
+    for (unsigned i = 0; i < t->entries; i++) {
         t->entry[i].epoch = 0;
+        if (t->entry[i].order)
+            t->used[i / t->ways] |= (uint16_t)(1u << i % t->ways);
+    }
 }
 
 unsigned tlb_occupied(const struct tlb *t)
 {
     unsigned occupied = 0;
 
-    for (unsigned i = 0; i < t->entries; i++)
-        occupied += t->entry[i].order != 0;
+    for (unsigned set = 0; set < t->sets; set++)
+        occupied += (unsigned)__builtin_popcount(t->used[set]);
     return occupied;
 }

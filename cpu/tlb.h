@@ -49,7 +49,8 @@ struct tlb_entry {
 
 struct tlb {
     struct tlb_entry *entry; /* set by set */
-    unsigned entries, ways;
+    uint16_t *used;          /* of each set: ways that are not empty, as bits */
+    unsigned entries, ways, sets;
     uint64_t filled;
     uint32_t epoch;  /* counts the times that the engine's TLB was emptied */
     uint32_t nested; /* of who runs: TLB_NESTED_BY(EPTP), or 0 without EPT */
@@ -77,9 +78,11 @@ enum tlb_filled {
 };
 
 /* A walk's result for an address, under the present tag. global: CR4.PGE is
- * set, and the page is. */
+ * set, and the page is. *e: what tlb_find() says of the address; then its
+ * entry. */
 enum tlb_filled tlb_fill(struct tlb *t, uint32_t linear,
-                         const struct paging_walk *w, bool global);
+                         const struct paging_walk *w, bool global,
+                         struct tlb_entry **e);
 
 /* INVLPG: the page of an address, with all its pieces, global or not. Returns
  * how many of them the engine's TLB may have. */

@@ -77,6 +77,7 @@ void vmx_ept_forget(struct machine *m, uint64_t eptp)
     for (unsigned i = 0; i < EPT_SLOTS; i++)
         if (TLB_NESTED_BY(m->ept[i].eptp) == TLB_NESTED_BY(eptp))
             m->ept[i].eptp = 0; /* no valid pointer */
+    linear_forget(m, eptp);
 }
 
 /* True: r has the translation and its bits are set. */

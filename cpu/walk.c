@@ -87,14 +87,6 @@ static bool fill_own(uint64_t address, uc_tlb_entry *result)
     return true;
 }
 
-/* The engine's TLB may have a page that the model lost: it is emptied, and has
- * nothing but the page of the fill that goes on. */
-static void renew(struct machine *m, uint32_t linear)
-{
-    drops_engine(m);
-    tlb_find(&m->tlb, linear)->epoch = m->tlb.epoch;
-}
-
 /* The entry's translation, if it has every right that the access wants: if not,
  * the processor walks, so a fault never comes of rights that are out of date.
  * Nor does a write to a page that is not dirty. */
@@ -110,19 +102,19 @@ static bool serves(const struct machine *m, const struct tlb_entry *e,
            (e->dirty || !(access & ACC_WRITE));
 }
 
-/* By the TLB, or else by the tables. A page fault takes the page's entry with
- * it; the engine stops then, and drops the page before it goes on. */
+/* By the TLB, or else by the tables. *entry: of the TLB, if there is one. A
+ * page fault takes the page's entry with it; the engine stops then, and drops
+ * the page before it goes on. */
 static bool translate(struct machine *m, uint32_t linear, unsigned access,
-                      struct paging_walk *w)
+                      struct paging_walk *w, struct tlb_entry **entry)
 {
     bool global = (m->engine.live.cr[4] & CR4_PGE) != 0;
     struct tlb_entry *e;
 
     if (!m->paging.format && !vmx_nested(&m->vmx))
         return walk_access(m, linear, access, w, &m->refused_fault);
-    e = tlb_find(&m->tlb, linear);
+    *entry = e = tlb_find(&m->tlb, linear);
     if (e && serves(m, e, access, w)) {
-        e->epoch = m->tlb.epoch;
         m->trace->count.tlb_refills++;
         return true;
     }
@@ -132,9 +124,9 @@ static bool translate(struct machine *m, uint32_t linear, unsigned access,
             drops_page(m, m->tlb.tag, linear);
         return false;
     }
-    switch (tlb_fill(&m->tlb, linear, w, global && w->global)) {
+    switch (tlb_fill(&m->tlb, linear, w, global && w->global, entry)) {
     case TLB_DROPPED: m->trace->count.tlb_evictions++; /* fall through */
-    case TLB_REPLACED: renew(m, linear); break;
+    case TLB_REPLACED: drops_engine(m); break; /* it may have what was lost */
     case TLB_EVICTED: m->trace->count.tlb_evictions++; break;
     case TLB_FREE:
     case TLB_SAME: break;
@@ -143,7 +135,7 @@ static bool translate(struct machine *m, uint32_t linear, unsigned access,
 }
 
 static bool fill(struct machine *m, uint64_t address, uc_mem_type type,
-                 uc_tlb_entry *result)
+                 uc_tlb_entry *result, struct tlb_entry **entry)
 {
     bool write = type == UC_MEM_WRITE, fetch = type == UC_MEM_FETCH, writable;
     unsigned access = (write ? ACC_WRITE : 0) | (fetch ? ACC_FETCH : 0) |
@@ -158,7 +150,7 @@ static bool fill(struct machine *m, uint64_t address, uc_mem_type type,
     }
     if (address >= LINEAR_MICROCODE)
         return fill_own(address, result);
-    if (!translate(m, linear, access, &w)) {
+    if (!translate(m, linear, access, &w, entry)) {
         m->refused = REFUSED_FAULT;
         m->refused_fetch = fetch;
         return false;
@@ -186,17 +178,16 @@ static bool fill(struct machine *m, uint64_t address, uc_mem_type type,
 }
 
 /* The engine has the page from now on, also if its TLB was emptied meanwhile
- * (a page became code). */
+ * (an entry had to go; a page became code). */
 bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
                uc_tlb_entry *result, void *user_data)
 {
     struct machine *m = user_data;
-    struct tlb_entry *e;
+    struct tlb_entry *e = NULL;
 
     (void)uc;
-    if (!fill(m, address, type, result))
+    if (!fill(m, address, type, result, &e))
         return false;
-    e = tlb_find(&m->tlb, (uint32_t)address);
     if (e)
         e->epoch = m->tlb.epoch;
     return true;

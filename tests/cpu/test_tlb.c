@@ -111,8 +111,11 @@ static void fill_both(struct tlb *t, uint32_t page)
                       rnd(4) == 0, (uint64_t)rnd(1000) << PAGE_SHIFT};
     struct paging_walk w = {.address = k.address,
                             .page_shift = k.large ? 22 : PAGE_SHIFT};
+    struct tlb_entry *e;
 
-    tlb_fill(t, page << PAGE_SHIFT, &w, k.global);
+    e = tlb_find(t, page << PAGE_SHIFT);
+    tlb_fill(t, page << PAGE_SHIFT, &w, k.global, &e);
+    cr_assert_eq(e, tlb_find(t, page << PAGE_SHIFT));
     remember(k);
 }
 
