@@ -599,8 +599,7 @@ void engine_store(struct engine *e, const struct cpu_state *s)
         uc_reg_write(e->uc, UC_X86_REG_CR0, &s->cr0);
     if ((uint32_t)l->cr[4] != s->cr4)
         uc_reg_write(e->uc, UC_X86_REG_CR4, &s->cr4);
-    if ((uint32_t)l->cr[3] != s->cr3)
-        uc_reg_write(e->uc, UC_X86_REG_CR3, &s->cr3);
+    l->cr[3] = s->cr3; /* what the TLB loses by it is the caller's affair */
     engine_store_running(e, s);
     *l->hflags2 = s->nmi_blocked ? *l->hflags2 | HF2_NMI
                                  : *l->hflags2 & ~(uint32_t)HF2_NMI;

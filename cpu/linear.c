@@ -308,7 +308,7 @@ static void linear_switch(void *ctx, uint32_t cr3, const uint64_t *pdpte)
     struct machine *m = ctx;
 
     memcpy(m->extra.pdpte, pdpte, sizeof m->extra.pdpte);
-    uc_reg_write(m->engine.uc, UC_X86_REG_CR3, &cr3);
+    m->engine.live.cr[3] = cr3;
     drops_flush(m, TLB_LOCAL, m->tlb.tag);
     walk_configure(m);
 }

@@ -238,9 +238,7 @@ static void load_cr3(struct machine *m)
 
     if (pae)
         vmx_guest_pdptes(m, cr3, m->extra.pdpte);
-    if (!pae && cr3 == (uint32_t)cr[3])
-        return;
-    uc_reg_write(m->engine.uc, UC_X86_REG_CR3, &cr3);
+    m->engine.live.cr[3] = cr3;
 }
 
 /* The fields of INDEPENDENT that were written. */
