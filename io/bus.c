@@ -332,6 +332,12 @@ uint64_t bus_now(const struct bus *bus)
     return bus->owner.now_ns(bus->owner.ctx);
 }
 
+void bus_wait(struct bus *bus, uint64_t ns)
+{
+    if (bus->owner.wait)
+        bus->owner.wait(bus->owner.ctx, ns);
+}
+
 uint64_t bus_deadline(const struct bus *bus)
 {
     return bus->deadline_ns;

@@ -72,7 +72,8 @@ struct device {
 /* What the owner of a bus (bare machine or VM) provides. */
 struct bus_owner {
     uint64_t (*now_ns)(void *ctx);
-    void (*deadline_changed)(void *ctx); /* ask bus_deadline() again */
+    void (*wait)(void *ctx, uint64_t ns); /* time goes by; may be NULL */
+    void (*deadline_changed)(void *ctx);  /* ask bus_deadline() again */
     void (*unclaimed)(void *ctx, bool port, uint64_t address, unsigned size,
                       bool write, uint32_t value);
     void *ctx;
@@ -117,6 +118,13 @@ bool bus_memory_range(const struct bus *bus, size_t index, uint64_t *first,
 /* Time. A device sets its next deadline (absolute, or DEVICE_NEVER); the owner
  * runs what is due. */
 uint64_t bus_now(const struct bus *bus);
+
+/* A read of a register by which guests wait for something lasts as long as a
+ * cycle of the ISA bus, eight clocks of 8 MHz, on top of its instruction.
+ * Guests that poll count on that: with no more than an instruction's time to a
+ * read they would read hundreds of times as often. */
+enum { ISA_CYCLE_NS = 1000 };
+void bus_wait(struct bus *bus, uint64_t ns);
 void device_set_deadline(struct device *dev, uint64_t deadline_ns);
 uint64_t bus_deadline(const struct bus *bus);
 void bus_run_timers(struct bus *bus);

@@ -261,7 +261,7 @@ static uint8_t read_register(struct ide *ide, uint32_t reg)
     case REG_MIDDLE: r = &d->middle; break;
     case REG_HIGH: r = &d->high; break;
     case REG_DEVICE: return d->device | DEVICE_ALWAYS;
-    case REG_COMMAND: return d->status;
+    case REG_COMMAND: bus_wait(ide->dev.bus, ISA_CYCLE_NS); return d->status;
     default: return FLOATING;
     }
     return ide->state.control & CONTROL_BEFORE ? r->before : r->now;

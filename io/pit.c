@@ -408,6 +408,7 @@ static uint32_t pit_read(struct device *dev, uint32_t offset, unsigned size)
     (void)size;
     if (offset == PORT_CONTROL)
         return UINT8_MAX; /* write only */
+    bus_wait(dev->bus, ISA_CYCLE_NS);
     uint64_t tick = now_ticks(pit);
     load_waiting(&pit->state.counter[offset], tick);
     return read_count(&pit->state.counter[offset], tick);
@@ -427,6 +428,7 @@ static void speaker_write(struct device *dev, uint32_t offset, unsigned size,
 static uint32_t speaker_read(struct device *dev, uint32_t offset, unsigned size)
 {
     struct pit *pit = (struct pit *)dev;
+    bus_wait(dev->bus, ISA_CYCLE_NS);
     uint64_t tick = now_ticks(pit);
     struct counter *c = &pit->state.counter[SPEAKER_COUNTER];
     (void)offset, (void)size;

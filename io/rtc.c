@@ -304,6 +304,7 @@ static uint32_t rtc_read(struct device *dev, uint32_t offset, unsigned size)
     (void)size;
     if (offset == PORT_INDEX)
         return UINT8_MAX; /* write only */
+    bus_wait(dev->bus, ISA_CYCLE_NS);
     catch_up(rtc);
     uint8_t value = s->cmos[s->index];
     bool updates = is_running(s) && !(s->cmos[RTC_B] & B_SET);

@@ -147,6 +147,7 @@ static void write_palette(struct vga_state *s, uint8_t value)
 
 static uint8_t read_status(struct vga *vga)
 {
+    bus_wait(vga->dev.bus, ISA_CYCLE_NS);
     uint64_t now = bus_now(vga->dev.bus);
     uint64_t line = now / LINE_NS % LINES;
     bool retrace = line - RETRACE_FIRST < RETRACE_LINES;

@@ -66,6 +66,13 @@ static uint64_t now_ns(void *ctx)
     return machine_now(((struct vm *)ctx)->machine);
 }
 
+static void wait_ns(void *ctx, uint64_t ns)
+{
+    struct machine *machine = ((struct vm *)ctx)->machine;
+
+    machine_skip_to(machine, machine_now(machine) + ns);
+}
+
 static void set_deadline(struct vm *vm)
 {
     uint64_t at = bus_deadline(pc_bus(vm->pc));
@@ -301,7 +308,7 @@ static bool create_platform(struct vm *vm, char **error)
         .ctx = vm,
     };
     struct pc_balloon balloon = vm_balloon;
-    struct bus_owner owner = {now_ns, deadline_changed, unclaimed, vm};
+    struct bus_owner owner = {now_ns, wait_ns, deadline_changed, unclaimed, vm};
 
     balloon.ctx = vm;
     if (vm->monitor && (c->balloon_bytes || c->balloon_auto))

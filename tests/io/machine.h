@@ -22,6 +22,7 @@ struct machine {
     struct pc *pc;
     struct bus *bus;
     uint64_t now;
+    uint64_t waited; /* by which reads have put the clock forward */
     unsigned unclaimed;
     unsigned irq_changes;
     char output[OUTPUT_BYTES];
@@ -33,6 +34,11 @@ struct machine {
 static inline uint64_t machine_now(void *ctx)
 {
     return ((struct machine *)ctx)->now;
+}
+
+static inline void machine_wait(void *ctx, uint64_t ns)
+{
+    ((struct machine *)ctx)->waited += ns;
 }
 
 static inline void machine_unclaimed(void *ctx, bool port, uint64_t address,
@@ -67,8 +73,10 @@ static inline struct machine *machine_create(struct pc_config config)
 {
     struct machine *m = calloc(1, sizeof *m);
     cr_assert_not_null(m);
-    const struct bus_owner owner = {
-        .now_ns = machine_now, .unclaimed = machine_unclaimed, .ctx = m};
+    const struct bus_owner owner = {.now_ns = machine_now,
+                                    .wait = machine_wait,
+                                    .unclaimed = machine_unclaimed,
+                                    .ctx = m};
     config.memory_bytes = UINT64_C(64) << 20;
     config.testdev = true;
     config.serial_output = machine_serial;

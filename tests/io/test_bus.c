@@ -411,3 +411,26 @@ Test(fuzz, random_accesses_never_crash)
     close(fd);
     unlink(path);
 }
+
+/* The registers that guests poll to see time go by. */
+Test(bus, reading_a_clock_takes_a_bus_cycle)
+{
+    static const uint16_t ports[] = {0x40, 0x42, 0x61, 0x71, 0x3DA};
+    struct machine *m = machine_new();
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+        m->waited = 0;
+        inb(m, ports[i]);
+        cr_expect_eq(m->waited, ISA_CYCLE_NS, "port 0x%x", ports[i]);
+    }
+    machine_free(m);
+}
+
+Test(bus, other_reads_take_no_time_of_their_own)
+{
+    static const uint16_t ports[] = {0x20, 0x21, 0x60, 0x64, 0x92, 0x3FD};
+    struct machine *m = machine_new();
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++)
+        inb(m, ports[i]);
+    cr_assert_eq(m->waited, 0);
+    machine_free(m);
+}
