@@ -18,7 +18,7 @@ enum { CTRL_A = 1 };
 static int open_output(const struct run_options *o)
 {
     switch (o->serial) {
-    case SERIAL_STDIO: return STDOUT_FILENO;
+    case SERIAL_STDIO: return o->console == CONSOLE_SCREEN ? -1 : STDOUT_FILENO;
     case SERIAL_FILE:
         return open(o->serial_path,
                     O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
@@ -34,7 +34,7 @@ bool console_open(struct console *c, const struct run_options *o)
         cli_error(o->who, "%s: %s", o->serial_path, strerror(errno));
         return false;
     }
-    if (o->serial != SERIAL_STDIO)
+    if (o->serial != SERIAL_STDIO && o->console != CONSOLE_SCREEN)
         return true;
     c->terminal = terminal_raw();
     c->reads = c->terminal || !isatty(STDIN_FILENO);
@@ -68,6 +68,7 @@ void console_flush(struct console *c)
 void console_put(void *ctx, uint8_t byte)
 {
     struct console *c = ctx;
+    c->spoke = true;
     if (c->out < 0)
         return;
     c->output[c->output_used++] = (char)byte;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* cli/console.h - the guest's serial console on standard input and output.
+/* cli/console.h - the guest's console on standard input and output.
  *
- * Output is written at the end of each line and whenever the guest pauses.
- * From a terminal, Ctrl-A is a prefix for commands to Umbra, as in QEMU; from
- * a file or a pipe every byte goes to the guest, when it asks for one.
+ * COM1's output is written at the end of each line and whenever the guest
+ * pauses. From a terminal, Ctrl-A is a prefix for commands to Umbra, as in
+ * QEMU; from a file or a pipe every byte goes to the guest, when it asks for
+ * one.
  */
 #ifndef CLI_CONSOLE_H
 #define CLI_CONSOLE_H
@@ -17,7 +18,8 @@ struct console {
     int out; /* -1: nowhere */
     char output[CONSOLE_OUTPUT];
     size_t output_used;
-    int error; /* the first errno of writing */
+    int error;  /* the first errno of writing */
+    bool spoke; /* COM1 has transmitted */
 
     bool reads; /* standard input is the guest's, and has not ended */
     bool terminal;

@@ -27,6 +27,7 @@ enum {
     KEY_SERIAL,
     KEY_STATS,
     KEY_SCREEN,
+    KEY_CONSOLE,
     KEY_TRACE,
     KEY_MAX_TIME,
     KEY_MAX_CYCLES,
@@ -245,6 +246,13 @@ static const struct argp_option output_options[] = {
     {NULL, 0, NULL, 0, "Input and output:", 4},
     {"serial", KEY_SERIAL, "stdio|null|file:PATH", 0, "Where COM1 goes (stdio)",
      0},
+    {"console", KEY_CONSOLE, "auto|serial|screen", 0,
+     "What standard input and output are: COM1 (serial); the keyboard and the "
+     "VGA text screen, shown as it changes on a terminal and once at the end "
+     "elsewhere (screen); or COM1, but the keyboard while the guest waits for "
+     "keys and has no driver for COM1, and the screen at the end if nothing "
+     "came from COM1 (auto, the default)",
+     0},
     {"stats", KEY_STATS, "FILE", 0,
      "Write the counters as JSON at the end (\"-\": standard output)", 0},
     {"screen", KEY_SCREEN, "FILE", 0,
@@ -281,6 +289,22 @@ static error_t parse_serial(struct run_options *o, char *arg)
                             arg);
     }
     return 0;
+}
+
+static error_t parse_console(struct run_options *o, const char *arg)
+{
+    static const char *const names[] = {
+        [CONSOLE_AUTO] = "auto",
+        [CONSOLE_SERIAL] = "serial",
+        [CONSOLE_SCREEN] = "screen",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(arg, names[i]) == 0) {
+            o->console = (enum console_kind)i;
+            return 0;
+        }
+    return options_fail(o, "--console %s: auto, serial or screen is wanted",
+                        arg);
 }
 
 static bool ends_with(const char *text, const char *ending)
@@ -332,6 +356,7 @@ static error_t parse_output(int key, char *arg, struct argp_state *state)
     struct run_options *o = state->input;
     switch (key) {
     case KEY_SERIAL: return parse_serial(o, arg);
+    case KEY_CONSOLE: return parse_console(o, arg);
     case KEY_STATS:
         if (!*arg)
             return options_fail(o, "--stats: the file's name is missing");

@@ -13,6 +13,7 @@
 #include <argp.h>
 
 enum serial_kind { SERIAL_STDIO, SERIAL_NULL, SERIAL_FILE };
+enum console_kind { CONSOLE_AUTO, CONSOLE_SERIAL, CONSOLE_SCREEN };
 
 enum { OPTIONS_INITRDS = 64, OPTIONS_DISKS = 4 };
 
@@ -58,6 +59,7 @@ struct run_options {
     bool host_clock;
     enum serial_kind serial;
     const char *serial_path;
+    enum console_kind console;
     const char *stats, *trace, *screen; /* NULL: none */
 };
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     /* Virtual time between two looks at the world outside. */
@@ -21,10 +22,16 @@ enum {
     IDLE_MAX_NS = 10000000,
 };
 
+/* Host seconds between two pictures of the screen. */
+#define DRAW_PERIOD 0.04
+
 struct run {
     struct run_options options;
     struct guest guest;
     struct console console;
+    struct screen screen; /* on a terminal */
+    bool draws;
+    double drawn; /* host time, seconds */
     struct vm *vm;
     struct trace_file *trace;
     struct audit audit;
@@ -45,12 +52,22 @@ static bool check_output(const struct run_options *o, const char *path)
     return !error;
 }
 
+/* What the guest has said so far. */
+static void show(struct run *r, bool now)
+{
+    console_flush(&r->console);
+    if (!r->draws || (!now && cli_seconds() - r->drawn < DRAW_PERIOD))
+        return;
+    screen_draw(&r->screen, r->vm);
+    r->drawn = cli_seconds();
+}
+
 /* The guest idles. An interactive one waits in real time, and costs nothing
  * meanwhile; every other one goes straight on to its deadline. */
 static void idle(void *ctx, uint64_t ns)
 {
     struct run *r = ctx;
-    console_flush(&r->console);
+    show(r, false);
     if (r->console.terminal && r->console.reads)
         console_wait(&r->console, ns < IDLE_MAX_NS ? ns : IDLE_MAX_NS);
 }
@@ -69,10 +86,20 @@ static int get(void *ctx)
 
 static bool create(struct run *r)
 {
+    static const enum vm_keyboard keyboards[] = {
+        [CONSOLE_AUTO] = KEYBOARD_IF_ALONE,
+        [CONSOLE_SERIAL] = KEYBOARD_NEVER,
+        [CONSOLE_SCREEN] = KEYBOARD_ALWAYS,
+    };
     char *error = NULL;
     struct vm_config *c = &r->guest.config;
     c->serial_output = put;
-    c->serial_input = r->options.serial == SERIAL_STDIO ? get : NULL;
+    c->serial_input = r->options.serial == SERIAL_STDIO ||
+                              r->options.console == CONSOLE_SCREEN
+                          ? get
+                          : NULL;
+    c->keyboard = keyboards[r->options.console];
+    r->draws = r->options.console == CONSOLE_SCREEN && isatty(STDOUT_FILENO);
     c->idle = idle;
     c->ctx = r;
     r->vm = vm_create(c, &error, &r->status);
@@ -150,7 +177,7 @@ static void go(struct run *r)
         struct vm_limit limit = {.cycles = until,
                                  .interrupted = &cli_interrupted};
         enum vm_stop stop = vm_run(r->vm, &limit);
-        console_flush(&r->console);
+        show(r, false);
         console_pump(&r->console);
         if (stop != VM_RUNNING && !r->console.error) {
             r->status = vm_exit_status(r->vm);
@@ -174,9 +201,26 @@ static void fail(struct run *r, const char *path, int error)
     r->status = STATUS_USAGE;
 }
 
+/* The file for what stands on the screen at the end; NULL: none. */
+static const char *screen_path(const struct run *r)
+{
+    const struct run_options *o = &r->options;
+    bool instead = o->console == CONSOLE_AUTO && o->serial == SERIAL_STDIO &&
+                   !r->console.spoke && !screen_is_blank(r->vm);
+
+    if (o->screen)
+        return o->screen;
+    return instead || (o->console == CONSOLE_SCREEN && !r->draws) ? "-" : NULL;
+}
+
 static void finish(struct run *r)
 {
     const struct run_options *o = &r->options;
+    const char *screen = screen_path(r);
+
+    show(r, true);
+    if (r->draws)
+        screen_leave(&r->screen);
     console_close(&r->console);
     fail(r, o->serial == SERIAL_FILE ? o->serial_path : "standard output",
          r->console.error);
@@ -191,9 +235,9 @@ static void finish(struct run *r)
     if (r->trace)
         fail(r, o->trace, trace_file_close(r->trace));
     r->trace = NULL;
-    if (o->screen)
-        fail(r, strcmp(o->screen, "-") == 0 ? "standard output" : o->screen,
-             screen_write(r->vm, o->screen));
+    if (screen)
+        fail(r, strcmp(screen, "-") == 0 ? "standard output" : screen,
+             screen_write(r->vm, screen));
     if (!o->stats)
         return;
     const struct vm_config *c = vm_configuration(r->vm);
@@ -241,8 +285,8 @@ int cmd_run(int argc, char **argv)
                "first disk then; @lumen, @lumen-trap and @lumen-pv are built "
                "in, and "
                "@lumen is the default (for pv, its port). The "
-               "guest's console is on standard input and output; on a "
-               "terminal, Ctrl-A x ends the run.\n\n"
+               "guest's console is on standard input and output (--console); "
+               "on a terminal, Ctrl-A x ends the run.\n\n"
                "Exit status: what the guest says (a write of V to port 0xf4 "
                "gives (V << 1) | 1; power-off and reset give 0); 4 when it "
                "dies of a triple fault; 2 for bad usage, input or output; 70 "

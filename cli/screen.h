@@ -1,13 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* cli/screen.h - --screen: what stands on the guest's text screen. */
+/* cli/screen.h - the guest's text screen, at the end or as it changes. */
 #ifndef CLI_SCREEN_H
 #define CLI_SCREEN_H
 
 #include "vmm/vm.h"
 
+enum { SCREEN_ROWS = 25, SCREEN_COLUMNS = 80 };
+
 /* Write the 80x25 cells of the VGA's text screen as lines, without their
- * attributes and without blanks at the ends; what is not ASCII is a dot. path
- * "-": standard output. Returns 0 or an errno. */
+ * attributes and without blanks at the ends; what is not ASCII is drawn with
+ * what resembles it. path "-": standard output. Returns 0 or an errno. */
 int screen_write(struct vm *vm, const char *path);
+
+/* Does nothing stand there? */
+bool screen_is_blank(struct vm *vm);
+
+/* The screen on a terminal (ANSI, ECMA-48): what was drawn last. */
+struct screen {
+    bool started;
+    uint8_t cells[SCREEN_ROWS][SCREEN_COLUMNS][2]; /* character, attribute */
+    unsigned row, column;
+};
+
+/* Draw what has changed on standard output. */
+void screen_draw(struct screen *s, struct vm *vm);
+/* Leave the cursor below the picture, if there is one. */
+void screen_leave(struct screen *s);
 
 #endif

@@ -38,6 +38,8 @@ struct pic;
 struct pic *pic_create(struct bus *bus, struct irq_line intr);
 void pic_set_line(struct pic *pic, unsigned irq, bool level);
 bool pic_intr(const struct pic *pic);
+/* The guest has initialized the controller and opened this input. */
+bool pic_takes(const struct pic *pic, unsigned irq);
 uint8_t pic_acknowledge(struct pic *pic);
 /* Forget what the lines did so far: a BIOS served it before it handed over. */
 void pic_drop_requests(struct pic *pic);
@@ -51,6 +53,8 @@ struct uart *uart_create(struct bus *bus, struct irq_line irq,
                          const struct pc_config *config);
 bool uart_receive(struct uart *uart, uint8_t byte);
 bool uart_ready(const struct uart *uart);
+/* The guest has set the line or its interrupts. */
+bool uart_set_up(const struct uart *uart);
 
 /* MC146818 clock and CMOS memory (rtc.c). */
 struct device *rtc_create(struct bus *bus, struct irq_line irq8,
@@ -68,6 +72,10 @@ struct i8042;
 struct i8042 *i8042_create(struct bus *bus, struct irq_line irq1,
                            struct power *power);
 bool i8042_scancode(struct i8042 *kbd, uint8_t set1_code);
+/* The guest has taken everything and would take a key. */
+bool i8042_ready(const struct i8042 *kbd);
+/* It asks again and again whether there is something. */
+bool i8042_polled(const struct i8042 *kbd);
 
 /* VGA registers (vga.c). */
 struct vga;
@@ -138,6 +146,8 @@ enum { IOAPIC_PINS = 24 };
 struct ioapic;
 struct ioapic *ioapic_create(struct bus *bus, struct lapic *lapic);
 void ioapic_set_pin(struct ioapic *ioapic, unsigned pin, bool level);
+/* The guest has opened this pin. */
+bool ioapic_takes(const struct ioapic *ioapic, unsigned pin);
 void ioapic_eoi(struct ioapic *ioapic, uint8_t vector);
 
 /* The balloon (balloon.c). */

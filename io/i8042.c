@@ -21,6 +21,7 @@ enum {
     COMMAND_PORT = 0x64,
     QUEUE_BYTES = 32,
     RAM_BYTES = 32,
+    POLLS = 256, /* of the status, one after the other: somebody waits */
 
     STATUS_FULL = 0x01,
     STATUS_SYSTEM = 0x04,
@@ -105,6 +106,7 @@ struct i8042 {
         bool last_was_command;
         bool scanning;
         uint8_t set, leds, last_sent;
+        uint16_t polls; /* of a status that said nothing is there */
     } state;
 };
 
@@ -143,6 +145,18 @@ static void enqueue(struct i8042_state *s, uint8_t byte)
         return;
     s->queue[(s->head + s->count) % QUEUE_BYTES] = byte;
     s->count++;
+}
+
+bool i8042_ready(const struct i8042 *kbd)
+{
+    const struct i8042_state *s = &kbd->state;
+    return s->scanning && !has_output(s) && s->count == 0 &&
+           !(s->ram[0] & MODE_DISABLE_KEYBOARD);
+}
+
+bool i8042_polled(const struct i8042 *kbd)
+{
+    return kbd->state.polls >= POLLS;
 }
 
 bool i8042_scancode(struct i8042 *kbd, uint8_t set1_code)
@@ -302,6 +316,7 @@ static void data_write(struct device *dev, uint32_t offset, unsigned size,
     struct i8042_state *s = &kbd->state;
     (void)offset, (void)size;
     s->last_was_command = false;
+    s->polls = 0;
     if (s->controller_waits) {
         controller_argument(kbd, (uint8_t)value);
     } else {
@@ -339,14 +354,19 @@ static void command_write(struct device *dev, uint32_t offset, unsigned size,
     struct i8042 *kbd = (struct i8042 *)dev;
     (void)offset, (void)size;
     kbd->state.last_was_command = true;
+    kbd->state.polls = 0;
     controller_command(kbd, (uint8_t)value);
     update_irq(kbd);
 }
 
 static uint32_t status_read(struct device *dev, uint32_t offset, unsigned size)
 {
-    const struct i8042_state *s = &((struct i8042 *)dev)->state;
+    struct i8042_state *s = &((struct i8042 *)dev)->state;
     (void)offset, (void)size;
+    if (has_output(s))
+        s->polls = 0;
+    else if (s->polls < POLLS)
+        s->polls++;
     return STATUS_SYSTEM | STATUS_UNLOCKED |
            (s->last_was_command ? STATUS_COMMAND : 0u) |
            (has_output(s) ? STATUS_FULL : 0u);

@@ -96,6 +96,11 @@ void ioapic_set_pin(struct ioapic *ioapic, unsigned pin, bool level)
         send(ioapic, &ioapic->state.entry[pin]);
 }
 
+bool ioapic_takes(const struct ioapic *ioapic, unsigned pin)
+{
+    return !(ioapic->state.entry[pin].low & ENTRY_MASKED);
+}
+
 void ioapic_eoi(struct ioapic *ioapic, uint8_t vector)
 {
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {

@@ -186,6 +186,18 @@ bool pc_keyboard_input(struct pc *pc, uint8_t scancode)
     return i8042_scancode(pc->i8042, scancode);
 }
 
+bool pc_keyboard_ready(const struct pc *pc)
+{
+    return i8042_ready(pc->i8042);
+}
+
+bool pc_keyboard_preferred(const struct pc *pc)
+{
+    return !uart_set_up(pc->uart) &&
+           (pic_takes(pc->pic, IRQ_KEYBOARD) ||
+            ioapic_takes(pc->ioapic, IRQ_KEYBOARD) || i8042_polled(pc->i8042));
+}
+
 unsigned pc_vga_start(const struct pc *pc)
 {
     return vga_start(pc->vga);

@@ -82,6 +82,10 @@ bool pc_set_apicbase(struct pc *pc, uint64_t value);
 bool pc_serial_input(struct pc *pc, uint8_t byte);
 bool pc_serial_ready(const struct pc *pc);
 bool pc_keyboard_input(struct pc *pc, uint8_t scancode);
+/* The guest would take a scan code now. */
+bool pc_keyboard_ready(const struct pc *pc);
+/* The guest waits for keys, and has no driver for COM1. */
+bool pc_keyboard_preferred(const struct pc *pc);
 
 /* What a paravirtual guest asks for without the devices' registers: a byte to
  * the console, the balloon, the end of the run. */

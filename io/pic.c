@@ -173,6 +173,13 @@ bool pic_intr(const struct pic *pic)
     return pic->state.intr;
 }
 
+bool pic_takes(const struct pic *pic, unsigned irq)
+{
+    const struct chip *c = &pic->state.chip[irq / INPUTS];
+    return c->base != (irq < INPUTS ? BIOS_MASTER_BASE : BIOS_SLAVE_BASE) &&
+           c->init == INIT_DONE && !(c->imr & bit(irq % INPUTS));
+}
+
 /* One INTA cycle at a chip: the input it names. With nothing (any more) to
  * name it is 7, and no bit goes into service. */
 static unsigned chip_acknowledge(struct chip *c, bool master)

@@ -88,6 +88,7 @@ struct uart {
         uint8_t ier, fcr, lcr, mcr, msr, scratch;
         uint16_t divisor;
         bool overrun;
+        bool set_up;           /* the guest has a driver for it */
         bool transmit_pending; /* "holding register empty" not yet seen */
         bool timed_out;        /* bytes below the trigger level got old */
     } state;
@@ -202,6 +203,11 @@ bool uart_ready(const struct uart *uart)
     return !(s->mcr & MCR_LOOP) && s->count < capacity(s);
 }
 
+bool uart_set_up(const struct uart *uart)
+{
+    return uart->state.set_up;
+}
+
 bool uart_receive(struct uart *uart, uint8_t byte)
 {
     if (!uart_ready(uart))
@@ -276,9 +282,15 @@ static void uart_write(struct device *dev, uint32_t offset, unsigned size,
     }
     switch (offset) {
     case REG_DATA: transmit(uart, value); break;
-    case REG_IER: write_ier(s, value); break;
+    case REG_IER:
+        s->set_up = true;
+        write_ier(s, value);
+        break;
     case REG_IIR: write_fcr(uart, value); break;
-    case REG_LCR: s->lcr = value; break;
+    case REG_LCR:
+        s->set_up = true;
+        s->lcr = value;
+        break;
     case REG_MCR:
         s->mcr = value & MCR_BITS;
         update_modem(s);

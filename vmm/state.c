@@ -168,8 +168,8 @@ struct vm_saved {
     void *part[PARTS];
     size_t bytes[PARTS];
     struct counters count;
-    uint64_t seq, next_input, next_scan;
-    bool waiting_input;
+    uint64_t seq, next_scan;
+    struct vm_input input;
     enum vm_stop stop;
     int status;
 };
@@ -233,8 +233,7 @@ struct vm_saved *vm_save(struct vm *vm)
     }
     saved->count = vm->trace.count;
     saved->seq = vm->trace.seq;
-    saved->next_input = vm->next_input;
-    saved->waiting_input = vm->waiting_input;
+    saved->input = vm->input;
     saved->next_scan = vm->next_scan;
     saved->stop = vm->stop;
     saved->status = vm->status;
@@ -249,8 +248,7 @@ bool vm_restore(struct vm *vm, const struct vm_saved *saved)
             return false;
     vm->trace.count = saved->count;
     vm->trace.seq = saved->seq;
-    vm->next_input = saved->next_input;
-    vm->waiting_input = saved->waiting_input;
+    vm->input = saved->input;
     vm->next_scan = saved->next_scan;
     vm->stop = saved->stop;
     vm->status = saved->status;

@@ -18,7 +18,6 @@ enum {
     STATUS_USAGE = 2,
     STATUS_TRIPLE_FAULT = 4,
     STATUS_INTERNAL = 70,
-    INPUT_GAP = 50000, /* cycles between two bytes of serial input */
     MEMORY_MIN = 1 << 20,
 };
 #define MEMORY_MAX (3ull << 30)
@@ -77,8 +76,8 @@ static void set_deadline(struct vm *vm)
 {
     uint64_t at = bus_deadline(pc_bus(vm->pc));
 
-    if (vm->waiting_input && vm->next_input < at)
-        at = vm->next_input;
+    if (vm->input.waiting && vm->input.next < at)
+        at = vm->input.next;
     if (vm->next_scan < at)
         at = vm->next_scan;
     if (vm->limit && vm->limit->cycles && vm->limit->cycles < at)
@@ -144,36 +143,10 @@ static void platform_stop(void *ctx, enum pc_stop why, uint32_t value)
     }
 }
 
-/* Offer input to COM1 at moments that depend on the guest alone: its receiver
- * is empty and switched on, and some virtual time has passed since the last
- * byte. */
-static void serial_input(struct vm *vm)
-{
-    uint64_t now = machine_now(vm->machine);
-    bool paravirtual;
-    int byte;
-
-    vm->waiting_input = vm->config.serial_input != NULL;
-    if (!vm->waiting_input || now < vm->next_input)
-        return;
-    vm->next_input = now + INPUT_GAP;
-    paravirtual = vm->monitor && monitor_has_console(vm->monitor);
-    if (!(paravirtual ? monitor_console_ready(vm->monitor)
-                      : pc_serial_ready(vm->pc)))
-        return;
-    byte = vm->config.serial_input(vm->config.ctx);
-    if (byte >= 0 && paravirtual)
-        monitor_console_input(vm->monitor, (uint8_t)byte);
-    else if (byte >= 0)
-        pc_serial_input(vm->pc, (uint8_t)byte);
-    else
-        vm->next_input = now + 20 * INPUT_GAP;
-}
-
 void vm_tick(struct vm *vm)
 {
     bus_run_timers(pc_bus(vm->pc));
-    serial_input(vm);
+    vm_offer_input(vm);
     vm_scan_memory(vm);
     if (vm->limit && vm->limit->cycles &&
         machine_now(vm->machine) >= vm->limit->cycles)
@@ -520,6 +493,7 @@ struct vm *vm_create(const struct vm_config *config, char **error, int *status)
         return NULL;
     vm->config = *config;
     vm->next_scan = DEVICE_NEVER;
+    vm->input.kept = -1;
     trace_init(&vm->trace, NULL);
     if (config->memory_bytes < MEMORY_MIN ||
         config->memory_bytes > MEMORY_MAX ||
@@ -576,8 +550,8 @@ static void idle(struct vm *vm)
         return;
     }
     at = bus_deadline(pc_bus(vm->pc));
-    if (vm->waiting_input && vm->next_input < at)
-        at = vm->next_input;
+    if (vm->input.waiting && vm->input.next < at)
+        at = vm->input.next;
     if (vm->limit && vm->limit->cycles && vm->limit->cycles < at)
         at = vm->limit->cycles;
     if (at == DEVICE_NEVER) {

@@ -45,6 +45,14 @@ struct blob {
     const char *name; /* for messages and multiboot module strings */
 };
 
+/* Where what is typed goes. */
+enum vm_keyboard {
+    KEYBOARD_IF_ALONE, /* to the keyboard, if the guest waits for keys and has
+                          no driver for COM1 */
+    KEYBOARD_ALWAYS,
+    KEYBOARD_NEVER,
+};
+
 struct vm_config {
     enum cpu_technique cpu;
     const struct mmu_technique *mmu; /* ignored on bare */
@@ -78,11 +86,12 @@ struct vm_config {
     bool testdev, walker;
     bool plain_clock;               /* see struct machine_config */
     unsigned tlb_entries, tlb_ways; /* likewise; 0: the usual ones */
-    /* COM1. output gets each byte. input returns a byte, or -1 for none now;
-     * it is asked only at deterministic points (the guest's receiver is empty
-     * and enabled). Either may be NULL. */
+    /* COM1 gives each byte to output. input returns a byte that was typed, or
+     * -1 for none now; it is asked only at deterministic points (the guest
+     * would take one). Either may be NULL. */
     void (*serial_output)(void *ctx, uint8_t byte);
     int (*serial_input)(void *ctx);
+    enum vm_keyboard keyboard; /* does the keyboard type it, or COM1? */
     /* The guest idles (HLT) until a deadline this many virtual ns away; the
      * host may sleep meanwhile. May be NULL. */
     void (*idle)(void *ctx, uint64_t ns);

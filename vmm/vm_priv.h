@@ -4,10 +4,20 @@
 #define VMM_VM_PRIV_H
 
 #include "cpu/machine.h"
+#include "io/keys.h"
 #include "traps/monitor.h"
 #include "vmm/load.h"
 #include "vmm/symbols.h"
 #include "vmm/vm.h"
+
+/* What is typed, on its way to the guest. */
+struct vm_input {
+    uint64_t next; /* it takes nothing before this cycle */
+    bool waiting;
+    uint8_t code[KEYS_MOST]; /* scan codes that the keyboard has yet to send */
+    size_t codes, sent;
+    int kept; /* was read with an escape, and did not belong to it; -1: none */
+};
 
 struct vm {
     struct vm_config config;
@@ -28,8 +38,7 @@ struct vm {
     int status;
     char *report;
     const struct vm_limit *limit;
-    uint64_t next_input; /* COM1 takes no byte before this cycle */
-    bool waiting_input;
+    struct vm_input input;
     uint64_t next_scan; /* for equal frames; DEVICE_NEVER: not at all */
 };
 
@@ -44,6 +53,9 @@ void vm_say(struct vm *vm, const char *format, ...)
 
 /* Host side of the clock: timers due, serial input, the next deadline. */
 void vm_tick(struct vm *vm);
+
+/* input.c: offer the guest what was typed, if it would take it. */
+void vm_offer_input(struct vm *vm);
 
 /* memory.c: the guest's memory on the machine. False and *error, with a status,
  * when it cannot be had. */

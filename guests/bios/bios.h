@@ -26,6 +26,11 @@
     .set BDA_KEY_FIRST, 0x80
     .set BDA_KEY_END, 0x82
 
+    .set COM1, 0x3F8
+    .set UART_LINE, 5
+    .set LINE_RECEIVED, 0x01
+    .set LINE_EMPTY, 0x20
+
     /* A service's caller, as ENTER leaves it at SS:BP. */
     .set F_DI, 0
     .set F_SI, 4

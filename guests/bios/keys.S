@@ -12,6 +12,7 @@
     .set MASTER_PIC, 0x20
     .set END_OF_INTERRUPT, 0x20
     .set RELEASED, 0x80
+    .set DELETE, 0x7F
 
     .set KEY_CONTROL, 0x1D
     .set KEY_LEFT_SHIFT, 0x2A
@@ -60,6 +61,7 @@ key:
     jnz 4b
     call character
 /* Key AH, character AL into the buffer, if there is room. */
+keep:
     movw BDA_KEY_TAIL, %di
     movw %di, %bx
     call next_key
@@ -129,6 +131,38 @@ shifted:
     .byte 0
     .ascii " "
 
+/* A byte that waits at COM1, to which the screen is copied (video.S), is a key,
+ * too. */
+listen:
+    movw $COM1 + UART_LINE, %dx
+    inb %dx, %al
+    testb $LINE_RECEIVED, %al
+    jz 2f
+    movw $COM1, %dx
+    inb %dx, %al
+    cmpb $'\n', %al
+    jne 1f
+    movb $'\r', %al
+1:  cmpb $DELETE, %al
+    jne key_of
+    movb $'\b', %al
+/* The key of character AL; 0: none. */
+key_of:
+    xorb %ah, %ah
+    xorw %si, %si
+1:  cmpb %cs:plain(%si), %al
+    je 3f
+    cmpb %cs:shifted(%si), %al
+    je 3f
+    incw %si
+    cmpw $plain_end - plain, %si
+    jb 1b
+    jmp keep
+3:  movw %si, %bx
+    movb %bl, %ah
+    jmp keep
+2:  ret
+
 /* The place in the buffer behind BX. */
 next_key:
     addw $2, %bx
@@ -153,6 +187,7 @@ key_functions:
 
 wait_key:
     cli
+    call listen
     movw BDA_KEY_HEAD, %bx
     cmpw BDA_KEY_TAIL, %bx
     jne 1f
@@ -166,6 +201,7 @@ wait_key:
     ret
 
 look_key:
+    call listen
     orb $FLAG_ZERO, F_FLAGS(%bp)
     movw BDA_KEY_HEAD, %bx
     cmpw BDA_KEY_TAIL, %bx
@@ -182,6 +218,9 @@ get_shift:
 
 /* ---- INT 15h --------------------------------------------------------------- */
 
+    .set SYSTEM_PORT, 0x61
+    .set REFRESH, 0x10
+    .set REFRESH_MICROSECONDS, 15
     .set CMOS_EXTENDED, 0x30        /* KiB from 1 MiB */
     .set CMOS_HIGH, 0x34            /* 64 KiB from 16 MiB */
     .set BASE_END, 0x9FC00
@@ -200,6 +239,7 @@ system:
     DISPATCH system_functions, unsupported
 system_functions:
     FUNCTION 0x24, a20
+    FUNCTION 0x86, wait
     FUNCTION 0x88, extended_memory
     FUNCTION 0xE8, memory_map
     FUNCTION 0, 0
@@ -233,6 +273,28 @@ a20:
 2:  cmpb $3, %bl
     jne refuse
     movw $2, F_BX(%bp)              /* by port 92h */
+    ret
+
+/* CX:DX microseconds. The refresh of memory changes a bit every 15. */
+wait:
+    movw F_CX(%bp), %ax
+    shll $16, %eax
+    movw F_DX(%bp), %ax
+    xorl %edx, %edx
+    movl $REFRESH_MICROSECONDS, %ecx
+    divl %ecx
+    movl %eax, %ecx
+    incl %ecx
+    inb $SYSTEM_PORT, %al
+    movb %al, %ah
+1:  inb $SYSTEM_PORT, %al
+    xorb %ah, %al
+    testb $REFRESH, %al
+    jz 1b
+    xorb $REFRESH, %ah
+    decl %ecx
+    jnz 1b
+    movb $0, F_AX + 1(%bp)
     ret
 
 extended_memory:

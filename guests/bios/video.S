@@ -18,10 +18,6 @@
     .set CRTC_CURSOR_SHAPE, 0x0A
     .set CRTC_CURSOR, 0x0E
 
-    .set COM1, 0x3F8
-    .set UART_LINE, 5
-    .set LINE_RECEIVED, 0x01
-    .set LINE_EMPTY, 0x20
     .set TIMED_OUT, 0x80
 
 .code16
