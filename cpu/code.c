@@ -358,6 +358,9 @@ bool code_written(struct machine *m, ma_t ma, uc_tlb_entry *result)
     return true;
 }
 
+/* Bytes that are compared at a time. */
+enum { STRIDE = 64 };
+
 /* A page that is stepped for its stores alone keeps what they have not changed:
  * much of it may be data beside the code. */
 static void page_stored(struct machine *m, const struct dirty_page *d)
@@ -366,8 +369,13 @@ static void page_stored(struct machine *m, const struct dirty_page *d)
     const uint8_t *now = memory_at(&m->memory, code_page_at(p));
     unsigned from = 0, to = PAGE_BYTES;
 
+    while (from < to && memcmp(now + from, d->before + from, STRIDE) == 0)
+        from += STRIDE;
     while (from < to && now[from] == d->before[from])
         from++;
+    while (to > from && to % STRIDE == 0 &&
+           memcmp(now + to - STRIDE, d->before + to - STRIDE, STRIDE) == 0)
+        to -= STRIDE;
     while (to > from && now[to - 1] == d->before[to - 1])
         to--;
     if (!p->stepped || p->forced || p->twinned || locks(now, from, to)) {

@@ -12,6 +12,7 @@ enum {
     ROM_MASTER_EOI = 0xFFE00,
     ROM_SLAVE_EOI = 0xFFE10,
     ROM_START = 0xFE05B,
+    ROM_DISKETTE = 0xFEFC7,
     ROM_IRET = 0xFFF53,
     ROM_RESET = 0xFFFF0,
     ROM_MODEL = 0xFFFFE,
@@ -19,6 +20,7 @@ enum {
     /* Interrupt vectors of the two PICs, as a BIOS programs them. */
     PIC_MASTER = 0x08,
     PIC_SLAVE = 0x70,
+    DISKETTE_TABLE = 0x1E, /* a vector that points to data */
     VECTORS = 256,
 
     IO_APIC_ID = 1,
@@ -62,12 +64,19 @@ static bool put_rom(const struct load_memory *m)
         0xEA, ROM_START & 0xFF, ROM_START >> 8 & 0xFF, 0x00, 0xF0,
     };                                     /* jmp F000:E05B */
     static const uint8_t model[] = {0xFC}; /* PC AT */
+    static const uint8_t diskette[] = {
+        0xAF, 0x02, 0x25, /* step rate, head load time, motor off time */
+        0x02, 0x12,       /* 512 bytes in a sector, 18 in a track */
+        0x1B, 0xFF, 0x6C, /* gaps, data length */
+        0xF6, 0x0F, 0x08, /* fill byte, settle and start time */
+    };
 
     return put(m, ROM_IRET, iret, sizeof iret) &&
            put(m, ROM_MASTER_EOI, master, sizeof master) &&
            put(m, ROM_SLAVE_EOI, slave, sizeof slave) &&
            put(m, ROM_START, start, sizeof start) &&
            put(m, ROM_RESET, reset, sizeof reset) &&
+           put(m, ROM_DISKETTE, diskette, sizeof diskette) &&
            put(m, ROM_MODEL, model, sizeof model);
 }
 
@@ -80,6 +89,8 @@ static bool put_vectors(const struct load_memory *m)
             stub = ROM_MASTER_EOI;
         if (v >= PIC_SLAVE && v < PIC_SLAVE + 8)
             stub = ROM_SLAVE_EOI;
+        if (v == DISKETTE_TABLE)
+            stub = ROM_DISKETTE;
         load_put16(table + 4 * v, (uint16_t)(stub & 0xFFFF));
         load_put16(table + 4 * v + 2, ROM_SEGMENT);
     }

@@ -166,7 +166,9 @@ bool load_guest(const struct load_request *request,
         return load_error(error, image,
                           "a guest needs 2 MiB of memory at least");
     bool loaded;
-    if (strcmp(result->kind, "linux") == 0)
+    if (strcmp(result->kind, "linux") == 0 && setup_recognized(image))
+        loaded = setup_load(request, memory, result, error);
+    else if (strcmp(result->kind, "linux") == 0)
         loaded = linux_load(request, memory, result, error);
     else if (strcmp(result->kind, "pv") == 0)
         loaded = pv_load(request, memory, result, error);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* vmm/load.h - kernel images into guest-physical memory, as a boot loader does.
  *
- * Multiboot 1 (ELF, or the header's own addresses), Linux bzImage (32-bit boot
- * protocol), paravirtual kernels, and disk images with a boot sector, which the
+ * Multiboot 1 (ELF, or the header's own addresses), Linux bzImage (by the
+ * 32-bit boot protocol; what is entered in real mode only, by the BIOS),
+ * paravirtual kernels, and disk images with a boot sector, which the
  * BIOS boots. Every other image, and every damaged one, is refused with one
  * clear line; nothing in an image is trusted.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Disk images: nothing of them is loaded here. The BIOS (guests/bios) comes
- * into memory, and the processor begins in it, in real mode; it reads the boot
+/* The BIOS (guests/bios) comes into memory, and the processor begins in it, in
+ * real mode. Of a disk image nothing is loaded here: the BIOS reads the boot
  * sector from the first disk.
  */
 #include "vmm/load_image.h"
@@ -12,7 +12,7 @@ enum {
     SIGNATURE_AT = 510,
     SIGNATURE = 0xAA55,
     BIOS_SEGMENT = 0xF000,
-    BIOS_START = 0x2000, /* in the segment, as it is linked */
+    BIOS_AT = 0x2000, /* in the segment, as it is linked */
 };
 
 /* A disk may hold a kernel of another format, which is found in the middle of
@@ -35,7 +35,7 @@ static bool put_bios(const struct load_memory *memory)
         const struct embedded_guest *e = &embedded_guests[i];
 
         if (strcmp(e->name, "bios") == 0)
-            return memory->write(memory->ctx, BIOS_SEGMENT * 16 + BIOS_START,
+            return memory->write(memory->ctx, BIOS_SEGMENT * 16 + BIOS_AT,
                                  e->data, e->size);
     }
     return false;
@@ -51,20 +51,27 @@ static struct segment real_segment(uint16_t selector, unsigned type)
     };
 }
 
-bool disk_load(const struct load_request *request,
-               const struct load_memory *memory, struct load_result *result,
-               char **error)
+bool load_bios(const struct load_memory *memory, enum bios_entry entry,
+               struct load_result *result)
 {
     struct cpu_state *state = &result->state;
 
     if (!put_bios(memory))
-        return load_error(error, &request->kernel,
-                          "guest memory cannot be written");
+        return false;
     *state = load_reset_state();
     for (int i = 0; i < SEG_COUNT; i++)
         state->seg[i] = real_segment(0, SEG_WRITABLE);
     state->seg[SEG_CS] = real_segment(BIOS_SEGMENT, SEG_WRITABLE);
     state->gdtr.limit = state->idtr.limit = 0xFFFF;
-    result->entry = BIOS_START;
+    result->entry = entry;
     return true;
+}
+
+bool disk_load(const struct load_request *request,
+               const struct load_memory *memory, struct load_result *result,
+               char **error)
+{
+    return load_bios(memory, BIOS_BOOTS_DISK, result) ||
+           load_error(error, &request->kernel,
+                      "guest memory cannot be written");
 }

@@ -71,6 +71,27 @@ bool pv_load(const struct load_request *request,
              const struct load_memory *memory, struct load_result *result,
              char **error);
 
+/* The processor begins in the BIOS, which begins with one of these. */
+enum bios_entry {
+    BIOS_BOOTS_DISK = 0x2000,
+    BIOS_ENTERS_SETUP = 0x2010, /* Linux's, at 9020:0000 */
+};
+bool load_bios(const struct load_memory *memory, enum bios_entry entry,
+               struct load_result *result);
+
+/* The initial RAM disks behind each other, as high as below `top` they go but
+ * not below `bottom`; where they begin and how long they are (0: none). */
+bool linux_put_initrd(const struct load_request *request,
+                      const struct load_memory *memory, uint64_t bottom,
+                      uint64_t top, uint32_t *start, uint32_t *bytes,
+                      char **error);
+
+/* An image to be entered in real mode only. */
+bool setup_recognized(const struct blob *image);
+bool setup_load(const struct load_request *request,
+                const struct load_memory *memory, struct load_result *result,
+                char **error);
+
 bool linux_recognized(const struct blob *image);
 bool linux_load(const struct load_request *request,
                 const struct load_memory *memory, struct load_result *result,

@@ -18,7 +18,6 @@ enum {
     HEADER_MAGIC = 0x202,
     VERSION = 0x206,
     TYPE_OF_LOADER = 0x210,
-    LOADFLAGS = 0x211,
     CODE32_START = 0x214,
     RAMDISK_IMAGE = 0x218,
     RAMDISK_SIZE = 0x21C,
@@ -43,10 +42,8 @@ enum {
     E820_TABLE = 0x2D0,
     E820_BYTES = 20,
 
-    LOADED_HIGH = 0x01,
     XLF_KERNEL_64 = 0x01,
     LOADER_UNREGISTERED = 0xFF,
-    VERSION_MIN = 0x0204,
 
     ZERO_PAGE_AT = 0x10000,
     COMMAND_AT = 0x20000,
@@ -99,17 +96,11 @@ static bool check_header(struct boot *b)
 {
     const struct blob *image = &b->request->kernel;
     b->version = load_get16(b->setup + VERSION);
-    if (b->version < VERSION_MIN)
-        return load_error(b->error, image,
-                          "boot protocol %u.%02u is too old (2.04 is needed)",
-                          b->version >> 8, b->version & 0xFF);
     b->header_end = HEADER_MAGIC + b->setup[JUMP_OFFSET];
     if (b->header_end > HEADER_END_MAX)
         b->header_end = HEADER_END_MAX;
     if (b->header_end < HEADER_END_MIN || b->header_end > image->size)
         return refuse(b, "the Linux setup header is damaged");
-    if (!(b->setup[LOADFLAGS] & LOADED_HIGH))
-        return refuse(b, "a zImage; only bzImage is supported");
     if (b->version >= 0x020C && (field32(b, XLOADFLAGS) & XLF_KERNEL_64))
         return refuse(b, "a 64-bit Linux; the machine's processor is a 32-bit "
                          "one");
@@ -151,34 +142,51 @@ static bool put_kernel(struct boot *b)
 }
 
 /* Several archives make one initial RAM disk, each at a multiple of 4, as the
- * kernel's unpacker wants it; as high as the kernel allows. */
-static bool put_initrd(struct boot *b)
+ * kernel's unpacker wants it. */
+bool linux_put_initrd(const struct load_request *q,
+                      const struct load_memory *memory, uint64_t bottom,
+                      uint64_t top, uint32_t *start, uint32_t *length,
+                      char **error)
 {
-    const struct load_request *q = b->request;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, at;
+
+    *start = *length = 0;
     for (size_t i = 0; i < q->initrd_count; i++)
         bytes = ((bytes + 3) & ~UINT64_C(3)) + q->initrd[i].size;
     if (bytes == 0)
         return true;
-    uint64_t top = (uint64_t)field32(b, INITRD_ADDR_MAX) + 1;
-    if (top > b->memory->ram_bytes)
-        top = b->memory->ram_bytes;
-    uint64_t start = top > bytes ? (top - bytes) & ~(uint64_t)PAGE_MASK : 0;
-    if (start < b->kernel_end)
-        return load_error(b->error, &q->initrd[0],
+    if (top > memory->ram_bytes)
+        top = memory->ram_bytes;
+    at = top > bytes ? (top - bytes) & ~(uint64_t)PAGE_MASK : 0;
+    if (at < bottom)
+        return load_error(error, &q->initrd[0],
                           "the initial RAM disk (%llu KiB) does not fit beside "
                           "the kernel in %llu MiB (--memory)",
                           (unsigned long long)(bytes + 1023) >> 10,
-                          (unsigned long long)b->memory->ram_bytes >> 20);
-    uint64_t at = start;
+                          (unsigned long long)memory->ram_bytes >> 20);
+    *start = (uint32_t)at;
+    *length = (uint32_t)bytes;
     for (size_t i = 0; i < q->initrd_count; i++) {
         at = (at + 3) & ~UINT64_C(3);
-        if (!put(b, at, q->initrd[i].data, q->initrd[i].size))
-            return false;
+        if (!memory->write(memory->ctx, at, q->initrd[i].data,
+                           q->initrd[i].size))
+            return load_error(error, &q->initrd[i],
+                              "guest memory cannot be written");
         at += q->initrd[i].size;
     }
-    load_put32(b->zero_page + RAMDISK_IMAGE, (uint32_t)start);
-    load_put32(b->zero_page + RAMDISK_SIZE, (uint32_t)bytes);
+    return true;
+}
+
+static bool put_initrd(struct boot *b)
+{
+    uint64_t top = (uint64_t)field32(b, INITRD_ADDR_MAX) + 1;
+    uint32_t start, bytes;
+
+    if (!linux_put_initrd(b->request, b->memory, b->kernel_end, top, &start,
+                          &bytes, b->error))
+        return false;
+    load_put32(b->zero_page + RAMDISK_IMAGE, start);
+    load_put32(b->zero_page + RAMDISK_SIZE, bytes);
     return true;
 }
 
@@ -218,8 +226,6 @@ static void fill_zero_page(struct boot *b)
     load_put16(z + VID_MODE, 0xFFFF); /* as it is: text */
     z[TYPE_OF_LOADER] = LOADER_UNREGISTERED;
     load_put32(z + CODE32_START, KERNEL_AT);
-    load_put32(z + RAMDISK_IMAGE, 0);
-    load_put32(z + RAMDISK_SIZE, 0);
 
     load_memory_map(b->memory, area);
     z[E820_ENTRIES] = LOAD_AREAS;

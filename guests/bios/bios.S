@@ -14,6 +14,10 @@
     .set BOOT_SECTOR, 0x7C00
     .set BOOT_STACK, 0x7000
     .set BOOT_MAGIC, 0xAA55
+    .set BY_DISK, 0
+    .set BY_SETUP, 1
+    .set SETUP, 0x9000              /* segment: see vmm/load_setup.c */
+    .set SETUP_STACK, 0xE000
     .set FLOPPY_MOST, 5760          /* sectors of the largest diskette */
     .set FIRST_HARD_DISK, 0x80
     .set MASTER_PIC, 0x20
@@ -23,8 +27,15 @@
 .code16
 .text
 .globl bios_start
-bios_start:                         /* F000:2000 */
+bios_start:                         /* F000:2000: boot the first disk */
     cli
+    movw $BY_DISK, %dx
+    jmp begin
+    .balign 16
+bios_kernel:                        /* F000:2010: Linux's setup is in memory */
+    cli
+    movw $BY_SETUP, %dx
+begin:
     cld
     xorw %ax, %ax
     movw %ax, %es
@@ -40,8 +51,24 @@ bios_start:                         /* F000:2000 */
     movw %cs, %ax
     stosw
     jmp 1b
-2:  sti
+2:  call describe_disks
+    sti
+    cmpw $BY_SETUP, %dx
+    je enter_setup
     int $0x19
+
+/* "The Linux/x86 Boot Protocol", Running the Kernel. */
+enter_setup:
+    movw $SETUP, %ax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %fs
+    movw %ax, %gs
+    cli
+    movw %ax, %ss
+    movw $SETUP_STACK, %sp
+    sti
+    ljmp $SETUP + 0x20, $0
 
 vectors:
     .word 0x08, timer

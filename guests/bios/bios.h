@@ -10,6 +10,7 @@
 
     /* The BIOS data area, by offset in segment 40h. */
     .set BDA, 0x40
+    .set BDA_EXTENDED, 0x0E         /* segment of the extended area */
     .set BDA_EQUIPMENT, 0x10
     .set BDA_BASE_MEMORY, 0x13
     .set BDA_SHIFT, 0x17

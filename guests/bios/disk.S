@@ -36,6 +36,9 @@
     .set FLOPPY_CYLINDERS, 80
     .set CYLINDERS_MOST, 1024
 
+    .set TABLES, 0x3D               /* in the extended BIOS data area */
+    .set TABLE_BYTES, 16
+
     .set BAD_COMMAND, 0x01
     .set NOT_FOUND, 0x04
     .set CONTROLLER_FAILED, 0x20
@@ -90,6 +93,57 @@ status:
 last_status:
     movb BDA_DISK_STATUS, %ah
     jmp status
+
+/* ---- Parameter tables ------------------------------------------------------ */
+
+/* The geometry of the first two disks, where interrupts 41h and 46h point. */
+.globl describe_disks
+describe_disks:
+    pushaw
+    pushw %ds
+    pushw %es
+    pushw $BDA
+    popw %ds
+    movw BDA_EXTENDED, %ax
+    movw %ax, %es
+    xorw %dx, %dx                   /* DL: the disk */
+    movw $TABLES, %di
+1:  cmpb BDA_DISKS, %dl
+    jae 2f
+    call describe
+2:  incw %dx
+    addw $TABLE_BYTES, %di
+    cmpb $2, %dl
+    jb 1b
+    xorw %ax, %ax
+    movw %ax, %ds
+    movw $TABLES, 0x41 * 4
+    movw %es, 0x41 * 4 + 2
+    movw $TABLES + TABLE_BYTES, 0x46 * 4
+    movw %es, 0x46 * 4 + 2
+    popw %es
+    popw %ds
+    popaw
+    ret
+
+/* Disk DL at ES:DI, which is zero. */
+describe:
+    pushl %edx
+    call disk_size
+    xorl %edx, %edx
+    movl $HEADS * SECTORS, %ebx
+    divl %ebx
+    cmpl $CYLINDERS_MOST, %eax
+    jbe 1f
+    movl $CYLINDERS_MOST, %eax
+1:  movw %ax, %es:(%di)
+    movb $HEADS, %es:2(%di)
+    movw $0xFFFF, %es:5(%di)        /* no precompensation */
+    movb $0xC8, %es:8(%di)          /* no retries; more than 8 heads */
+    movw %ax, %es:12(%di)           /* landing zone */
+    movb $SECTORS, %es:14(%di)
+    popl %edx
+    ret
 
 /* ---- Cylinder, head, sector ---------------------------------------------- */
 
@@ -236,13 +290,26 @@ transfer_to:
     testw %bx, %bx
     jz done
     call move_sector
-    jc 1f
-    incl %eax
+    jnc 2f
+    testb $0x80, F_DX(%bp)
+    jnz 1f
+    cmpb $COMMAND_READ, %ch
+    jne 1f
+    call blank_sector               /* a diskette is longer than its image */
+2:  incl %eax
     addw $512, %di
     decw %bx
     jmp transfer_to
 1:  movb $NOT_FOUND, %ah
     jmp status
+
+blank_sector:
+    pushaw
+    xorw %ax, %ax
+    movw $SECTOR_WORDS, %cx
+    rep stosw
+    popaw
+    ret
 
 /* One sector. Carry: it failed. */
 move_sector:

@@ -240,6 +240,7 @@ system:
 system_functions:
     FUNCTION 0x24, a20
     FUNCTION 0x86, wait
+    FUNCTION 0x87, block_move
     FUNCTION 0x88, extended_memory
     FUNCTION 0xE8, memory_map
     FUNCTION 0, 0

@@ -112,6 +112,8 @@ second_stage:
     call memory_sizes
     call memory_map
     call disk_writes
+    call disk_table
+    call moves
     call timer_ticks
     call screen
     jmp protected_mode
@@ -211,6 +213,45 @@ disk_writes:
     jnc failed
     ret
 
+/* What interrupt 41h points to: cylinders; sectors and what follows them. */
+disk_table:
+    lesw 0x41 * 4, %di
+    movw %es:(%di), %ax
+    movw %es:14(%di), %bx
+    xorw %cx, %cx
+    movw %cx, %es
+    pushw %bx
+    call say_hex
+    popw %ax
+    jmp say_hex
+
+/* The boot sector to 2 MiB and from there to the buffer, after a moment. */
+moves:
+    movw $0x8600, %ax
+    xorw %cx, %cx
+    movw $1000, %dx
+    int $0x15
+    jc failed
+    movl $BUFFER, BUFFER
+    movw $out, %si
+    call move
+    movw $back, %si
+    call move
+    movw $ORIGIN, %si
+    movw $BUFFER, %di
+    movw $SECTOR / 2, %cx
+    repe cmpsw
+    jne failed
+    movw $said_moved, %si
+    jmp say
+
+move:
+    movw $0x8700, %ax
+    movw $SECTOR / 2, %cx
+    int $0x15
+    jc failed
+    ret
+
 /* The BIOS counts, whoever waits. */
 timer_ticks:
     sti
@@ -301,6 +342,15 @@ packet:
     .word 1, BUFFER, 0
     .quad SCRATCH_SECTOR
 
+    .balign 8
+out:
+    .quad 0, 0, 0x0000930000000000 | ORIGIN << 16 | 0xFFFF, 0x000093200000FFFF
+    .quad 0, 0
+back:
+    .quad 0, 0, 0x000093200000FFFF, 0x0000930000000000 | BUFFER << 16 | 0xFFFF
+    .quad 0, 0
+
+said_moved:     .asciz "moved\r\n"
 said_base:      .asciz "KiB from 0: "
 said_extended:  .asciz "KiB from 1 MiB: "
 said_above:     .asciz "64 KiB from 16 MiB: "

@@ -45,6 +45,9 @@ KiB from 1 MiB: fc00
 073f
 0f01
 abcd
+0008
+003f
+moved
 the timer ticks
 Screen
 0753
@@ -77,6 +80,12 @@ make_disk "$work/floppy" 1440K
     > "$work/floppy.out" || test $? -eq 1
 tr -d '\r' < "$work/floppy.out" | grep -qx 'booted from drive 0000'
 tr -d '\r' < "$work/floppy.out" | grep -qx '4f12' # 80 tracks, 18 sectors
+
+# Behind what a diskette's image has, it is empty, as far as a diskette goes.
+head -c 2560 "$work/floppy" > "$work/short-floppy"
+"$UMBRA" run --max-cycles 2000000000 "$work/short-floppy" < /dev/null \
+    > "$work/floppy.out" || true
+tr -d '\r' < "$work/floppy.out" | grep -qx 'booted from drive 0000'
 
 head -c 300 /dev/zero > "$work/short"
 status=0

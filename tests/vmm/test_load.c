@@ -234,15 +234,70 @@ Test(vmm_load, bad_bzimages_are_refused)
     image[0x236] = 1;
     refused(image, sizeof image, "64-bit Linux");
     image_linux(image);
-    image[0x206] = 3;
-    refused(image, sizeof image, "2.03 is too old");
-    image_linux(image);
-    image[0x211] = 0;
-    refused(image, sizeof image, "zImage");
-    image_linux(image);
     put32(image + 0x238, 4);
     cr_assert(!load(image, sizeof image, "too long"));
     cr_assert_not_null(strstr(error, "command line"));
+}
+
+/* ---- What is entered in real mode ---------------------------------------- */
+
+static void load_old(uint8_t *image, unsigned minor)
+{
+    struct blob initrd = {"abc", 3, "i"};
+    struct load_request q = {
+        .kernel = {image, BZ_SETUP + BZ_KERNEL, "k"},
+        .append = "auto",
+        .initrd = &initrd,
+        .initrd_count = 1,
+    };
+    image[0x206] = (uint8_t)minor;
+    cr_assert(load_guest(&q, &guest.access, &result, &error), "%s", error);
+}
+
+Test(vmm_load, an_old_kernel_begins_with_its_setup)
+{
+    uint8_t image[BZ_SETUP + BZ_KERNEL];
+    image_linux(image);
+    load_old(image, 3);
+    const uint8_t *setup = guest.bytes + 0x90000;
+    cr_assert_eq(result.state.seg[SEG_CS].base, 0xF0000);
+    cr_assert_eq(result.state.cr0 & CR0_PE, 0);
+    cr_assert_arr_eq(setup + 0x202, "HdrS", 4);
+    cr_assert_eq(setup[0x211], 0x81); /* high; a heap */
+    cr_assert_str_eq((char *)guest.bytes + get32(setup + 0x228), "auto");
+    cr_assert_arr_eq(guest.bytes + get32(setup + 0x218), "abc", 3);
+    cr_assert_arr_eq(guest.bytes + 0x100000, image + BZ_SETUP, BZ_KERNEL);
+}
+
+Test(vmm_load, a_kernel_without_a_32_bit_entry_begins_with_its_setup)
+{
+    uint8_t image[BZ_SETUP + BZ_KERNEL];
+    image_linux(image);
+    put32(image + 0x214, 0);
+    load_old(image, 7);
+    cr_assert_eq(result.state.cr0 & CR0_PE, 0);
+}
+
+Test(vmm_load, a_zimage_is_low)
+{
+    uint8_t image[BZ_SETUP + BZ_KERNEL];
+    image_linux(image);
+    image[0x211] = 0;
+    load_old(image, 1);
+    const uint8_t *setup = guest.bytes + 0x90000;
+    cr_assert_arr_eq(guest.bytes + 0x10000, image + BZ_SETUP, BZ_KERNEL);
+    cr_assert_eq(setup[0x20] | setup[0x21] << 8, 0xA33F);
+    cr_assert_str_eq((const char *)setup + (setup[0x22] | setup[0x23] << 8),
+                     "auto");
+}
+
+Test(vmm_load, a_damaged_setup_is_refused)
+{
+    uint8_t image[BZ_SETUP + BZ_KERNEL];
+    image_linux(image);
+    image[0x206] = 3;
+    image[0x1F1] = 200;
+    refused(image, sizeof image, "damaged");
 }
 
 /* ---- Damaged images: refused or loaded, never a crash -------------------- */
@@ -282,6 +337,8 @@ Test(vmm_load, damaged_images_never_crash_the_loaders, .timeout = 100)
     image_elf(elf);
     damage(elf, sizeof elf, 0x54);
     image_linux(linux_image);
+    damage(linux_image, sizeof linux_image, 0x270);
+    linux_image[0x206] = 3;
     damage(linux_image, sizeof linux_image, 0x270);
     uint8_t flat[256] = {0};
     put_multiboot(flat, 1 << 16);

@@ -146,6 +146,7 @@ static inline void image_linux(uint8_t image[BZ_SETUP + BZ_KERNEL])
     image[0x201] = 0x66;
     memcpy(image + 0x202, "HdrS\x0c\x02", 6);
     image[0x211] = 1;
+    put32(image + 0x214, 0x100000);
     put32(image + 0x22C, 0x37FFFFFF);
     put32(image + 0x238, 2047);
     put32(image + 0x258, 0x100000);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* The Linux boot loader for what can be entered in real mode only: kernels
+ * older than the 32-bit entry, and programs that come as one (iPXE, memdisk).
+ * Their setup code runs, and asks the BIOS.
+ *
+ * At 9000:0000 the boot sector, which is skipped, and the setup; behind its
+ * heap and stack the command line. The kernel is at 1 MiB, or at 64 KiB
+ * (zImage).
+ *
+ * Reference: Linux, "The Linux/x86 Boot Protocol".
+ */
+#include "vmm/load_image.h"
+
+enum {
+    OLD_COMMAND_MAGIC = 0x020, /* before version 2.02 */
+    OLD_COMMAND_OFFSET = 0x022,
+    SETUP_SECTS = 0x1F1,
+    VERSION = 0x206,
+    TYPE_OF_LOADER = 0x210,
+    LOADFLAGS = 0x211,
+    CODE32_START = 0x214,
+    RAMDISK_IMAGE = 0x218,
+    RAMDISK_SIZE = 0x21C,
+    HEAP_END_PTR = 0x224,
+    CMD_LINE_PTR = 0x228,
+    INITRD_ADDR_MAX = 0x22C,
+    HEADER_END = 0x230, /* as far as it is looked at here */
+
+    LOADED_HIGH = 0x01,
+    CAN_USE_HEAP = 0x80,
+    LOADER_UNREGISTERED = 0xFF,
+    COMMAND_MAGIC = 0xA33F,
+    DEFAULT_SECTS = 4,
+    SECTS_MOST = 64,
+    SECTOR = 512,
+
+    /* The first version that has a field, or an entry in protected mode. */
+    VERSION_COMMAND_POINTER = 0x0202,
+    VERSION_INITRD_MAX = 0x0203,
+    VERSION_ENTRY_32 = 0x0204,
+
+    SETUP_AT = 0x90000,
+    STACK_END = 0xE000, /* in its segment; the command line follows */
+    STACK_BYTES = 0x200,
+    COMMAND_MOST = 255,
+    LOW_KERNEL_AT = 0x10000,
+    INITRD_MAX_DEFAULT = 0x37FFFFFF,
+};
+
+struct boot {
+    const struct load_request *request;
+    const struct load_memory *memory;
+    char **error;
+    uint32_t version;
+    uint64_t kernel_at;
+    size_t setup_bytes;
+    uint8_t setup[(SECTS_MOST + 1) * SECTOR];
+};
+
+bool setup_recognized(const struct blob *image)
+{
+    const uint8_t *bytes = image->data;
+
+    return linux_recognized(image) && image->size >= HEADER_END &&
+           (load_get16(bytes + VERSION) < VERSION_ENTRY_32 ||
+            load_get32(bytes + CODE32_START) == 0);
+}
+
+static bool refuse(const struct boot *b, const char *what)
+{
+    return load_error(b->error, &b->request->kernel, "%s", what);
+}
+
+static bool put(const struct boot *b, uint64_t gpa, const void *data,
+                uint64_t bytes)
+{
+    if (b->memory->write(b->memory->ctx, gpa, data, bytes))
+        return true;
+    return refuse(b, "guest memory cannot be written");
+}
+
+static bool read_setup(struct boot *b)
+{
+    const struct blob *image = &b->request->kernel;
+    const uint8_t *bytes = image->data;
+    size_t sectors = bytes[SETUP_SECTS] ? bytes[SETUP_SECTS] : DEFAULT_SECTS;
+
+    b->version = load_get16(bytes + VERSION);
+    b->setup_bytes = (sectors + 1) * SECTOR;
+    if (sectors > SECTS_MOST || b->setup_bytes >= image->size)
+        return refuse(b, "the Linux setup header is damaged");
+    memcpy(b->setup, bytes, b->setup_bytes);
+    b->kernel_at = b->setup[LOADFLAGS] & LOADED_HIGH ? LOW_END : LOW_KERNEL_AT;
+    return true;
+}
+
+static bool put_kernel(struct boot *b, struct load_result *result)
+{
+    const struct blob *image = &b->request->kernel;
+    size_t bytes = image->size - b->setup_bytes;
+
+    if (b->kernel_at < SETUP_AT && bytes > SETUP_AT - b->kernel_at)
+        return refuse(b, "a zImage that is larger than 512 KiB");
+    if (!load_fits(b->memory, b->kernel_at, bytes))
+        return load_error(b->error, image,
+                          "the kernel does not fit in %llu MiB (--memory)",
+                          (unsigned long long)b->memory->ram_bytes >> 20);
+    result->range[result->range_count++] = (struct load_range){
+        (uint32_t)b->kernel_at, (uint32_t)b->kernel_at, (uint32_t)bytes, true};
+    return put(b, b->kernel_at, (const uint8_t *)image->data + b->setup_bytes,
+               bytes);
+}
+
+static bool put_initrd(struct boot *b)
+{
+    uint32_t start, bytes;
+    uint64_t top = INITRD_MAX_DEFAULT;
+    uint64_t bottom = LOW_END + b->request->kernel.size;
+
+    if (b->version >= VERSION_INITRD_MAX)
+        top = load_get32(b->setup + INITRD_ADDR_MAX);
+    if (!linux_put_initrd(b->request, b->memory, bottom, top + 1, &start,
+                          &bytes, b->error))
+        return false;
+    load_put32(b->setup + RAMDISK_IMAGE, start);
+    load_put32(b->setup + RAMDISK_SIZE, bytes);
+    return true;
+}
+
+static bool put_command_line(struct boot *b)
+{
+    const char *words = b->request->append ? b->request->append : "";
+    size_t length = strlen(words);
+
+    if (length > COMMAND_MOST)
+        return load_error(b->error, &b->request->kernel,
+                          "the command line (--append) has %zu bytes, this "
+                          "kernel takes %d",
+                          length, COMMAND_MOST);
+    if (b->version >= VERSION_COMMAND_POINTER) {
+        load_put32(b->setup + CMD_LINE_PTR, SETUP_AT + STACK_END);
+    } else {
+        load_put16(b->setup + OLD_COMMAND_MAGIC, COMMAND_MAGIC);
+        load_put16(b->setup + OLD_COMMAND_OFFSET, STACK_END);
+    }
+    return put(b, SETUP_AT + STACK_END, words, length + 1);
+}
+
+bool setup_load(const struct load_request *request,
+                const struct load_memory *memory, struct load_result *result,
+                char **error)
+{
+    struct boot b = {.request = request, .memory = memory, .error = error};
+
+    if (!read_setup(&b) || !put_kernel(&b, result) || !put_initrd(&b) ||
+        !put_command_line(&b))
+        return false;
+    b.setup[TYPE_OF_LOADER] = LOADER_UNREGISTERED;
+    b.setup[LOADFLAGS] |= CAN_USE_HEAP;
+    load_put16(b.setup + HEAP_END_PTR, STACK_END - STACK_BYTES);
+    if (!put(&b, SETUP_AT, b.setup, b.setup_bytes))
+        return false;
+    return load_bios(memory, BIOS_ENTERS_SETUP, result) ||
+           refuse(&b, "guest memory cannot be written");
+}
