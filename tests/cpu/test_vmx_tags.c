@@ -196,9 +196,11 @@ static void each_page(void (*visit)(const struct page *p))
 static void fill_page(const struct page *p)
 {
     const struct paging_walk w = {.address = 0x1000, .page_shift = PAGE_SHIFT};
+    struct tlb_entry *e;
 
     belong_to(p);
-    cr_assert_eq(tlb_fill(&machine->tlb, linear_of(p), &w, p->global),
+    e = tlb_find(&machine->tlb, linear_of(p));
+    cr_assert_eq(tlb_fill(&machine->tlb, linear_of(p), &w, p->global, &e),
                  TLB_FREE);
 }
 
