@@ -360,9 +360,10 @@ static void emit_popf(struct bt_emit *e, const struct insn *insn,
 }
 
 /* IRET within ring 0. What it returns to must be the code segment that is in
- * CS, by flags that the fast POPF handles (or RF, which no interrupt comes in
- * time to see); everything else is the monitor's. The whole frame is read
- * before the flags are touched: the processor reads it in this order, too. */
+ * CS, by flags that the fast POPF handles; everything else is the monitor's.
+ * (RF is dropped: only an interrupt before the next instruction would show it.)
+ * The whole frame is read, in the processor's order, before the flags are
+ * touched. */
 static void emit_iret(struct bt_emit *e, const struct insn *insn,
                       const uint8_t *bytes, uint32_t at, unsigned start)
 {

@@ -121,19 +121,43 @@ static void run_show(uint32_t n)
 }
 
 /* The bits that POPF sets at CPL 0, all combinations of the common ones. */
+static uint32_t common_flags(uint32_t i)
+{
+    return (i & 1) | (i & 2) << 1 | (i & 4) << 2 | (i & 8) << 3 |
+           (i & 16) << 3 | (i & 32) << 4 | (i & 64) << 4 | (i & 128) << 4 |
+           (i & 256) << 6;
+}
+
 static void run_popf(uint32_t n)
 {
     uint32_t sum = 0;
 
     (void)n;
-    for (uint32_t i = 0; i < 512; i++) {
-        uint32_t f = (i & 1) | (i & 2) << 1 | (i & 4) << 2 | (i & 8) << 3 |
-                     (i & 16) << 3 | (i & 32) << 4 | (i & 64) << 4 |
-                     (i & 128) << 4 | (i & 256) << 6;
-
-        sum = (sum ^ show_popf(f)) * 0x01000193u;
-    }
+    for (uint32_t i = 0; i < 512; i++)
+        sum = (sum ^ show_popf(common_flags(i))) * 0x01000193u;
     kit_print("popf %x\n", sum);
+}
+
+/* Within ring 0, with the same flags as POPF; from flags that are all there are
+ * none of. */
+static void run_iret(uint32_t n)
+{
+    const uint32_t RF = 0x10000;
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < 512; i++) {
+        uint32_t f = common_flags(i);
+
+        sum = (sum ^ show_iret(f, ~f & 0xAD5)) * 0x01000193u;
+        /* (RF is in an exception's frame. PUSHF on the bare engine shows it.)
+         */
+        sum = (sum ^ (show_iret(f | RF, 0x202) & ~RF)) * 0x01000193u;
+    }
+    kit_print("iret %x\n", sum);
+    kit_gdt[ALIAS_CS >> 3] = kit_gdt[KIT_CS >> 3];
+    kit_gate(11, on_absent, GATE_INT);
+    for (uint32_t i = 0; i < n; i++)
+        kit_print("absent %u\n", iret_absent());
 }
 
 /* ---- Interrupts ---------------------------------------------------------- */
@@ -253,7 +277,7 @@ _Noreturn void guest_main(const char *word[KIT_WORDS])
         {"popf", run_popf},       {"tick", run_tick},   {"shadow", run_shadow},
         {"space", run_space},     {"flags", run_flags}, {"tables", run_tables},
         {"returns", run_returns}, {"jumps", run_jumps}, {"stores", run_stores},
-        {"callers", run_callers},
+        {"callers", run_callers}, {"iret", run_iret},
     };
 
     for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++)

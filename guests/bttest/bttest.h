@@ -5,6 +5,8 @@
 
 #define BAD 0x00900000 /* nothing is mapped here */
 
+#define ALIAS_CS KIT_SPARE /* KIT_CS again */
+
 /* Words of `record`: the processor as a handler found it. */
 #define RECORD_GPR    0 /* EAX ECX EDX EBX EBP ESI EDI */
 #define RECORD_ESP    7
@@ -18,9 +20,9 @@
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
-extern uint32_t record[RECORD_WORDS], resume, shadow_eip;
+extern uint32_t record[RECORD_WORDS], resume, shadow_eip, absences;
 
-void on_divide(void), on_page_fault(void), on_tick(void);
+void on_divide(void), on_page_fault(void), on_tick(void), on_absent(void);
 
 /* Each has a fault in its middle. */
 void fault_divide(void), fault_load(void), fault_push(void), fault_call(void),
@@ -34,8 +36,9 @@ extern uint8_t piece[], piece_end[];
 /* What an instruction shows. */
 extern uint32_t seen[8];
 uint32_t show_call(void), show_call_indirect(void), show_pushf(uint32_t flags),
-    show_popf(uint32_t flags), show_push_cs(void), show_mov_cs(void),
-    show_mov_ss(void), show_str(void), show_sldt(void), show_smsw(void),
+    show_popf(uint32_t flags), show_iret(uint32_t flags, uint32_t now),
+    iret_absent(void), show_push_cs(void), show_mov_cs(void), show_mov_ss(void),
+    show_str(void), show_sldt(void), show_smsw(void),
     show_lar(uint32_t selector), show_lsl(uint32_t selector),
     show_verr(uint32_t selector), show_verw(uint32_t selector);
 void show_sgdt(void), show_sidt(void);

@@ -247,6 +247,41 @@ PART show_pushf
     popfl
     ret
 
+/* uint32_t show_iret(flags, now): what PUSHF shows after an IRET to the very
+ * next instruction with these flags, from others. */
+PART show_iret
+    pushl 8(%esp)
+    popfl
+    pushl 4(%esp)
+    pushl %cs
+    pushl $1f
+    iret
+1:  pushfl
+    popl %eax
+    pushl $0x202
+    popfl
+    ret
+
+/* uint32_t iret_absent(void): an IRET within a code segment whose descriptor
+ * has just become absent; how often that was noticed. */
+PART iret_absent
+    movl $0, absences
+    ljmp $ALIAS_CS, $1f
+1:  pushl $0x202
+    pushl %cs
+    pushl $2f
+    andb $0x7F, kit_gdt + ALIAS_CS + 5
+    iret
+2:  ljmp $KIT_CS, $3f
+3:  movl absences, %eax
+    ret
+
+PART on_absent
+    orb $0x80, kit_gdt + ALIAS_CS + 5
+    incl absences
+    addl $4, %esp
+    iret
+
 PART show_push_cs
     pushl %cs
     popl %eax
@@ -413,6 +448,8 @@ PART record
 PART seen
     .skip 32
 PART resume
+    .long 0
+PART absences
     .long 0
 PART shadow_eip
     .long 0

@@ -169,6 +169,11 @@ Test(bt, popf_of_every_combination)
     same_as_bare("popf 1");
 }
 
+Test(bt, iret_of_every_combination)
+{
+    same_as_bare("iret 3");
+}
+
 /* (It prints how long a tick took only if that was too long.) */
 Test(bt, a_tick_gets_into_a_chained_loop)
 {
