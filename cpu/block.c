@@ -250,7 +250,8 @@ bool code_boundary_after(const struct insn *insn)
     case INSN_OUT:
     case INSN_INS:
     case INSN_OUTS: return true;
-    case INSN_NOP: return false;
+    case INSN_NOP:
+    case INSN_PAUSE: return false;
     default: return insn->ends_block || insn->rep || insn->repne;
     }
 }

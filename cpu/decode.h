@@ -107,6 +107,7 @@ enum insn_class {
      * watched page table. */                                                  \
     X(ARPL, "arpl", NONE)                                                      \
     X(NOP, "nop", NONE)                                                        \
+    X(PAUSE, "pause", NONE)                                                    \
     X(MOV, "mov", NONE)                                                        \
     X(MOVZX, "movzx", NONE)                                                    \
     X(MOVSX, "movsx", NONE)                                                    \

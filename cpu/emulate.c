@@ -90,6 +90,7 @@ static const struct row table[INSN_COUNT] = {
     [INSN_RDPMC] = {emu_rdpmc, 0, "SDM 2, RDPMC"},
 
     [INSN_NOP] = {emu_nop, 0, "SDM 2, NOP"},
+    [INSN_PAUSE] = {emu_nop, 0, "SDM 2, PAUSE"},
     [INSN_MOV] = {emu_mov, 0, "SDM 2, MOV"},
     [INSN_MOVZX] = {emu_movzx, 0, "SDM 2, MOVZX"},
     [INSN_MOVSX] = {emu_movsx, 0, "SDM 2, MOVSX/MOVSXD"},

@@ -104,7 +104,7 @@ enum machine_stop step_one(struct machine *m)
         }
         return step_trapped(m, linear);
     }
-    if (code_is_pause(bytes, &insn)) {
+    if (code_is_pause(bytes, &insn) && !vmx_is_site(&m->vmx, &insn)) {
         step_over(m, linear, insn.length);
         why = MACHINE_STEPPED;
     } else if ((!is_own_code(m, linear) || insn.id == INSN_RDTSC) &&

@@ -86,6 +86,7 @@ enum vmx_reason {
     VMX_WRMSR = 32,
     VMX_BAD_GUEST_STATE = 33,
     VMX_MONITOR_TRAP = 37,
+    VMX_PAUSE = 40,
     VMX_GDTR_IDTR_ACCESS = 46,
     VMX_LDTR_TR_ACCESS = 47,
     VMX_EPT_VIOLATION = 48,
@@ -120,6 +121,7 @@ const char *vmx_reason_name(unsigned reason);
 #define PROC_IO_BITMAPS       0x02000000u
 #define PROC_MONITOR_TRAP     0x08000000u
 #define PROC_MSR_BITMAPS      0x10000000u
+#define PROC_PAUSE            0x40000000u
 #define PROC_SECONDARY        0x80000000u
 
 /* Secondary processor-based controls. */

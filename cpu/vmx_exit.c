@@ -125,6 +125,7 @@ const char *vmx_reason_name(unsigned reason)
         [VMX_WRMSR] = "WRMSR",
         [VMX_BAD_GUEST_STATE] = "invalid guest state",
         [VMX_MONITOR_TRAP] = "monitor trap flag",
+        [VMX_PAUSE] = "PAUSE",
         [VMX_GDTR_IDTR_ACCESS] = "access to GDTR or IDTR",
         [VMX_LDTR_TR_ACCESS] = "access to LDTR or TR",
         [VMX_EPT_VIOLATION] = "EPT violation",

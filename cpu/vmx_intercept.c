@@ -42,6 +42,8 @@ void vmx_find_sites(struct machine *m)
     want(sites, INSN_INVD);
     if (c->proc & PROC_HLT)
         want(sites, INSN_HLT);
+    if (c->proc & PROC_PAUSE)
+        want(sites, INSN_PAUSE);
     if (c->proc & PROC_INVLPG)
         want(sites, INSN_INVLPG);
     if (c->cr0_mask & CR0_TS)
@@ -231,6 +233,7 @@ static bool by_control(struct machine *m, const struct insn *insn,
     case INSN_RDPMC:
         return (proc & PROC_RDPMC) && allows(s, s->cr4 & CR4_PCE) &&
                exits(m, insn, VMX_RDPMC, 0);
+    case INSN_PAUSE: return (proc & PROC_PAUSE) && exits(m, insn, VMX_PAUSE, 0);
     case INSN_IN:
     case INSN_OUT:
     case INSN_INS:

@@ -140,6 +140,7 @@ static const struct program controlled[] = {
      PROC_INVLPG,
      0,
      0},
+    {"pause", {0xF3, 0x90}, 0, 2, VMX_PAUSE, 0, PROC, PROC_PAUSE, 0, 0},
     {"rdpmc", {0x0F, 0x33}, 0, 2, VMX_RDPMC, 0, PROC, PROC_RDPMC, 0, 0},
     {"rdtsc", {0x0F, 0x31}, 0, 2, VMX_RDTSC, 0, PROC, PROC_RDTSC, 0, 0},
     {"mov %cr3,%esi",
