@@ -111,4 +111,6 @@ void mmu_invlpg(struct mmu *m, uint32_t linear)
     m->eip = m->c.vcpu->eip;
     m->c.trace->count.mmu_invlpg++;
     m->ops->invlpg(m, linear);
+    if (overlay_has(m, linear))
+        overlay_check(m);
 }

@@ -239,9 +239,9 @@ void mmu_overlay_map(struct mmu *m, unsigned page, ma_t frame, uint32_t bits);
 void mmu_set_overlay(struct mmu *m, uint32_t linear);
 
 /* Where the overlay could go: the highest place that the guest's current
- * directories do not use, or else one that they map by large pages to where
- * nothing is (the guest should read ones there, and reads what the VMM has);
- * with paging off one without memory, below the devices of a PC. False: there
+ * directories do not use, or else one that they map to where nothing is (the
+ * guest should read ones there, or fault, and reads what the VMM has); with
+ * paging off one without memory, below the devices of a PC. False: there
  * is none. */
 bool mmu_find_overlay(struct mmu *m, uint32_t *linear);
 

@@ -151,30 +151,6 @@ static void give_role(struct mmu *m)
         m->t.slot[slot].rights |= ROLE_OVERLAY;
 }
 
-void mmu_set_overlay(struct mmu *m, uint32_t linear)
-{
-    for (int i = 0; i < m->t.limit; i++)
-        if (m->t.slot[i].kind != TABLE_FREE)
-            hide(m, i);
-    m->overlay.linear = linear;
-    m->overlay.placed = true;
-    if (m->ops->show_overlay) {
-        m->ops->show_overlay(m);
-        return;
-    }
-    if (m->t.format == &paging_pae)
-        give_role(m);
-    for (int i = 0; i < m->t.limit; i++)
-        if (m->t.slot[i].kind != TABLE_FREE)
-            overlay_show(m, i);
-    if (m->t.format == &paging_pae) {
-        if (!mmu_link_directories(m, m->root))
-            abort(); /* a table can be had: only the root's are held */
-        mmu_set_root(m, m->root);
-    }
-    m->c.hardware.flush_all(m->c.hardware.ctx);
-}
-
 /* ---- does the guest use the place? -----------------------------------------
  */
 
@@ -193,15 +169,41 @@ static bool has_memory(const struct mmu *m, uint64_t gpa, uint32_t bytes)
 
 /* A large page with nothing behind it, as a guest has them that maps all
  * addresses to themselves: it would only read ones there. */
-static bool is_vacant(const struct mmu *m, uint64_t entry)
+static bool large_is_vacant(const struct mmu *m, uint64_t entry)
 {
     uint32_t bytes = MMU_OVERLAY_BYTES / links(m);
     uint64_t gpa = entry & PAGING_ADDRESS;
-    bool large = (entry & PTE_PS) &&
-                 (m->t.format == &paging_pae || (m->c.vcpu->cr4 & CR4_PSE));
 
-    return large && gpa % bytes == 0 && gpa < DEVICES_AT &&
-           !has_memory(m, gpa, bytes);
+    return gpa % bytes == 0 && gpa < DEVICES_AT && !has_memory(m, gpa, bytes);
+}
+
+/* A page table by which nothing can be reached, as guests have them that make
+ * all of their tables at the start. */
+static bool table_is_vacant(struct mmu *m, uint64_t table)
+{
+    unsigned bytes = m->t.format->entry_bytes;
+
+    for (unsigned i = 0; i < per_table(m->t.format); i++) {
+        uint64_t entry = walk_read(m, GPA(table + i * bytes), bytes);
+        uint64_t gpa = entry & PAGING_ADDRESS;
+
+        if ((entry & PTE_P) &&
+            (gpa >= DEVICES_AT || has_memory(m, gpa, PAGE_BYTES)))
+            return false;
+    }
+    return true;
+}
+
+static bool is_large(const struct mmu *m, uint64_t entry)
+{
+    return (entry & PTE_PS) &&
+           (m->t.format == &paging_pae || (m->c.vcpu->cr4 & CR4_PSE));
+}
+
+static bool is_vacant(struct mmu *m, uint64_t entry)
+{
+    return is_large(m, entry) ? large_is_vacant(m, entry)
+                              : table_is_vacant(m, entry & PAGING_ADDRESS);
 }
 
 /* The guest's directory entries for as much linear space; false: it has no
@@ -246,13 +248,85 @@ static enum use guest_use(struct mmu *m, uint32_t linear)
     return use;
 }
 
+/* The guest's page table of the place's n-th part; 0: there is none. */
+static uint32_t guest_table(struct mmu *m, unsigned n)
+{
+    unsigned bytes = m->t.format->entry_bytes;
+    uint64_t entry;
+    gpa_t first;
+
+    if (!mmu_paging(m) || n >= links(m) ||
+        !guest_links(m, m->overlay.linear, &first))
+        return 0;
+    entry = walk_read(m, GPA(first.v + n * bytes), bytes);
+    return (entry & PTE_P) && !is_large(m, entry)
+               ? (uint32_t)((entry & PAGING_ADDRESS) >> PAGE_SHIFT)
+               : 0;
+}
+
+/* What was not present the guest may use without a word to the processor: so
+ * its tables of the place are watched. */
+static void watch_tables(struct mmu *m)
+{
+    for (unsigned n = 0; n < 2; n++) {
+        uint32_t *watched = &m->overlay.guest_table[n];
+        uint32_t table = m->ops->show_overlay ? 0 : guest_table(m, n);
+
+        if (*watched == table)
+            continue;
+        if (*watched)
+            mmu_unwatch(m, GPA((uint64_t)*watched << PAGE_SHIFT));
+        *watched = table;
+        if (table)
+            mmu_watch(m, GPA((uint64_t)table << PAGE_SHIFT));
+    }
+}
+
+/* ---- its place --------------------------------------------------------------
+ */
+
+void mmu_set_overlay(struct mmu *m, uint32_t linear)
+{
+    for (int i = 0; i < m->t.limit; i++)
+        if (m->t.slot[i].kind != TABLE_FREE)
+            hide(m, i);
+    m->overlay.linear = linear;
+    m->overlay.placed = true;
+    if (m->ops->show_overlay) {
+        m->ops->show_overlay(m);
+        return;
+    }
+    if (m->t.format == &paging_pae)
+        give_role(m);
+    for (int i = 0; i < m->t.limit; i++)
+        if (m->t.slot[i].kind != TABLE_FREE)
+            overlay_show(m, i);
+    if (m->t.format == &paging_pae) {
+        if (!mmu_link_directories(m, m->root))
+            abort(); /* a table can be had: only the root's are held */
+        mmu_set_root(m, m->root);
+    }
+    m->c.hardware.flush_all(m->c.hardware.ctx);
+    watch_tables(m);
+}
+
 /* With paging off the whole space is the guest's; only a fault there tells
  * that it is wanted. */
 void overlay_check(struct mmu *m)
 {
-    if (m->overlay.placed && m->c.overlay_wanted && mmu_paging(m) &&
-        !m->ops->show_overlay && guest_use(m, m->overlay.linear) == USED)
+    if (!m->overlay.placed || m->ops->show_overlay)
+        return;
+    if (m->c.overlay_wanted && mmu_paging(m) &&
+        guest_use(m, m->overlay.linear) == USED)
         m->c.overlay_wanted(m->c.ctx);
+    else
+        watch_tables(m);
+}
+
+void overlay_watched(struct mmu *m, uint32_t gfn)
+{
+    if (gfn == m->overlay.guest_table[0] || gfn == m->overlay.guest_table[1])
+        overlay_check(m);
 }
 
 void overlay_table_written(struct mmu *m, uint32_t gfn, unsigned first,

@@ -111,7 +111,9 @@ static bool overlay_valid(const struct mmu *m, const struct saved_header *h)
         if ((h->overlay.table[i].v & PAGE_MASK) ||
             !memory_has(m->c.memory, h->overlay.table[i], PAGE_BYTES))
             return false;
-    return h->overlay.linear % MMU_OVERLAY_BYTES == 0;
+    return h->overlay.linear % MMU_OVERLAY_BYTES == 0 &&
+           h->overlay.guest_table[0] < GUEST_FRAMES &&
+           h->overlay.guest_table[1] < GUEST_FRAMES;
 }
 
 /* What could make us read or write outside of our arrays. */

@@ -109,6 +109,9 @@ struct mmu_overlay {
     bool created, placed;
     uint32_t linear;
     ma_t table[2];
+    /* The guest's own page tables of the place, which map no memory so far and
+     * are watched; 0: there is none. */
+    uint32_t guest_table[2]; /* frames */
 };
 
 struct mmu {
@@ -183,10 +186,16 @@ static inline bool mmu_guarded(const struct mmu *m, uint32_t gfn)
            (tables_traced(&m->t, gfn) && !unsync_find(u, gfn));
 }
 
+/* overlay.c: a watched page was written. */
+void overlay_watched(struct mmu *m, uint32_t gfn);
+
 /* Tell who watches a page that bytes within it were written. */
-static inline void mmu_watched(const struct mmu *m, gpa_t gpa, uint32_t bytes)
+static inline void mmu_watched(struct mmu *m, gpa_t gpa, uint32_t bytes)
 {
-    if (m->watches[gpa.v >> PAGE_SHIFT] && m->c.watched)
+    if (!m->watches[gpa.v >> PAGE_SHIFT])
+        return;
+    overlay_watched(m, (uint32_t)(gpa.v >> PAGE_SHIFT));
+    if (m->c.watched)
         m->c.watched(m->c.ctx, gpa, bytes);
 }
 

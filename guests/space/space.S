@@ -4,7 +4,8 @@
  * It reads its directory through itself as soon as that is mapped, at the top,
  * where a VMM would be; then it maps all 4 GiB to themselves by large pages,
  * reads a device's register there, and looks for the end of memory by writing.
- * A letter on COM1 for what is right; the end is a write of 0 to the debug-exit
+ * Then the same by page tables; and wherever those lead to no memory, it takes
+ * a page away, brings memory there, and uses that. A letter on COM1 for what is right; the end is a write of 0 to the debug-exit
  * port, of 1 where something is wrong.
  *
  * Reference: SDM 3A, "Paging", "Hierarchical Paging Structures".
@@ -22,6 +23,12 @@
 .set APIC_VERSION, 0xFEE00030
 .set MIB, 0x100000
 .set PATTERN, 0x55AA1234
+.set PAGE, 0x1000
+.set LARGE_PAGE, 0x400000
+.set TABLES, 0x1000000              /* 4 MiB */
+.set SPARE, 0x1400000               /* a page */
+.set FIRST_VACANT, 0x8000000
+.set DEVICES, 0xC0000000
 
 .section .multiboot, "a"
     .balign 4
@@ -80,6 +87,17 @@ space_start:
 3:  movl %edi, %eax
     shrl $20, %eax                  /* 64 MiB: an @ */
     call put
+
+    call map_by_tables
+    movb $'5', %al
+    call put
+    movl $FIRST_VACANT, %esi
+4:  call use_vacant
+    addl $LARGE_PAGE, %esi
+    cmpl $DEVICES, %esi
+    jb 4b
+    movb $'6', %al
+    call put
     xorl %eax, %eax
     jmp end
 failed:
@@ -88,6 +106,46 @@ end:
     movw $DEBUG_EXIT, %dx
     outb %al, %dx
     hlt
+
+/* All 4 GiB to themselves by 1024 page tables. */
+map_by_tables:
+    movl $TABLES, %edi
+    movl $ENTRY, %eax
+1:  stosl
+    addl $PAGE, %eax
+    cmpl $ENTRY, %eax
+    jne 1b
+    movl $TABLES + ENTRY, %eax
+    xorl %ecx, %ecx
+2:  movl %eax, directory(, %ecx, 4)
+    addl $PAGE, %eax
+    incl %ecx
+    cmpl $LAST, %ecx
+    jbe 2b
+    movl %cr3, %eax
+    movl %eax, %cr3
+    ret
+
+/* The page at ESI: away; and without a word to the processor, for it was not
+ * there, memory. */
+use_vacant:
+    movl %esi, %ebx
+    shrl $12 - 2, %ebx
+    addl $TABLES, %ebx              /* its entry */
+    movl $0, (%ebx)
+    invlpg (%esi)
+    movl %esi, SPARE
+    movl $SPARE + ENTRY, (%ebx)
+    cmpl %esi, (%esi)
+    jne failed
+    movl $PATTERN, (%esi)
+    cmpl $PATTERN, SPARE
+    jne failed
+    movl %esi, %eax
+    orl $ENTRY, %eax
+    movl %eax, (%ebx)
+    invlpg (%esi)
+    ret
 
 put:
     movw $COM1, %dx

@@ -11,7 +11,7 @@ run() { # OPTIONS...
     local status=0 said
     said=$("$UMBRA" run "$@" --memory 64 --max-cycles 100000000 \
         "$UMBRA_BUILD/guests/space" < /dev/null) || status=$?
-    if [ $status -ne 1 ] || [ "$said" != "123@" ]; then
+    if [ $status -ne 1 ] || [ "$said" != "123@56" ]; then
         echo "$*: exit status $status, said $said"
         exit 1
     fi
