@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MEMORY_MIB = 64, MEMORY_LINUX_MIB = 256 };
+/* Disks: as much as xv6 believes to have, and JOS can map. */
+enum { MEMORY_MIB = 64, MEMORY_LINUX_MIB = 256, MEMORY_DISK_MIB = 256 };
 
 static bool find_builtin(const char *who, const char *name, struct blob *kernel)
 {
@@ -93,6 +94,16 @@ static bool insert_boot_disk(struct run_options *o)
     return true;
 }
 
+static uint64_t default_memory(const char *kind)
+{
+    uint64_t mib = MEMORY_MIB;
+    if (kind && strcmp(kind, "linux") == 0)
+        mib = MEMORY_LINUX_MIB;
+    if (kind && strcmp(kind, "disk") == 0)
+        mib = MEMORY_DISK_MIB;
+    return mib << 20;
+}
+
 bool guest_open(struct guest *g, struct run_options *o)
 {
     *g = (struct guest){.config = {
@@ -140,10 +151,8 @@ bool guest_open(struct guest *g, struct run_options *o)
         }
         g->config.disk_count = o->disk_count;
     }
-    bool linux_image = kind && strcmp(kind, "linux") == 0;
     if (!g->config.memory_bytes)
-        g->config.memory_bytes =
-            (uint64_t)(linux_image ? MEMORY_LINUX_MIB : MEMORY_MIB) << 20;
+        g->config.memory_bytes = default_memory(kind);
     return true;
 }
 

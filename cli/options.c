@@ -116,8 +116,8 @@ static error_t add_disk(struct run_options *o, const char *arg)
 
 static const struct argp_option guest_options[] = {
     {NULL, 0, NULL, 0, "The guest:", 2},
-    {"memory", KEY_MEMORY, "MIB", 0, "Guest memory in MiB (64; 256 for Linux)",
-     0},
+    {"memory", KEY_MEMORY, "MIB", 0,
+     "Guest memory in MiB (64; 256 for Linux and disks)", 0},
     {"append", KEY_APPEND, "STRING", 0, "The guest's command line", 0},
     {"initrd", KEY_INITRD, "FILE", 0,
      "Linux's initial RAM disk; a module for a multiboot kernel "

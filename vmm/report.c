@@ -128,6 +128,20 @@ static void report_dead(struct vm *vm)
            s.eflags & EFL_IF ? "no interrupt source" : "interrupts off");
 }
 
+/* A guest that looks for the end of its memory writes there, too, but little.
+ */
+enum { BEYOND_MANY = 4096 };
+
+static void report_beyond(struct vm *vm)
+{
+    if (vm->beyond.writes >= BEYOND_MANY)
+        vm_say(vm,
+               "the guest wrote %llu times to %08x and up, where it has no "
+               "memory: does it expect more than --memory %llu?",
+               (unsigned long long)vm->beyond.writes, vm->beyond.first,
+               (unsigned long long)vm->config.memory_bytes >> 20);
+}
+
 void vm_write_report(struct vm *vm)
 {
     switch (vm->stop) {
@@ -144,4 +158,5 @@ void vm_write_report(struct vm *vm)
     default: break;
     }
     report_lost(vm);
+    report_beyond(vm);
 }

@@ -170,6 +170,7 @@ struct vm_saved {
     struct counters count;
     uint64_t seq, next_scan;
     struct vm_input input;
+    struct vm_beyond beyond;
     enum vm_stop stop;
     int status;
 };
@@ -234,6 +235,7 @@ struct vm_saved *vm_save(struct vm *vm)
     saved->count = vm->trace.count;
     saved->seq = vm->trace.seq;
     saved->input = vm->input;
+    saved->beyond = vm->beyond;
     saved->next_scan = vm->next_scan;
     saved->stop = vm->stop;
     saved->status = vm->status;
@@ -249,6 +251,7 @@ bool vm_restore(struct vm *vm, const struct vm_saved *saved)
     vm->trace.count = saved->count;
     vm->trace.seq = saved->seq;
     vm->input = saved->input;
+    vm->beyond = saved->beyond;
     vm->next_scan = saved->next_scan;
     vm->stop = saved->stop;
     vm->status = saved->status;

@@ -99,6 +99,9 @@ static void unclaimed(void *ctx, bool port, uint64_t address, unsigned size,
     struct vm *vm = ctx;
 
     vm->trace.count.unclaimed++;
+    if (!port && write && address >= vm->config.memory_bytes &&
+        address < MEMORY_MAX && vm->beyond.writes++ == 0)
+        vm->beyond.first = (uint32_t)address;
     trace_unclaimed(&vm->trace, site_of(vm), (uint32_t)address, size, value,
                     write, !port);
 }

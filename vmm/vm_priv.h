@@ -19,6 +19,12 @@ struct vm_input {
     int kept; /* was read with an escape, and did not belong to it; -1: none */
 };
 
+/* Writes to where memory would be if the guest had more. */
+struct vm_beyond {
+    uint64_t writes;
+    uint32_t first;
+};
+
 struct vm {
     struct vm_config config;
     struct trace trace;
@@ -39,6 +45,7 @@ struct vm {
     char *report;
     const struct vm_limit *limit;
     struct vm_input input;
+    struct vm_beyond beyond;
     uint64_t next_scan; /* for equal frames; DEVICE_NEVER: not at all */
 };
 
