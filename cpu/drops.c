@@ -67,10 +67,19 @@ void drops_page(struct machine *m, uint16_t tag, uint32_t linear)
         m->drop[m->drop_count++] = linear;
 }
 
+/* A kernel that changes CR3 for a moment, to patch itself, has touched few
+ * pages that are not global: without the others the engine would ask for all of
+ * them anew. (Of other scopes are the changes of CR0 and CR4, before which the
+ * engine may have had addresses that were not translated.) */
 void drops_flush(struct machine *m, enum tlb_scope scope, uint32_t which)
 {
-    tlb_flush(&m->tlb, scope, which);
-    if (tlb_covers(&m->tlb, scope, which))
+    unsigned room = DROPS - m->drop_count;
+    unsigned lost =
+        tlb_flush(&m->tlb, scope, which, m->drop + m->drop_count, room);
+
+    if (scope == TLB_LOCAL && lost <= room)
+        m->drop_count += lost;
+    else if (tlb_covers(&m->tlb, scope, which))
         drops_engine(m);
 }
 

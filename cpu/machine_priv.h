@@ -30,6 +30,7 @@ enum {
     CALM_STEPS = 64,        /* stepped without one: tried again as it was */
     WALK_SLOTS = 64,        /* translations kept for delivery */
     REFUNDS = 64,           /* faulting instructions kept */
+    DROPS = 8,              /* pages to drop before all are */
 };
 
 /* What is known of a page that holds code. It is made at the first fetch and
@@ -177,7 +178,7 @@ struct machine {
     uint32_t own_first, own_last; /* the monitor's code */
 
     /* Pages to drop from the engine's TLB before it runs on. */
-    uint32_t drop[8];
+    uint32_t drop[DROPS];
     unsigned drop_count;
 
     uc_hook hooks[16];

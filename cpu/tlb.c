@@ -225,18 +225,25 @@ bool tlb_covers(const struct tlb *t, enum tlb_scope scope, uint32_t which)
     return in_scope(scope, which, t->tag, t->nested);
 }
 
-void tlb_flush(struct tlb *t, enum tlb_scope scope, uint32_t which)
+unsigned tlb_flush(struct tlb *t, enum tlb_scope scope, uint32_t which,
+                   uint32_t *lost, unsigned room)
 {
+    unsigned count = 0;
+
     for (unsigned set = 0; set < t->sets; set++) {
         for (unsigned ways = t->used[set]; ways; ways &= ways - 1) {
             unsigned way = first_of(ways);
             const struct tlb_entry *e = entry_at(t, set, way);
 
-            if (in_scope(scope, which, e->tag, e->nested) &&
-                !(scope == TLB_LOCAL && e->global))
-                remove_entry(t, set, way);
+            if (!in_scope(scope, which, e->tag, e->nested) ||
+                (scope == TLB_LOCAL && e->global))
+                continue;
+            if (in_engine(t, e) && count++ < room)
+                lost[count - 1] = e->page << PAGE_SHIFT;
+            remove_entry(t, set, way);
         }
     }
+    return count;
 }
 
 void tlb_restore(struct tlb *t, const struct tlb *saved, const void *entries)

@@ -95,8 +95,11 @@ enum tlb_scope {
     TLB_NESTED,     /* derived from these nested tables: INVEPT 1 */
     TLB_ALL_NESTED, /* from any: INVEPT 2 */
 };
-/* which: the tag, or TLB_NESTED_BY(EPTP), or nothing, as the scope says. */
-void tlb_flush(struct tlb *t, enum tlb_scope scope, uint32_t which);
+/* which: the tag, or TLB_NESTED_BY(EPTP), or nothing, as the scope says.
+ * Returns how many of those that go the engine's TLB may have; lost gets the
+ * addresses of the first of them, as many as it has room for. */
+unsigned tlb_flush(struct tlb *t, enum tlb_scope scope, uint32_t which,
+                   uint32_t *lost, unsigned room);
 /* Are the entries of who runs in the scope? */
 bool tlb_covers(const struct tlb *t, enum tlb_scope scope, uint32_t which);
 

@@ -94,7 +94,7 @@ static void invalidate(struct tlb *t, unsigned what, uint32_t which,
     if (what == 0)
         tlb_drop(t, (uint16_t)which, page << PAGE_SHIFT);
     else
-        tlb_flush(t, (enum tlb_scope)(what - 1), which);
+        tlb_flush(t, (enum tlb_scope)(what - 1), which, NULL, 0);
     forget_those(what, which, page);
 }
 
@@ -342,4 +342,34 @@ Test(tlb, fills_do_not_depend_on_the_librarys_own_buffer)
     cr_expect_gt(fills, TOUCHES / 2);
     disturbed = true;
     cr_expect_eq(fills_of_random_touches(), fills);
+}
+
+static void fill_page(struct tlb *t, uint32_t page, bool global)
+{
+    struct paging_walk w = {.page_shift = PAGE_SHIFT};
+    struct tlb_entry *e = tlb_find(t, page << PAGE_SHIFT);
+
+    tlb_fill(t, page << PAGE_SHIFT, &w, global, &e);
+}
+
+/* The engine has to lose them, too: those that it got since it was emptied. */
+Test(tlb, flush_tells_what_the_engine_may_have)
+{
+    uint32_t lost[2] = {0, 0};
+    struct tlb t;
+
+    cr_assert(tlb_create(&t, TLB_ENTRIES_LEAST, 4));
+    fill_page(&t, 1, false);
+    t.epoch++;
+    fill_page(&t, 2, false);
+    fill_page(&t, 3, true);
+    fill_page(&t, 4, false);
+    cr_expect_eq(tlb_flush(&t, TLB_LOCAL, t.tag, lost, 2), 2);
+    cr_expect((lost[0] | lost[1]) == (6 << PAGE_SHIFT) && lost[0] && lost[1]);
+    cr_expect_eq(tlb_occupied(&t), 1, "the global one");
+    fill_page(&t, 5, false);
+    lost[0] = 0;
+    cr_expect_eq(tlb_flush(&t, TLB_CONTEXT, t.tag, lost, 0), 2);
+    cr_expect_eq(lost[0], 0, "no room");
+    tlb_destroy(&t);
 }
