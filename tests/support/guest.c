@@ -24,6 +24,22 @@ const struct way ways[WAYS] = {
     [WAY_HVM_NESTED] = {CPU_HVM, &mmu_nested, "hvm, nested"},
 };
 
+const char *const way_lumen[WAYS] = {
+    [WAY_BARE] = "lumen",
+    [WAY_TRAP_TLB] = "lumen-trap",
+    [WAY_TRAP_SHADOW] = "lumen-trap",
+    [WAY_STATIC_TLB] = "lumen",
+    [WAY_STATIC_SHADOW] = "lumen",
+    [WAY_BT_TLB] = "lumen",
+    [WAY_BT_SHADOW] = "lumen",
+    [WAY_PV_TLB] = "lumen-pv",
+    [WAY_PV_SHADOW] = "lumen-pv",
+    [WAY_PV_DIRECT] = "lumen-pv",
+    [WAY_HVM_TLB] = "lumen",
+    [WAY_HVM_SHADOW] = "lumen",
+    [WAY_HVM_NESTED] = "lumen",
+};
+
 bool guest_way(unsigned number, struct way *way)
 {
     for (unsigned i = 0; i < WAYS; i++) {

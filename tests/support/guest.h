@@ -35,6 +35,10 @@ enum {
 };
 extern const struct way ways[WAYS];
 
+/* lumen's form that runs right under each way: itself, its port, or what it is
+ * without silent instructions. */
+extern const char *const way_lumen[WAYS];
+
 /* The ways that run unmodified guests in a VM, by number; false: no more. */
 bool guest_way(unsigned number, struct way *way);
 

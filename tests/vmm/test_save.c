@@ -11,26 +11,6 @@
 enum { MEMORY_MIB = 64 };
 #define CYCLES UINT64_C(2000000000)
 
-static const struct run {
-    unsigned way;
-    const char *kernel;
-} runs[] = {
-    {WAY_BARE, "lumen"},
-    {WAY_TRAP_TLB, "lumen-trap"},
-    {WAY_TRAP_SHADOW, "lumen-trap"},
-    {WAY_STATIC_TLB, "lumen"},
-    {WAY_STATIC_SHADOW, "lumen"},
-    {WAY_BT_TLB, "lumen"},
-    {WAY_BT_SHADOW, "lumen"},
-    {WAY_PV_TLB, "lumen-pv"},
-    {WAY_PV_SHADOW, "lumen-pv"},
-    {WAY_PV_DIRECT, "lumen-pv"},
-    {WAY_HVM_TLB, "lumen"},
-    {WAY_HVM_SHADOW, "lumen"},
-    {WAY_HVM_NESTED, "lumen"},
-};
-enum { RUNS = sizeof runs / sizeof *runs };
-
 struct future {
     struct seen seen;
     struct counters count;
@@ -60,9 +40,9 @@ static void run_on(struct guest *g, struct future *f)
 }
 
 static void expect_same(const struct future *a, const struct future *b,
-                        const struct run *r, uint64_t at, const char *what)
+                        unsigned number, uint64_t at, const char *what)
 {
-    const char *way = ways[r->way].name;
+    const char *way = ways[number].name;
     const char *counter = counters_difference(&a->count, &b->count);
     unsigned long long cycle = at;
 
@@ -83,15 +63,15 @@ static void expect_same(const struct future *a, const struct future *b,
                    counter);
 }
 
-static void save_at(const struct run *r, uint64_t cycle)
+static void save_at(unsigned way, uint64_t cycle)
 {
     struct future first, again, other;
-    struct blob kernel = guest_embedded(r->kernel);
+    struct blob kernel = guest_embedded(way_lumen[way]);
     struct guest g, fresh;
     struct vm_saved *saved;
     uint64_t digest;
 
-    guest_open(&g, &ways[r->way], kernel, "test", MEMORY_MIB * MIB, NULL);
+    guest_open(&g, &ways[way], kernel, "test", MEMORY_MIB * MIB, NULL);
     cr_assert_eq(guest_run(&g, cycle), VM_RUNNING);
     digest = vm_digest(g.vm, true);
     saved = vm_save(g.vm);
@@ -104,14 +84,14 @@ static void save_at(const struct run *r, uint64_t cycle)
     cr_expect_eq(vm_digest(g.vm, true), digest);
     cr_expect(vm_cycles(g.vm) >= cycle && vm_cycles(g.vm) < cycle + 10000);
     run_on(&g, &again);
-    expect_same(&first, &again, r, cycle, "restored");
+    expect_same(&first, &again, way, cycle, "restored");
     guest_close(&g);
 
-    guest_open(&fresh, &ways[r->way], kernel, "test", MEMORY_MIB * MIB, NULL);
+    guest_open(&fresh, &ways[way], kernel, "test", MEMORY_MIB * MIB, NULL);
     cr_assert(vm_restore(fresh.vm, saved));
     cr_expect_eq(vm_digest(fresh.vm, true), digest);
     run_on(&fresh, &other);
-    expect_same(&first, &other, r, cycle, "in a fresh machine");
+    expect_same(&first, &other, way, cycle, "in a fresh machine");
     guest_close(&fresh);
 
     vm_saved_free(saved);
@@ -124,9 +104,9 @@ Test(save, restores_the_same_future)
 {
     static const uint64_t cycles[] = {2000000, 60000000, 110000000};
 
-    for (unsigned i = 0; i < RUNS; i++)
+    for (unsigned way = 0; way < WAYS; way++)
         for (unsigned k = 0; k < sizeof cycles / sizeof *cycles; k++)
-            save_at(&runs[i], cycles[k]);
+            save_at(way, cycles[k]);
 }
 
 /* Step, and hash where the guest is after each. */
@@ -147,19 +127,19 @@ static uint64_t stepped(struct vm *vm, unsigned steps)
 
 Test(save, a_restored_guest_is_seen_at_each_step)
 {
-    for (unsigned i = 0; i < RUNS; i++) {
+    for (unsigned way = 0; way < WAYS; way++) {
         struct vm_saved *saved;
         uint64_t before;
         struct guest g;
 
-        guest_open(&g, &ways[runs[i].way], guest_embedded(runs[i].kernel),
-                   "test", MEMORY_MIB * MIB, NULL);
+        guest_open(&g, &ways[way], guest_embedded(way_lumen[way]), "test",
+                   MEMORY_MIB * MIB, NULL);
         cr_assert_eq(guest_run(&g, 2000000), VM_RUNNING);
         saved = vm_save(g.vm);
         cr_assert_not_null(saved);
         before = stepped(g.vm, 300);
         cr_assert(vm_restore(g.vm, saved));
-        cr_expect_eq(stepped(g.vm, 300), before, "%s", ways[runs[i].way].name);
+        cr_expect_eq(stepped(g.vm, 300), before, "%s", ways[way].name);
         vm_saved_free(saved);
         guest_close(&g);
     }
