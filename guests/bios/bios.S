@@ -226,32 +226,25 @@ set_ticks:
     movb $0, BDA_MIDNIGHT
     ret
 
+/* What the clock's register \from says goes to \to of the caller's. */
+.macro CMOS from, to:vararg
+    movb $\from, %al
+    call cmos
+    movb %al, \to
+.endm
+
 get_time:
-    movb $0x02, %al                 /* minutes */
-    call cmos
-    movb %al, F_CX(%bp)
-    movb $0x04, %al                 /* hours */
-    call cmos
-    movb %al, F_CX + 1(%bp)
-    movb $0x00, %al                 /* seconds */
-    call cmos
-    movb %al, F_DX + 1(%bp)
+    CMOS 0x02, F_CX(%bp)            /* minutes */
+    CMOS 0x04, F_CX + 1(%bp)        /* hours */
+    CMOS 0x00, F_DX + 1(%bp)        /* seconds */
     movb $0, F_DX(%bp)              /* no daylight saving */
     ret
 
 get_date:
-    movb $0x09, %al                 /* year */
-    call cmos
-    movb %al, F_CX(%bp)
-    movb $0x32, %al                 /* century */
-    call cmos
-    movb %al, F_CX + 1(%bp)
-    movb $0x07, %al                 /* day */
-    call cmos
-    movb %al, F_DX(%bp)
-    movb $0x08, %al                 /* month */
-    call cmos
-    movb %al, F_DX + 1(%bp)
+    CMOS 0x09, F_CX(%bp)            /* year */
+    CMOS 0x32, F_CX + 1(%bp)        /* century */
+    CMOS 0x07, F_DX(%bp)            /* day */
+    CMOS 0x08, F_DX + 1(%bp)        /* month */
     ret
 
 .section .note.GNU-stack, "", @progbits

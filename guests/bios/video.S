@@ -136,10 +136,6 @@ write_characters:
 
 /* The window CX to DX by AL lines, 0: all; the new ones have attribute BH. */
 scroll_up:
-    movw F_CX(%bp), %cx
-    movw F_DX(%bp), %dx
-    movb F_AX(%bp), %al
-    movb F_BX + 1(%bp), %bh
     call window_lines
 1:  cmpb %dh, %ch
     ja 2f
@@ -151,10 +147,6 @@ scroll_up:
 2:  ret
 
 scroll_down:
-    movw F_CX(%bp), %cx
-    movw F_DX(%bp), %dx
-    movb F_AX(%bp), %al
-    movb F_BX + 1(%bp), %bh
     call window_lines
     negb %al
     movb %ch, %bl                   /* the first line */
@@ -171,6 +163,10 @@ scroll_down:
 
 /* AL: how many lines to go, of a window of rows CH to DH. */
 window_lines:
+    movw F_CX(%bp), %cx
+    movw F_DX(%bp), %dx
+    movb F_AX(%bp), %al
+    movb F_BX + 1(%bp), %bh
     cmpb $ROWS - 1, %dh
     jbe 1f
     movb $ROWS - 1, %dh

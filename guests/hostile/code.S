@@ -183,22 +183,22 @@ PROGRAM string_move_over_code, 1, END_EXIT, PAGED
     jmp *%eax
 3:
 
+/* NOPs up to the last byte. */
+.macro FALL_OFF_MEMORY
+    movl $MEMORY_END - 32, %edi
+    movl $0x90909090, %eax
+    movl $8, %ecx
+    rep stosl
+    movl $MEMORY_END - 32, %edi
+    jmp *%edi
+.endm
+
 /* Off the end of memory, where nothing answers. */
 PROGRAM off_the_end, 1, END_AS_BARE, MAY_REFUSE
-    movl $MEMORY_END - 32, %edi
-    movl $0x90909090, %eax
-    movl $8, %ecx
-    rep stosl
-    movl $MEMORY_END - 32, %edi
-    jmp *%edi
+    FALL_OFF_MEMORY
 
 PROGRAM off_the_mapped, 1, END_EXIT, PAGED
-    movl $MEMORY_END - 32, %edi
-    movl $0x90909090, %eax
-    movl $8, %ecx
-    rep stosl
-    movl $MEMORY_END - 32, %edi
-    jmp *%edi
+    FALL_OFF_MEMORY
 
 /* An instruction whose second half is in no page. */
 PROGRAM cut_by_the_end, 14, END_EXIT, PAGED

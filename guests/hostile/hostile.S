@@ -6,6 +6,7 @@
  * happened to a log and go on where `resume` says (nowhere: the guest ends).
  * The programs are in code.S, stack.S, tables.S, memory.S and system.S.
  */
+#include "../kit/stubs.h"
 #include "hostile.h"
 
     .section .multiboot, "a"
@@ -171,17 +172,7 @@ fault_task:
 
     .balign 16
 stubs:
-    .set vector, 0
-    .rept 256
-    .balign 16
-    .if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17
-    .else
-    pushl $0
-    .endif
-    pushl $vector
-    jmp common
-    .set vector, vector + 1
-    .endr
+    STUBS 256, 16, common
 
     .data
     .globl resume, seed, last_vector, last_eip, gdt, idt, gdtr, idtr, tss

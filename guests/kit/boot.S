@@ -6,6 +6,7 @@
  * Interrupt-Handler Procedures".
  */
 #include "kit.h"
+#include "stubs.h"
 
     .section .multiboot, "a"
     .balign 4
@@ -79,17 +80,7 @@ kit_timer:
     .balign 16
     .globl kit_stubs
 kit_stubs:
-    .set vector, 0
-    .rept 32
-    .balign 16
-    .if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17
-    .else
-    pushl $0
-    .endif
-    pushl $vector
-    jmp unexpected
-    .set vector, vector + 1
-    .endr
+    STUBS 32, 16, unexpected
 
 unexpected:
     cld

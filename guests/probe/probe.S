@@ -10,6 +10,7 @@
  * instruction that does not trap, so pure trap-and-emulate can run it: an IRET
  * to ring 0 traps, and IF is set by STI before one to ring 3.
  */
+#include "../kit/stubs.h"
 #include "probe.h"
 
 #define CTL(field) (PROBE_CONTROL + (field))
@@ -252,16 +253,6 @@ probe_double_fault:
     .balign 4096
     .globl probe_stubs
 probe_stubs:
-    .set vector, 0
-    .rept 256
-    .balign PROBE_STUB
-    .if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17
-    .else
-    pushl $0
-    .endif
-    pushl $vector
-    jmp common
-    .set vector, vector + 1
-    .endr
+    STUBS 256, PROBE_STUB, common
 
     .section .note.GNU-stack, "", @progbits

@@ -91,24 +91,21 @@ make_program:
     movl $TSS_BYTES << 16, 0x64(%ebp)
     ret
 
+/* The descriptor at an offset in the GDT gets a segment's address. */
+.macro SET_BASE descriptor, segment
+    movl $\segment, %eax
+    movl $gdt + \descriptor, %edi
+    call set_base
+.endm
+
 .globl tasks_start
 tasks_start:
     movl $boot_stack, %esp
-    movl $first_tss, %eax
-    movl $gdt + FIRST_TSS, %edi
-    call set_base
-    movl $first_ldt, %eax
-    movl $gdt + FIRST_LDT, %edi
-    call set_base
-    movl $second_tss, %eax
-    movl $gdt + SECOND_TSS, %edi
-    call set_base
-    movl $second_ldt, %eax
-    movl $gdt + SECOND_LDT, %edi
-    call set_base
-    movl $fault_tss, %eax
-    movl $gdt + FAULT_TSS, %edi
-    call set_base
+    SET_BASE FIRST_TSS, first_tss
+    SET_BASE FIRST_LDT, first_ldt
+    SET_BASE SECOND_TSS, second_tss
+    SET_BASE SECOND_LDT, second_ldt
+    SET_BASE FAULT_TSS, fault_tss
     lgdt gdtr
     ljmp $KERNEL_CODE, $1f
 1:  movw $KERNEL_DATA, %ax

@@ -4,29 +4,17 @@
 # umbra run --audit silent: every silent sensitive instruction is reported, with
 # what was right, and the guest is none the wiser.
 set -u
-export LC_ALL=C
-
-if [[ -z ${UMBRA:-} || ! -x $UMBRA ]]; then
-    echo 'UMBRA does not name the program: skipped'
-    exit 77
-fi
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-failures=0
-
-fail() {
-    printf 'FAIL: %s\n' "$*"
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/cli/common.sh
+. "${BASH_SOURCE[0]%/*}/common.sh"
 
 # says PATTERN: one line of the audit.
 says() {
     [[ $(grep -c "audit: .*$1" "$scratch/err") -eq 1 ]] || fail "no '$1'"
 }
 
-"$UMBRA" run --cpu trap @hole >"$scratch/plain" 2>/dev/null </dev/null ||
+"$umbra" run --cpu trap @hole >"$scratch/plain" 2>/dev/null </dev/null ||
     [[ $? -eq 1 ]] || fail "without the audit: status $?"
-"$UMBRA" run --cpu trap --audit silent @hole >"$scratch/out" \
+"$umbra" run --cpu trap --audit silent @hole >"$scratch/out" \
     2>"$scratch/err" </dev/null || [[ $? -eq 1 ]] || fail "status $?"
 cmp "$scratch/plain" "$scratch/out" || fail 'the guest notices the audit'
 
@@ -49,7 +37,7 @@ says "silent sensitive instructions at $places places"
 
 # A kernel written without them: what is left harms nobody but at boot, where
 # a far jump loads CS.
-"$UMBRA" run --cpu trap --audit silent @lumen-trap --append test \
+"$umbra" run --cpu trap --audit silent @lumen-trap --append test \
     >"$scratch/out" 2>"$scratch/err" </dev/null || [[ $? -eq 1 ]] ||
     fail "lumen-trap: status $?"
 if grep 'was right' "$scratch/err" | grep -v 'jmp far\|(mov_cs'; then
@@ -58,7 +46,7 @@ fi
 
 # The tables, computed again while a guest runs.
 for mmu in shadow tlb; do
-    "$UMBRA" run --cpu trap --mmu $mmu --audit mmu:50 @lumen-trap \
+    "$umbra" run --cpu trap --mmu $mmu --audit mmu:50 @lumen-trap \
         --append test >"$scratch/out" 2>"$scratch/err" </dev/null ||
         [[ $? -eq 1 ]] || fail "--audit mmu under $mmu: status $?"
     says 'the tables were right [0-9]* times'
@@ -67,13 +55,13 @@ done
 # The command that only does this, where every exit is looked at.
 for how in "hvm nested" "pv direct" "bt shadow"; do
     read -r cpu mmu <<<"$how"
-    "$UMBRA" audit --cpu "$cpu" --mmu "$mmu" --append 'quiet run=fault,null' \
+    "$umbra" audit --cpu "$cpu" --mmu "$mmu" --append 'quiet run=fault,null' \
         --audit mmu:1 >"$scratch/out" 2>"$scratch/err" </dev/null ||
         fail "audit under $how: status $?"
     says 'the tables were right [0-9]* times'
     [[ ! -s "$scratch/out" ]] || fail "audit under $how: a console"
 done
-"$UMBRA" audit --cpu bare 2>"$scratch/err" && fail 'audit of the bare machine'
+"$umbra" audit --cpu bare 2>"$scratch/err" && fail 'audit of the bare machine'
 says 'no VMM'
 
 # Observing changes nothing: but for its own events, the same ones at the same
@@ -81,7 +69,7 @@ says 'no VMM'
 events() { # NAME OPTION...
     local name=$1
     shift
-    "$UMBRA" run --cpu trap "$@" --trace "$scratch/$name.csv" \
+    "$umbra" run --cpu trap "$@" --trace "$scratch/$name.csv" \
         --append 'quiet run=pingpong,2,64,50' >/dev/null 2>&1 </dev/null ||
         [[ $? -eq 1 ]] || fail "pingpong, $name: status $?"
     grep -v ',silent,' "$scratch/$name.csv" | cut -d, -f2- >"$scratch/$name"
@@ -91,8 +79,4 @@ events audited --audit silent
 cmp "$scratch/quiet" "$scratch/audited" || fail 'the audit moves events'
 [[ $(wc -l <"$scratch/quiet") -gt 1000 ]] || fail 'hardly any events'
 
-if [[ $failures -gt 0 ]]; then
-    echo "$failures failures"
-    exit 1
-fi
-echo 'the audit holds'
+finish 'the audit holds'

@@ -4,27 +4,12 @@
 # umbra bench: its guest's results are the same under every technique, its
 # counts the same in every run, and some counts are what theory says.
 set -u
-export LC_ALL=C
-
-if [[ -z ${UMBRA:-} || ! -x $UMBRA ]]; then
-    echo 'UMBRA does not name the program: skipped'
-    exit 77
-fi
-if ! command -v jq >/dev/null; then
-    echo 'no jq: skipped'
-    exit 77
-fi
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-failures=0
-
-fail() {
-    printf 'FAIL: %s\n' "$*"
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/cli/common.sh
+. "${BASH_SOURCE[0]%/*}/common.sh"
+needs jq
 
 run() {
-    "$UMBRA" bench --json --repeat 1 --iterations 30 --mmu tlb,shadow \
+    "$umbra" bench --json --repeat 1 --iterations 30 --mmu tlb,shadow \
         >"$scratch/$1" 2>"$scratch/err" </dev/null ||
         fail "umbra bench: status $?: $(cat "$scratch/err")"
 }
@@ -69,13 +54,13 @@ per switch trap:shadow '.page_faults.hidden < 2' true
 
 # The yardstick from outside, and its absence.
 if command -v qemu-system-i386 >/dev/null; then
-    "$UMBRA" bench --json --repeat 1 --iterations 30 --cpu bare --vs qemu \
+    "$umbra" bench --json --repeat 1 --iterations 30 --cpu bare --vs qemu \
         >"$scratch/qemu" 2>"$scratch/err" </dev/null ||
         fail "--vs qemu: status $?: $(cat "$scratch/err")"
     [[ $(jq '[.benchmarks[].results[] | select(.equal | not)] | length' \
         "$scratch/qemu") == 0 ]] || fail 'QEMU has other results'
 fi
-PATH=/nonexistent "$UMBRA" bench callret --repeat 1 --iterations 30 --vs qemu \
+PATH=/nonexistent "$umbra" bench callret --repeat 1 --iterations 30 --vs qemu \
     >"$scratch/out" 2>"$scratch/err" </dev/null ||
     fail "without QEMU: status $?"
 grep -q 'qemu-system-i386 is not installed' "$scratch/err" ||
@@ -83,8 +68,4 @@ grep -q 'qemu-system-i386 is not installed' "$scratch/err" ||
 [[ $(awk 'length > 80' "$scratch/out" | wc -l) -eq 0 ]] ||
     fail 'lines of more than 80 columns'
 
-if [[ $failures -gt 0 ]]; then
-    echo "$failures failures"
-    exit 1
-fi
-echo 'umbra bench holds'
+finish 'umbra bench holds'

@@ -3,15 +3,8 @@
 #
 # umbra compare: lock step, the verdict, and the instruction behind it.
 set -euo pipefail
-umbra=${UMBRA:-build/umbra}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-status=0
-
-fail() {
-    echo "FAIL: $*"
-    status=1
-}
+# shellcheck source=tests/cli/common.sh
+. "${BASH_SOURCE[0]%/*}/common.sh"
 
 # want STATUS ARGS...: the exit status; what is said is in $scratch/out.
 want() {
@@ -84,4 +77,4 @@ says 'an integer from 2 to 4 is wanted'
 want 2 --techniques bt:shadow-frobnicate
 says "unknown optimization 'frobnicate'"
 want 2 --techniques bare:shadow-unsync
-exit "$status"
+finish 'umbra compare holds'

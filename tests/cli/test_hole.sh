@@ -4,24 +4,9 @@
 # umbra hole: trap-and-emulate differs from the bare machine exactly where the
 # theory says (Robin & Irvine, USENIX Security 2000), the others nowhere.
 set -u
-export LC_ALL=C
-
-if [[ -z ${UMBRA:-} || ! -x $UMBRA ]]; then
-    echo 'UMBRA does not name the program: skipped'
-    exit 77
-fi
-if ! command -v jq >/dev/null; then
-    echo 'no jq: skipped'
-    exit 77
-fi
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-failures=0
-
-fail() {
-    printf 'FAIL: %s\n' "$*"
-    failures=$((failures + 1))
-}
+# shellcheck source=tests/cli/common.sh
+. "${BASH_SOURCE[0]%/*}/common.sh"
+needs jq
 
 # same WHAT WANTED GOT
 same() {
@@ -41,9 +26,9 @@ answer() {
 }
 
 json=$scratch/tlb
-"$UMBRA" hole --json --mmu tlb >"$json" || fail "--mmu tlb: status $?"
+"$umbra" hole --json --mmu tlb >"$json" || fail "--mmu tlb: status $?"
 json=$scratch/shadow
-"$UMBRA" hole --json >"$json" || fail "status $?"
+"$umbra" hole --json >"$json" || fail "status $?"
 cmp <(jq .instructions "$scratch/tlb") <(jq .instructions "$scratch/shadow") ||
     fail 'the memory techniques differ'
 
@@ -70,13 +55,9 @@ same PUSH 'cs=0008 ss=0010 cs=0009 ss=0011' \
     "$(answer push bare) $(answer push trap)"
 same 'IN at ring 3' 'mask=000000fd ring3=fault13' "$(answer in trap)"
 
-"$UMBRA" hole >"$scratch/text" || fail "text: status $?"
+"$umbra" hole >"$scratch/text" || fail "text: status $?"
 [[ $(awk 'length > 80 || / $/' "$scratch/text" | wc -l) -eq 0 ]] ||
     fail 'lines of more than 80 columns, or trailing blanks'
 grep -q '^popf .*DIFFERS' "$scratch/text" || fail 'no row for POPF'
 
-if [[ $failures -gt 0 ]]; then
-    echo "$failures failures"
-    exit 1
-fi
-echo 'the hole is where it should be'
+finish 'the hole is where it should be'

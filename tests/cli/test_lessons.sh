@@ -3,15 +3,8 @@
 #
 # What each memory technique costs falls out as numbers, exactly.
 set -euo pipefail
-umbra=${UMBRA:-build/umbra}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-status=0
-
-fail() {
-    echo "FAIL: $*"
-    status=1
-}
+# shellcheck source=tests/cli/common.sh
+. "${BASH_SOURCE[0]%/*}/common.sh"
 
 # compare WORKLOAD TECHNIQUES: the numbers go to $scratch/csv.
 compare() {
@@ -128,4 +121,4 @@ short=$(count bare walk.references)
 for workload in pingpong forks protect churn touch; do
     grep -q "^  $workload " "$scratch/out" || fail "workloads: no $workload"
 done
-exit "$status"
+finish 'the lessons hold'

@@ -3,15 +3,8 @@
 #
 # Paravirtualization on the command line.
 set -euo pipefail
-umbra=${UMBRA:-build/umbra}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-status=0
-
-fail() {
-    echo "FAIL: $*"
-    status=1
-}
+# shellcheck source=tests/cli/common.sh
+. "${BASH_SOURCE[0]%/*}/common.sh"
 
 # want STATUS TEXT ARGS...: the exit status, and a text in what is said.
 want() {
@@ -64,4 +57,4 @@ for file in README.md guests/README.md; do
     grep -qE "(^|[^0-9])$lines lines" "$file" ||
         fail "$file: the port has $lines lines now"
 done
-exit "$status"
+finish 'paravirtualization holds'

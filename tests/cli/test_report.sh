@@ -3,15 +3,8 @@
 #
 # umbra compare --csv and --report.
 set -euo pipefail
-umbra=${UMBRA:-build/umbra}
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-status=0
-
-fail() {
-    echo "FAIL: $*"
-    status=1
-}
+# shellcheck source=tests/cli/common.sh
+. "${BASH_SOURCE[0]%/*}/common.sh"
 
 run() {
     "$umbra" compare --append 'quiet run=pingpong,2,16,20' "$@" </dev/null
@@ -128,4 +121,4 @@ run --techniques bare --report "$scratch/folder/link" --csv "$scratch/folder/csv
 touch "$scratch/folder/touched"
 [[ $(stat -c %a "$scratch/folder/csv") == $(stat -c %a "$scratch/folder/touched") ]] ||
     fail 'the rights of a new file'
-exit "$status"
+finish 'the files are what they should be'
