@@ -192,7 +192,38 @@ static void direct_inspect(struct mmu *m, uint32_t linear, unsigned access,
     view->frame_pinned = f->pinned;
 }
 
+/* ---- frames that the guest gives back --------------------------------------
+ */
+
+/* Whatever names it would lead to another's frame. */
+static bool direct_busy(struct mmu *m, gpa_t page)
+{
+    const struct frame_info *f;
+    ma_t ma;
+
+    if (!pmap_readable(pmap_lookup(m->c.pmap, page, &ma)))
+        return false;
+    f = &direct_of(m)->frame[frame_of(ma)];
+    return f->references || f->uses;
+}
+
+/* The TLB is the last that may name it. */
+static void direct_drop(struct mmu *m, gpa_t page)
+{
+    struct frame_info *f;
+    ma_t ma;
+
+    if (!pmap_readable(pmap_lookup(m->c.pmap, page, &ma)))
+        return;
+    f = &direct_of(m)->frame[frame_of(ma)];
+    if (f->unmapped == direct_of(m)->flushes)
+        direct_flush(m);
+    *f = (struct frame_info){.type = FRAME_UNTYPED};
+}
+
 static const struct mmu_ops direct_ops = {
+    .busy = direct_busy,
+    .drop_gpa = direct_drop,
     .start = direct_start,
     .destroy = direct_destroy,
     .cr3_written = direct_cr3_written,

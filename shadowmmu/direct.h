@@ -15,6 +15,10 @@
  * it changes through direct_update() alone. So no frame is a page table and
  * writable at once, and what a table says has been checked.
  *
+ * A frame that no entry names and that has no use can be given back
+ * (mmu_balloon), as in Xen's decrease_reservation. Taken back, the page has
+ * another machine frame, which the guest must be told.
+ *
  * Addresses are machine addresses; frame addresses are multiples of 4 KiB.
  * For the mmu of this technique alone.
  *

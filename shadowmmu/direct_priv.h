@@ -15,6 +15,7 @@ struct frame_info {
     uint32_t references; /* entries that map it or link it */
     uint32_t uses;       /* of its type */
     uint32_t stamp;      /* the flush count when the last use ended */
+    uint32_t unmapped;   /* and when the last reference did */
     uint8_t type;        /* enum frame_type; without uses: what it was */
     bool pinned;         /* one of the uses */
     bool held;           /* another: direct_hold() */

@@ -62,7 +62,8 @@ void entry_drop(struct mmu *m, unsigned table, unsigned index, uint32_t entry)
 
     if (!(entry & PTE_P) || is_hole(m, table, index))
         return;
-    direct_of(m)->frame[target].references--;
+    if (--direct_of(m)->frame[target].references == 0)
+        direct_of(m)->frame[target].unmapped = direct_of(m)->flushes;
     if (use_of(table, entry) != FRAME_UNTYPED)
         type_unuse(m, target);
 }

@@ -19,6 +19,8 @@ static bool busy(void *ctx, gpa_t page)
 {
     struct mmu *m = ctx;
 
+    if (m->ops->busy)
+        return m->ops->busy(m, page);
     for (unsigned i = 0; i < m->step.count; i++)
         if (m->step.page[i].gfn == number_of(page))
             return true;
@@ -107,7 +109,7 @@ bool mmu_balloon(struct mmu *m, gpa_t page)
 
     page.v &= ~(uint64_t)PAGE_MASK;
     kind = pmap_lookup(m->c.pmap, page, &ma);
-    if (!pmap_writable(kind))
+    if (!pmap_writable(kind) || (m->ops->busy && m->ops->busy(m, page)))
         return false;
     unsync_end(m, number_of(page));
     if (mmu_guarded(m, number_of(page))) {

@@ -64,6 +64,8 @@ struct mmu_ops {
     /* Has the processor used a guest page since the last question; remove it;
      * take the right to write it. */
     bool (*used)(struct mmu *m, gpa_t page);
+    /* Must it stay where it is? NULL: no. */
+    bool (*busy)(struct mmu *m, gpa_t page);
     void (*drop_gpa)(struct mmu *m, gpa_t page);
     void (*protect)(struct mmu *m, gpa_t page);
     /* The walk, the PMap's answer and traced are there. */

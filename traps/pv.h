@@ -14,6 +14,7 @@
 
 /* What the guest has registered and bound: plain data, saved as it is. */
 enum { PV_INPUT_BYTES = 256, PORT_FREE = 0, PORT_IPI = 1, PORT_VIRQ = 16 };
+enum { PV_M2P_PAGES = MMU_OVERLAY_BYTES / PAGE_BYTES };
 struct pv_state {
     struct pv_trap trap[VEC_COUNT]; /* cs 0: no handler */
     uint16_t callback_cs, ss;
@@ -22,6 +23,7 @@ struct pv_state {
     uint8_t port[PV_PORTS]; /* PORT_ */
     uint8_t input[PV_INPUT_BYTES];
     uint32_t input_read, input_written;
+    uint32_t m2p[PV_M2P_PAGES]; /* with PV_HAS_DIRECT: its pages' addresses */
 };
 
 /* Page tables by hypercall, in two ways. What an address of a table or in an
@@ -39,6 +41,11 @@ struct pv_tables {
                                 enum frame_type type);
     struct direct_answer (*unpin)(struct monitor *mon, uint32_t page);
     struct direct_answer (*no_table)(struct monitor *mon, uint32_t page);
+    /* The balloon has got a page that had this machine frame; has given back a
+     * page: the number of its machine frame, or an error. NULL: the guest knows
+     * of no machine frames. */
+    void (*given)(struct monitor *mon, ma_t frame);
+    int32_t (*taken)(struct monitor *mon, uint32_t page);
 };
 
 extern const struct pv_tables pv_physical_tables; /* pv_physical.c */

@@ -162,7 +162,12 @@
 
 /* PV_MEMORY_OP: memory that the guest gives back, a frame (gpa / 4096) at a
  * time. What a frame held is lost; one that is touched while it is given reads
- * as zeros, and is not given any more. Without a balloon, PV_ENOSYS. */
+ * as zeros, and is not given any more. Without a balloon, PV_ENOSYS.
+ *
+ * With PV_HAS_DIRECT a frame can be given when no entry of a page table names
+ * it. It loses its machine frame, and when it is taken it has another: the
+ * result of PV_MEMORY_TAKE is that one's number. The VMM keeps m2p; p2m is the
+ * guest's own. */
 #define PV_MEMORY_TARGET 0 /* how many frames the VMM wishes for */
 #define PV_MEMORY_HELD   1 /* how many are given */
 #define PV_MEMORY_GIVE   2 /* this one; PV_EINVAL: it cannot be given */

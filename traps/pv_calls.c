@@ -18,6 +18,30 @@ static int32_t features(struct monitor *mon, const uint32_t arg[5])
     }
 }
 
+/* A guest that knows its machine frames loses one, */
+static int32_t give(struct monitor *mon, const struct pc_balloon *balloon,
+                    uint32_t page)
+{
+    gpa_t gpa = GPA((uint64_t)page << PAGE_SHIFT);
+    ma_t frame = MA(0);
+    bool had = pmap_readable(pmap_lookup(mon->config.pmap, gpa, &frame));
+
+    if (!balloon->give(balloon->ctx, page))
+        return PV_EINVAL;
+    if (had && pv_of(mon)->tables->given)
+        pv_of(mon)->tables->given(mon, frame);
+    return 0;
+}
+
+/* and gets another. */
+static int32_t take(struct monitor *mon, const struct pc_balloon *balloon,
+                    uint32_t page)
+{
+    if (!balloon->take(balloon->ctx, page))
+        return PV_EINVAL;
+    return pv_of(mon)->tables->taken ? pv_of(mon)->tables->taken(mon, page) : 0;
+}
+
 static int32_t memory_op(struct monitor *mon, const uint32_t arg[5])
 {
     const struct pc_balloon *balloon = pc_balloon(mon->config.pc);
@@ -27,10 +51,8 @@ static int32_t memory_op(struct monitor *mon, const uint32_t arg[5])
     switch (arg[0]) {
     case PV_MEMORY_TARGET: return (int32_t)balloon->target(balloon->ctx);
     case PV_MEMORY_HELD: return (int32_t)balloon->held(balloon->ctx);
-    case PV_MEMORY_GIVE:
-        return balloon->give(balloon->ctx, arg[1]) ? 0 : PV_EINVAL;
-    case PV_MEMORY_TAKE:
-        return balloon->take(balloon->ctx, arg[1]) ? 0 : PV_EINVAL;
+    case PV_MEMORY_GIVE: return give(mon, balloon, arg[1]);
+    case PV_MEMORY_TAKE: return take(mon, balloon, arg[1]);
     default: return PV_ENOSYS;
     }
 }

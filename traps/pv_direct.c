@@ -35,6 +35,16 @@ static void fill_page(struct monitor *mon, ma_t page, uint32_t first_frame)
     }
 }
 
+/* Frames that come and go have a place in the map: it is of all the machine. */
+static void tell_m2p(struct monitor *mon, ma_t frame, uint32_t page)
+{
+    const struct memory *memory = machine_memory(mon->machine);
+    uint32_t number = (uint32_t)(frame.v >> PAGE_SHIFT);
+    uint32_t at = pv_of(mon)->s.m2p[number / M2P_WORDS];
+
+    memory_write32(memory, MA(at + number % M2P_WORDS * 4), page);
+}
+
 static bool map_m2p(struct monitor *mon)
 {
     const struct memory *memory = machine_memory(mon->machine);
@@ -48,6 +58,7 @@ static bool map_m2p(struct monitor *mon)
             !frames_take(mon->config.frames, &page))
             return false;
         fill_page(mon, page, first);
+        pv_of(mon)->s.m2p[first / M2P_WORDS] = (uint32_t)page.v;
         mmu_overlay_map(mon->mmu, at, page, PTE_P | PTE_A);
     }
     return true;
@@ -110,7 +121,26 @@ static struct direct_answer no_table(struct monitor *mon, uint32_t page)
                                   .value = page};
 }
 
+static void given(struct monitor *mon, ma_t frame)
+{
+    tell_m2p(mon, frame, PV_NO_FRAME);
+}
+
+/* It must be there to be mapped. */
+static int32_t taken(struct monitor *mon, uint32_t page)
+{
+    gpa_t gpa = GPA((uint64_t)page << PAGE_SHIFT);
+    ma_t frame;
+
+    if (pmap_hold(mon->config.pmap, gpa, true, &frame) != PMAP_RAM)
+        return PV_EINVAL;
+    tell_m2p(mon, frame, page);
+    return (int32_t)(frame.v >> PAGE_SHIFT);
+}
+
 const struct pv_tables pv_direct_tables = {
+    .given = given,
+    .taken = taken,
     .features = PV_HAS_DIRECT,
     .enter = enter,
     .update = update,

@@ -58,13 +58,13 @@ static bool start_overcommit(struct vm *vm, char **error)
     return true;
 }
 
-/* A guest that knows the machine addresses of its frames has them for good. */
+/* A guest that knows the machine addresses of its frames has them until it
+ * gives them away. */
 static bool check_direct(const struct vm_config *c, char **error)
 {
     const char *option = c->machine_bytes ? "--machine-memory"
                          : c->share       ? "--share"
-                         : c->balloon_bytes || c->balloon_auto ? "--balloon"
-                                                               : NULL;
+                                          : NULL;
 
     if (c->mmu != &mmu_direct || !option)
         return true;

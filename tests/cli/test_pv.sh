@@ -24,7 +24,7 @@ want 2 'needs --cpu pv' run --cpu bare @lumen-pv
 want 1 'self-test passed' run --cpu pv --mmu direct --append test
 want 2 'goes with --cpu pv only' run --mmu direct
 want 2 'does not go with --mmu direct' run --cpu pv --mmu direct --share
-want 2 '--balloon does not go with --mmu direct' run --cpu pv --mmu direct --balloon 4
+want 1 'self-test passed' run --cpu pv --mmu direct --balloon 4 --append 'balloon test'
 want 2 "not 'trap+iopl1' or 'pv+nobatch'" compare --techniques trap+nobatch
 
 # A kernel that gives up says so (a program that is not there).

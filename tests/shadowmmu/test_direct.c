@@ -115,6 +115,46 @@ static void assert_tlb(struct world *w)
     }
 }
 
+/* Does anything in use name it? */
+static bool is_named(const struct world *w, const struct roles *r, int page)
+{
+    bool named = is_table(r, (unsigned)page) || r->writable[page];
+
+    for (unsigned of = 0; of < PAGES; of++)
+        for (unsigned i = 0; is_table(r, of) && i <= WORDS; i++)
+            named |= (w->model.word[of][i] & PTE_P) &&
+                     page_of(w, w->model.word[of][i]) == page;
+    return named;
+}
+
+/* A frame goes to the balloon, to somebody else, and the page comes back with
+ * another. Nobody else's frame may be in the TLB meanwhile. */
+static bool random_give(struct world *w)
+{
+    struct roles r = model_roles(w, &no_extra);
+    unsigned page = world_random(w, PAGES);
+    gpa_t gpa = GPA(page * PAGE_BYTES);
+    ma_t frame = page_ma(w, page), other, now;
+    bool given = mmu_balloon(w->mmu, gpa);
+
+    cr_assert_eq(given, !is_named(w, &r, (int)page), "page %u", page);
+    if (!given)
+        return false;
+    cr_assert(frames_take(w->frames, &other));
+    cr_assert_eq(other.v, frame.v);
+    for (unsigned i = 0; i < TLB_SIZE; i++)
+        cr_assert(!w->tlb[i].valid || w->tlb[i].ma != frame.v);
+    cr_assert_eq(update(w, w->model.base, 0, (uint32_t)frame.v | PTE_P),
+                 REFUSAL_FRAME);
+    assert_audit(w);
+    cr_assert(pmap_unballoon(w->pmap, gpa));
+    cr_assert_eq(pmap_hold(w->pmap, gpa, true, &now), PMAP_RAM);
+    cr_assert_neq(now.v, frame.v);
+    frames_give(w->frames, other);
+    memset(w->model.word[page], 0, sizeof w->model.word[page]);
+    return true;
+}
+
 static void random_step(struct world *w, uint64_t refusals[REFUSALS])
 {
     enum table_refusal why;
@@ -153,6 +193,29 @@ Test(mmu_direct, random_requests_are_refused_where_a_rule_would_break)
         cr_expect(refusals[why] > 0 || why == REFUSAL_ALIGNMENT ||
                       why == REFUSAL_NO_TABLE,
                   "never: %s", refusal_name((enum table_refusal)why));
+}
+
+Test(mmu_direct, a_frame_that_nothing_names_can_be_given_back)
+{
+    unsigned given = 0, refused = 0;
+
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct world *w = world_create(seed);
+        uint64_t refusals[REFUSALS] = {0};
+
+        for (unsigned step = 0; step < STEPS / 2; step++) {
+            random_step(w, refusals);
+            if (step % 4 == 0 && random_give(w))
+                given++;
+            else if (step % 4 == 0)
+                refused++;
+            assert_audit(w);
+            assert_words(w);
+            assert_tlb(w);
+        }
+        world_destroy(w);
+    }
+    cr_expect(given > 0 && refused > 0, "%u given, %u refused", given, refused);
 }
 
 /* ---- one reason each --------------------------------------------------------

@@ -244,6 +244,31 @@ Test(memory, the_VMM_wishes_for_memory_when_it_runs_short)
     guest_close(&g);
 }
 
+/* A page that comes back has another machine frame, and the guest maps it. */
+Test(memory, a_guest_that_knows_its_frames_gives_and_takes_them_too)
+{
+    const struct run direct = {WAY_PV_DIRECT, "lumen-pv"};
+    const struct counters *c;
+    struct guest g;
+
+    open_balloon(&g, &direct, "quiet balloon run=forks,10", with_balloon);
+    cr_expect_eq(guest_run(&g, CYCLES), VM_DEBUG_EXIT);
+    c = &vm_trace(g.vm)->count;
+    cr_expect_eq(c->pmap_ballooned, 16 * MIB / PAGE_BYTES);
+    cr_expect_eq(c->pmap_resident, (MEMORY_MIB - 16) * MIB / PAGE_BYTES);
+    check_audit(&g, "16 MiB");
+    guest_close(&g);
+
+    open_balloon(&g, &direct, "quiet balloon run=touch,2000,1,1",
+                 with_great_balloon);
+    cr_expect_eq(guest_run(&g, CYCLES), VM_DEBUG_EXIT);
+    cr_expect_not_null(strstr(g.console, "touch: 2000 pages"));
+    cr_expect_lt(vm_trace(g.vm)->count.pmap_ballooned,
+                 (MEMORY_MIB - 2) * MIB / PAGE_BYTES);
+    check_audit(&g, "nearly everything");
+    guest_close(&g);
+}
+
 /* Whatever the guest gives, the monitor's own stays whole. */
 Test(memory, a_guest_that_gives_everything_only_hurts_itself)
 {

@@ -4,12 +4,19 @@
 #define LUMEN_PV_HYPERCALL_H
 
 #include "traps/pv_abi.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 /* start.c */
 extern volatile struct pv_shared_info *shared;
-extern const uint32_t *p2m,
-    *m2p; /* NULL: page tables hold physical addresses */
+extern uint32_t *p2m;       /* NULL: page tables hold physical addresses */
+extern const uint32_t *m2p; /* likewise */
+
+/* tables.c: a free frame is to go to the balloon (false: not now), has gone, is
+ * back. */
+bool frame_leaves(uint32_t frame);
+void frame_is_gone(uint32_t frame);
+void frame_comes(uint32_t frame, uint32_t machine_frame);
 
 static inline int32_t hypercall3(uint32_t number, uint32_t a, uint32_t b,
                                  uint32_t c)

@@ -7,7 +7,8 @@
 
 volatile struct pv_shared_info *shared;
 uint32_t boot_end, boot_mapped;
-const uint32_t *p2m, *m2p;
+uint32_t *p2m;
+const uint32_t *m2p;
 
 uint32_t boot_read(uint32_t start_info, uint32_t unused)
 {
@@ -20,7 +21,7 @@ uint32_t boot_read(uint32_t start_info, uint32_t unused)
     boot_end = (uint32_t)phys_to_virt(start->first_free_gpa);
     boot_mapped = start->mapped_bytes;
     if (start->m2p) {
-        p2m = (const void *)start->p2m;
+        p2m = (void *)start->p2m;
         m2p = (const void *)start->m2p;
     }
     if (start->magic != PV_START_MAGIC ||

@@ -124,6 +124,42 @@ void table_free(phys_t frame)
     frame_free(frame);
 }
 
+/* ---- frames that come and go ---- */
+
+/* Its entry in the kernel's map of memory, changed at once and alone: what is
+ * collected at the moment does not concern it. */
+static bool kernel_map(phys_t frame, pte_t entry)
+{
+    pte_t *pte = directory_entry(virt_to_phys(kernel_directory),
+                                 (uint32_t)phys_to_virt(frame), false);
+    struct pv_mmu_update update = {translate(p2m, virt_to_phys(pte)),
+                                   pte_value(entry)};
+
+    return hypercall2(PV_MMU_UPDATE, (uint32_t)&update, 1) == 0;
+}
+
+bool frame_leaves(phys_t frame)
+{
+    if (call_count)
+        return false; /* something collected may name it */
+    return !p2m || kernel_map(frame, 0);
+}
+
+void frame_is_gone(phys_t frame)
+{
+    if (p2m)
+        p2m[frame / PAGE_SIZE] = PV_NO_FRAME;
+}
+
+void frame_comes(phys_t frame, uint32_t machine_frame)
+{
+    if (!p2m)
+        return;
+    p2m[frame / PAGE_SIZE] = machine_frame;
+    if (!kernel_map(frame, frame | PTE_P | PTE_W))
+        panic(NULL, "the VMM refuses frame %x", frame);
+}
+
 void directory_seal(phys_t frame)
 {
     batch_begin();
