@@ -75,8 +75,9 @@ static bool look_at(struct machine *m, uint64_t linear, struct code_page *p,
     else
         n = code_bytes(m, (uint32_t)linear, buffer, n);
     known = decode_flow(bytes, n, code32, insn);
-    site = known && (!own || insn->id == INSN_RDTSC) &&
-           intercept_wanted(m, insn, p->strict);
+    site = known ? (!own || insn->id == INSN_RDTSC) &&
+                       intercept_wanted(m, insn, p->strict)
+                 : !own && insn_undefined(insn);
     quiet = known && !own && code_is_pause(bytes, insn);
     if (!known)
         insn->length = 1;

@@ -233,9 +233,7 @@ static enum insn_flow flow_of(const ZydisDecodedInstruction *z, enum insn_id id)
     default: break;
     }
     if (z->mnemonic == ZYDIS_MNEMONIC_UD0 ||
-        z->mnemonic == ZYDIS_MNEMONIC_UD1 ||
-        z->mnemonic == ZYDIS_MNEMONIC_UD2 ||
-        z->mnemonic == ZYDIS_MNEMONIC_XBEGIN) /* this model has no RTM */
+        z->mnemonic == ZYDIS_MNEMONIC_UD1 || z->mnemonic == ZYDIS_MNEMONIC_UD2)
         return FLOW_UNDEFINED;
     return relative ? FLOW_BRANCH : FLOW_NEXT; /* Jcc, LOOP, JECXZ */
 }
@@ -355,6 +353,14 @@ static void fill_insn(const ZydisDecodedInstruction *z, struct insn *out)
         out->relative = (int32_t)z->raw.imm[0].value.s;
 }
 
+/* The disassembler knows later models, too: VEX and its like, RTM. */
+static bool too_new(const ZydisDecodedInstruction *z)
+{
+    return (z->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
+            z->encoding != ZYDIS_INSTRUCTION_ENCODING_3DNOW) ||
+           z->mnemonic == ZYDIS_MNEMONIC_XBEGIN;
+}
+
 static bool decode_to(const uint8_t *bytes, size_t available, bool code32,
                       bool operands, struct insn *out)
 {
@@ -366,6 +372,8 @@ static bool decode_to(const uint8_t *bytes, size_t available, bool code32,
 
     memset(out, 0, sizeof *out);
     out->status = status_of(status);
+    if (out->status == DECODE_OK && too_new(&z))
+        out->status = DECODE_UNDEFINED;
     if (out->status != DECODE_OK)
         return false;
     fill_insn(&z, out);

@@ -229,6 +229,12 @@ struct insn {
     struct operand op[INSN_OPERANDS];
 };
 
+/* #UD, whatever follows these bytes. */
+static inline bool insn_undefined(const struct insn *in)
+{
+    return in->status == DECODE_UNDEFINED || in->status == DECODE_BAD_LOCK;
+}
+
 /* Describe the instruction at bytes. False: out->status says why not. Answers
  * for INSN_MAX_LENGTH bytes, what exits ask for, are remembered. */
 bool decode(const uint8_t *bytes, size_t available, bool code32,

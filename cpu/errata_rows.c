@@ -93,6 +93,12 @@ static bool flags_are_lost(struct probe *p)
     return (engine_eflags(&p->engine) & EFL_ARITH) != EFL_AF;
 }
 
+/* The byte there is a HLT, F4. */
+static bool sign_of_operand(struct probe *p)
+{
+    return engine_eflags(&p->engine) & EFL_SF;
+}
+
 /* RET 8000 below it. */
 static bool releases_less(struct probe *p)
 {
@@ -154,13 +160,20 @@ const struct errata_test errata_tests[] = {
      .bytes = 1,
      .code = {0xF4}},
     {.if_present = ERRATUM_PRESENT_CURED,
-     .name = "SETcc, RCL, RCR in memory, at a page fault",
+     .name = "SETcc, RCL, RCR, CMPXCHG8B in memory, at a page fault",
      .behaviour = "the flags are lost; unchanged",
      .cure = "replaced",
      .departs = flags_are_lost,
      .bytes = 15,
      .code = {0xB8, 0x0F, 0x00, 0x00, 0x00, 0x83, 0xC0, 0x01, 0x0F, 0x9A, 0x05,
               0x00, 0x30, 0x12, 0x00}},
+    {.if_present = ERRATUM_PRESENT_CURED,
+     .name = "LOCK NEG",
+     .behaviour = "sets the flags by the operand; by the result",
+     .cure = "replaced",
+     .departs = sign_of_operand,
+     .bytes = 8,
+     .code = {0xF0, 0xF6, 0x1D, 0x00, 0x50, 0x00, 0x00, 0xF4}},
     {.if_present = ERRATUM_PRESENT_CURED,
      .name = "LOOPE and LOOPNE, the last time round",
      .behaviour = "the flags are lost; unchanged",
@@ -301,15 +314,17 @@ const struct errata_test errata_tests[] = {
      .departs = not_general_protection,
      .bytes = 8,
      .code = {0x0F, 0x28, 0x05, 0x04, 0x50, 0x00, 0x00, 0xF4}},
-    {.if_present = ERRATUM_PRESENT_OPEN,
+    {.if_present = ERRATUM_PRESENT_CURED,
      .name = "VEX prefixes",
      .behaviour = "are accepted; #UD on this model",
+     .cure = "replaced: what the decoder does not know",
      .departs = not_undefined,
      .bytes = 4,
      .code = {0xC5, 0xF8, 0x77, 0xF4}},
-    {.if_present = ERRATUM_PRESENT_OPEN,
+    {.if_present = ERRATUM_PRESENT_CURED,
      .name = "XBEGIN",
      .behaviour = "is accepted; #UD on this model",
+     .cure = "replaced: what the decoder does not know",
      .departs = not_undefined,
      .bytes = 7,
      .code = {0xC7, 0xF8, 0x00, 0x00, 0x00, 0x00, 0xF4}},
@@ -331,16 +346,18 @@ const struct errata_test errata_tests[] = {
      .departs = not_alignment,
      .bytes = 7,
      .code = {0x8B, 0x0D, 0x01, 0x50, 0x00, 0x00, 0xF4}},
-    {.if_present = ERRATUM_PRESENT_OPEN,
+    {.if_present = ERRATUM_PRESENT_CURED,
      .name = "LOCK on MOV and its like",
      .behaviour = "is accepted; #UD",
      .eax = 0x5000,
+     .cure = "replaced: what the decoder does not know",
      .departs = not_undefined,
      .bytes = 4,
      .code = {0xF0, 0x89, 0x00, 0xF4}},
-    {.if_present = ERRATUM_PRESENT_OPEN,
+    {.if_present = ERRATUM_PRESENT_CURED,
      .name = "POP with a second opcode (8F /1)",
      .behaviour = "is accepted; #UD",
+     .cure = "replaced: what the decoder does not know",
      .departs = not_undefined,
      .bytes = 3,
      .code = {0x8F, 0xC8, 0xF4}},

@@ -261,7 +261,8 @@ static void undefined_at(struct machine *m, uint32_t linear)
     struct fault f = {.vector = VEC_UD};
 
     *m->engine.live.eip = (uint32_t)(linear - m->engine.live.seg[SEG_CS].base);
-    code_refund(m, linear);
+    if (!m->stepping)
+        code_refund(m, linear);
     machine_fault(m, &f);
 }
 
@@ -292,7 +293,7 @@ static void intercepted(struct machine *m, uint32_t eip)
     linear = live_linear(m);
     n = code_executed_bytes(m, linear, bytes, sizeof bytes);
     if (!decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn)) {
-        machine_break(m, "an intercept is on no instruction");
+        undefined_at(m, linear); /* the engine takes some for instructions */
         return;
     }
     if (is_bit_test(&insn) && !m->stepping &&

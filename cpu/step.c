@@ -97,7 +97,7 @@ enum machine_stop step_one(struct machine *m)
     struct insn insn;
 
     if (!decode(bytes, n, code32, &insn)) {
-        if (n == sizeof bytes && decode_bad_lock(bytes, n, code32)) {
+        if (insn_undefined(&insn)) {
             struct fault f = {.vector = VEC_UD};
             machine_fault(m, &f);
             return MACHINE_FAULTED;
