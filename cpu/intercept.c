@@ -14,8 +14,10 @@ bool machine_loses_flags(const struct insn *insn)
 {
     switch (insn->id) {
     case INSN_SETCC:
+    case INSN_CMPXCHG8B:
     case INSN_RCL:
     case INSN_RCR: return insn->memory;
+    case INSN_NEG: return insn->lock;
     default: return insn->id == INSN_LOOPCC;
     }
 }
@@ -44,7 +46,8 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
     case INSN_INS:
     case INSN_OUTS:
     case INSN_JMP_FAR: /* task switches; inner stacks */
-    case INSN_CALL_FAR: return true;
+    case INSN_CALL_FAR:
+    case INSN_RET_FAR: /* #NP for #SS; sets no accessed bits */ return true;
     case INSN_IRET: /* enters virtual-8086 mode from CPL 3 */
         return strict || vmx_is_site(&m->vmx, insn);
     default:

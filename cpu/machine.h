@@ -60,7 +60,7 @@ struct machine_client {
      * stepped; from here it would be asked again without end. */
     void (*attend)(void *owner);
     /* The instruction of machine_request_step() ran, or faulted (then exit()
-     * was called first). */
+     * was called first, and did not ask to run it again). */
     void (*stepped)(void *owner);
     /* The guest left VMX non-root operation; the VMCS says why (cpu/vmx.h).
      * Must enter it again or stop the machine. */
@@ -120,9 +120,10 @@ enum machine_stop machine_run(struct machine *m);
  * first only where machine_run would have looked. */
 enum machine_stop machine_step(struct machine *m);
 
-/* Does the engine lose the flags at this instruction: SETcc, RCL and RCR in
- * memory, where they fault; LOOPE and LOOPNE, where the count runs out? The
- * machine executes those itself, but not in the monitor's own code. */
+/* Does the engine get the flags of this instruction wrong: SETcc, RCL, RCR and
+ * CMPXCHG8B in memory, where they fault; LOOPE and LOOPNE, where the count runs
+ * out; LOCK NEG? The machine executes those itself, but not in the monitor's
+ * own code. */
 bool machine_loses_flags(const struct insn *insn);
 
 /* From an exit handler: run the current instruction alone, then call
