@@ -139,18 +139,21 @@ enum machine_stop run_execute(struct machine *m)
     return MACHINE_HALTED;
 }
 
-/* The instruction a monitor asked to run alone. */
+/* The instruction a monitor asked to run alone. It may have come to a fault for
+ * which the monitor asks to run it again: then it is not over. */
 static enum machine_stop requested_step(struct machine *m)
 {
     enum machine_stop why;
 
     m->step_requested = m->step_next = false;
     why = step_one(m);
+    if (m->step_requested)
+        return why;
     if (!m->vmx.on) {
         m->client.stepped(m->client.owner);
         if (m->attend) /* it was for this that the monitor wanted the step */
             m->mid_block = false;
-    } else if (m->vmx.non_root && !m->step_requested && m->vmx.trap) {
+    } else if (m->vmx.non_root && m->vmx.trap) {
         vmx_monitor_trap(m);
     }
     return why;
