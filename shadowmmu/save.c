@@ -15,7 +15,7 @@ struct saved_header {
     uint32_t eip, levels;
     struct mmu_overlay overlay;
     uint32_t last_eip, last_count, last_linear[STEP_PAGES];
-    uint32_t unsync_count, unsync_next, padding;
+    uint32_t unsync_count, unsync_next, dropped_gfn, dropped_eip, padding;
     uint64_t clock;
     struct evict evict;
 };
@@ -56,6 +56,8 @@ static struct saved_header make_header(const struct mmu *m)
     memcpy(h.last_linear, m->step.last_linear, sizeof h.last_linear);
     h.unsync_count = m->unsync.count;
     h.unsync_next = m->unsync.next;
+    h.dropped_gfn = m->dropped_gfn;
+    h.dropped_eip = m->dropped_eip;
     h.clock = m->t.clock;
     h.evict = m->evict;
     return h;
@@ -214,6 +216,8 @@ bool mmu_restore(struct mmu *m, const void *buffer, size_t bytes)
     in += h.watches * sizeof(struct saved_watch);
     m->unsync.count = h.unsync_count;
     m->unsync.next = h.unsync_next;
+    m->dropped_gfn = h.dropped_gfn;
+    m->dropped_eip = h.dropped_eip;
     memcpy(m->unsync.page, in, h.unsync_count * sizeof *m->unsync.page);
     m->eip = h.eip;
     m->overlay = h.overlay;

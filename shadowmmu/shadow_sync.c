@@ -164,6 +164,18 @@ static bool is_left_directory(const struct mmu *m, uint32_t gfn)
     return true;
 }
 
+/* The instruction that writes may need the page table itself, to be fetched or
+ * to find its operands: dropped, it would be back with the next fault, and the
+ * write no further. */
+static bool is_needed(struct mmu *m, uint32_t gfn)
+{
+    bool again = m->dropped_gfn == gfn && m->dropped_eip == m->eip;
+
+    m->dropped_gfn = gfn;
+    m->dropped_eip = m->eip;
+    return again;
+}
+
 /* Why a traced page is no page table any more, as far as one can tell; NULL: it
  * may be one. */
 static const char *why_unshadow(struct mmu *m, uint32_t gfn, uint32_t linear)
@@ -176,7 +188,7 @@ static const char *why_unshadow(struct mmu *m, uint32_t gfn, uint32_t linear)
         return "dropped: no directory shows it";
     if (is_left_directory(m, gfn))
         return "dropped: written while not in use";
-    if (linear & 3)
+    if ((linear & 3) && !is_needed(m, gfn))
         return "dropped: written like data";
     return flooded ? "dropped: written too often" : NULL;
 }

@@ -123,7 +123,9 @@ struct mmu {
     void *own; /* the technique's */
     struct tables t;
     int root;
-    uint32_t eip;       /* of the instruction that the latest fault concerned */
+    uint32_t eip; /* of the instruction that the latest fault concerned */
+    uint32_t dropped_gfn, dropped_eip; /* the last page that was written like
+                                          data, and the instruction */
     bool quiet;         /* walk without side effects (screens, audits) */
     bool starved;       /* the PMap found no frame during a walk */
     bool planted_bug;   /* for tests of the audit: what the guest writes to its
