@@ -345,6 +345,8 @@ void hvm_skip(struct monitor *mon)
     if (single_step) {
         struct fault trap = {.vector = VEC_DB};
 
+        /* The instruction's result is in the processor alone. */
+        hvm_of(mon)->valid &= ~(unsigned)PART_GPR;
         hvm_fetch(mon, PARTS_ALL);
         v->dr[6] |= DR6_BS;
         hvm_of(mon)->written = PARTS_ALL;
