@@ -13,12 +13,15 @@
 #include "../kit/stubs.h"
 #include "probe.h"
 
+#define VEC_DB 1
+
 #define CTL(field) (PROBE_CONTROL + (field))
 
     .section .multiboot, "a"
     .balign 4
     .long 0x1BADB002, 3, -(0x1BADB002 + 3)
     .long probe_double_fault            /* PROBE_DF_ENTRY */
+    .long probe_landing                 /* PROBE_LANDING_ENTRY */
 
     .text
     .globl probe_start
@@ -42,6 +45,11 @@ probe_start:
     movb $0xFF, %al             /* no interrupts from the PICs */
     outb %al, $0x21
     outb %al, $0xA1
+    movl $PROBE_TEMPLATE, %esi
+    movl $PROBE_SANDBOX, %edi
+    movl $1024, %ecx
+    rep movsl
+    call set_msrs
 
 next_case:
     movl $PROBE_DS, %eax
@@ -89,17 +97,10 @@ next_case:
     movl CASE_EFER(%ebx), %eax
     xorl %edx, %edx
     wrmsr
-1:  testl $CASE_SANDBOX, %ebp
+1:  testl $CASE_FLUSH, %ebp
     jz 1f
-    movl $PROBE_TEMPLATE, %esi
-    movl $PROBE_SANDBOX, %edi
-    movl $1024, %ecx
-    rep movsl
-    xorl %eax, %eax
-    movl $PROBE_TRACED, %edi
-    movl $PROBE_TRACED_WORDS, %ecx
-    rep stosl
-
+    movl %cr3, %eax
+    movl %eax, %cr3
 1:  movl %ebp, CTL(CTL_FLAGS)
     testl $CASE_USER, %ebp
     jz kernel_case
@@ -114,8 +115,11 @@ next_case:
     movl $PROBE_DS, 16(%edi)
     movl %edi, CTL(CTL_FRAME)
     leal CASE_GPR(%ebx), %esp
-    popal
-    movl CTL(CTL_FRAME), %esp
+    testl $CASE_SEGMENTS, %ebp
+    jz 1f
+    call load_segments
+1:  popal
+    movl %ss:CTL(CTL_FRAME), %esp
     sti
     iret
 
@@ -129,9 +133,20 @@ kernel_case:                            /* the frame on its own stack */
     movl %eax, 8(%edi)
     movl %edi, CTL(CTL_FRAME)
     leal CASE_GPR(%ebx), %esp
-    popal
-    movl CTL(CTL_FRAME), %esp
+    testl $CASE_SEGMENTS, %ebp
+    jz 1f
+    call load_segments
+1:  popal
+    movl %ss:CTL(CTL_FRAME), %esp
     iret
+
+load_segments:                          /* the call writes into the case: its
+                                           EFLAGS, which the frame has */
+    movw CASE_GS(%ebx), %gs
+    movw CASE_FS(%ebx), %fs
+    movw CASE_ES(%ebx), %es
+    movw CASE_DS(%ebx), %ds
+    ret
 
 finished:
     movb $0, %al
@@ -183,25 +198,107 @@ record:                                 /* what does not lie on the stack */
     movl 4(%esi), %eax
     movl %eax, RESULT_PTE_HIGH(%edi)
     testl $CASE_SANDBOX, CTL(CTL_FLAGS)
-    jz 3f
+    jz 1f
+    call restore_memory
+    movl %edx, RESULT_SUM(%edi)
+    cmpl $VEC_DB, RESULT_VECTOR(%edi)
+    jne 1f
     xorl %eax, %eax
-    movl $PROBE_SANDBOX, %esi
-    movl $1024, %ecx
-1:  roll $1, %eax
-    addl (%esi), %eax
-    addl $4, %esi
-    decl %ecx
-    jnz 1b
-    movl $PROBE_TRACED, %esi
-    movl $PROBE_TRACED_WORDS, %ecx
-2:  roll $1, %eax
-    addl (%esi), %eax
-    addl $4, %esi
-    decl %ecx
-    jnz 2b
-    movl %eax, RESULT_SUM(%edi)
-3:  incl CTL(CTL_INDEX)
+    movl %eax, %dr6
+1:  testl $CASE_RESTORE, CTL(CTL_FLAGS)
+    jz 1f
+    call restore_system
+1:  incl CTL(CTL_INDEX)
     jmp next_case
+
+/* What a case changed of its memory goes into a sum (EDX; 0: nothing) and is
+ * made good. Most change little: 64 bytes are compared at a time. */
+restore_memory:
+    xorl %edx, %edx
+    movl $PROBE_SANDBOX, %esi
+    movl $PROBE_TEMPLATE, %ebx
+    movl $PROBE_SANDBOX + 4096, %ebp
+    call restore_range
+    movl $PROBE_TRACED_FROM, %esi
+    movl $PROBE_TRACED_COPY, %ebx
+    movl $PROBE_TRACED_TO, %ebp
+    call restore_range
+    movl $PROBE_GDT_CASES, %esi
+    movl $PROBE_GDT_COPY, %ebx
+    movl $PROBE_GDT_CASES + PROBE_GDT_CASES_BYTES, %ebp
+
+restore_range:                          /* [ESI, EBP) as at EBX */
+    movl (%esi), %eax
+    xorl (%ebx), %eax
+    .set offset, 4
+    .rept 15
+    movl offset(%esi), %ecx
+    xorl offset(%ebx), %ecx
+    orl %ecx, %eax
+    .set offset, offset + 4
+    .endr
+    testl %eax, %eax
+    jnz 2f
+    addl $64, %esi
+    addl $64, %ebx
+1:  cmpl %ebp, %esi
+    jb restore_range
+    ret
+2:  movl $16, %ecx
+3:  roll $5, %edx
+    addl (%esi), %edx
+    addl %esi, %edx
+    movl (%ebx), %eax
+    cmpl (%esi), %eax
+    je 4f
+    movl %eax, (%esi)
+4:  addl $4, %esi
+    addl $4, %ebx
+    decl %ecx
+    jnz 3b
+    jmp 1b
+
+/* System registers: what they are goes into the result, then they are again
+ * what they were. */
+restore_system:
+    movl %cr3, %eax
+    movl %eax, RESULT_CR3(%edi)
+    movl %cr4, %eax
+    movl %eax, RESULT_CR4(%edi)
+    movl %dr7, %eax
+    movl %eax, RESULT_DR7(%edi)
+    xorl %eax, %eax
+    movl %eax, %dr0
+    movl %eax, %dr1
+    movl %eax, %dr2
+    movl %eax, %dr3
+    movl %eax, %dr6
+    movl $0x400, %eax
+    movl %eax, %dr7
+    movl CTL(CTL_CR3), %eax
+    movl %eax, %cr3
+    lgdt CTL(CTL_GDTR)
+    lidt CTL(CTL_IDTR)
+    xorl %eax, %eax
+    lldt %ax
+    movb $0x89, PROBE_GDT + PROBE_TSS_SELECTOR + 5
+    movl $PROBE_TSS_SELECTOR, %eax
+    ltr %ax
+
+set_msrs:
+    movl $CTL(CTL_MSRS), %esi
+1:  movl (%esi), %ecx
+    jecxz 2f
+    movl 4(%esi), %eax
+    movl 8(%esi), %edx
+    wrmsr
+    addl $12, %esi
+    jmp 1b
+2:  ret
+
+/* Where SYSENTER and the call gates lead: the end of a case. */
+probe_landing:
+    int $PROBE_LANDED
 
 /* The double fault has a task of its own: the stack may be what is broken. */
     .globl probe_double_fault

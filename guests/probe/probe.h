@@ -8,6 +8,7 @@
 #define PROBE_STUBS     0x00102000
 #define PROBE_STUB      16
 #define PROBE_DF_ENTRY  12 /* where in the text its address is */
+#define PROBE_LANDING_ENTRY 16 /* likewise */
 #define PROBE_CONTROL   0x00110000
 #define PROBE_GDT       0x00111000
 #define PROBE_IDT       0x00112000
@@ -48,6 +49,8 @@
 /* Words in that table that map nothing of use: a shadowed page to write to. */
 #define PROBE_TRACED       (PROBE_WINDOW_TABLE + 0x800)
 #define PROBE_TRACED_WORDS 32
+#define PROBE_TRACED_FROM  (PROBE_TRACED - 0x100) /* short distances reach */
+#define PROBE_TRACED_TO    (PROBE_TRACED + 0x200)
 
 /* Selectors. The first two are the boot loader's as well. */
 #define PROBE_CS              0x08
@@ -56,7 +59,24 @@
 #define PROBE_DS              0x23 /* flat data of DPL 3, for everybody */
 #define PROBE_TSS_SELECTOR    0x28
 #define PROBE_DF_TSS_SELECTOR 0x30
-#define PROBE_GDT_BYTES       0x80
+#define PROBE_LDT_SELECTOR    0x68
+#define PROBE_SPARE_TSS       0x70 /* the TSS by another descriptor */
+#define PROBE_BASED           0x78 /* data whose base is not 0 */
+#define PROBE_GATE            0x80 /* a call gate for everybody to ring 0 */
+#define PROBE_GATE_ABSENT     0x88
+#define PROBE_GDT_BYTES       0x90
+#define PROBE_LDT_BYTES       0x28
+
+/* Descriptors for the cases to load (which sets their accessed bits): from
+ * here on, and the LDT behind them. The probe keeps them as they are in the
+ * copy. */
+#define PROBE_GDT_CASES       (PROBE_GDT + 0x38)
+#define PROBE_GDT_CASES_BYTES 0x80
+#define PROBE_LDT             (PROBE_GDT + PROBE_GDT_BYTES)
+#define PROBE_GDT_COPY        0x00119000 /* in the page behind the template */
+#define PROBE_TRACED_COPY     0x00119200 /* zeros */
+
+#define PROBE_LANDED 0x41 /* the vector by which the landing ends a case */
 
 /* The control page. */
 #define CTL_INDEX  0
@@ -71,6 +91,7 @@
 #define CTL_IDTR   40
 #define CTL_PDE    48 /* where the window's entries are */
 #define CTL_PTE    52
+#define CTL_MSRS   64 /* {number, low, high}..., 0: as they shall be */
 
 /* A case. */
 #define CASE_FLAGS    0
@@ -84,12 +105,20 @@
 #define CASE_EFER     60
 #define CASE_PDE_HIGH 64
 #define CASE_PTE_HIGH 68
+#define CASE_DS       72
+#define CASE_ES       76
+#define CASE_FS       80
+#define CASE_GS       84
 
 #define CASE_USER    1  /* at ring 3 */
 #define CASE_ENTRIES 2  /* set PDE and PTE, load CR3 */
 #define CASE_CONTROL 4  /* set CR0 and CR4 */
-#define CASE_SANDBOX 8  /* fill it before, sum it up after */
+#define CASE_SANDBOX 8  /* sum up what changed in it, and change it back */
 #define CASE_WIDE    16 /* entries have 8 bytes; EFER is set with CR0 and CR4 */
+#define CASE_FLUSH   32 /* load CR3 before it */
+#define CASE_SEGMENTS 64 /* set DS ES FS GS */
+#define CASE_RESTORE 128 /* it may change what the probe does not look at else:
+                            CR3 CR4, DRs, MSRs, GDTR IDTR LDTR TR */
 
 /* A result. */
 #define RESULT_DS       0
@@ -111,5 +140,8 @@
 #define RESULT_SUM      92
 #define RESULT_PDE_HIGH 96 /* of the wide ones */
 #define RESULT_PTE_HIGH 100
+#define RESULT_CR3      104 /* with CASE_RESTORE, as the next two */
+#define RESULT_CR4      108
+#define RESULT_DR7      112
 
 #endif

@@ -17,11 +17,11 @@ enum {
     GATE_INT = 0x8E00,
     GATE_TASK = 0x8500,
     GATE_DPL3 = 0x6000,
+    GATE_CALL = 0xEC00, /* 32 bits, DPL 3 */
 };
 
-/* Virtual time: to start, and for each case. */
-#define CYCLES_START UINT64_C(1000000)
-#define CYCLES_CASE  UINT64_C(50000)
+/* Virtual time in which at least one more case must have ended. */
+#define CYCLES_SLICE UINT64_C(3000000)
 
 /* The image: an ELF with three or four segments, and a symbol for each
  * sequence, so that a static translation knows them as code. */
@@ -54,7 +54,41 @@ static void descriptor(struct image *im, unsigned selector, uint32_t base,
                      (attr & 0xF0FF) << 8);
 }
 
-static void put_gdt(struct image *im)
+/* For the cases: read-only, not accessed, not present, conforming... */
+static void put_gdt_cases(struct image *im)
+{
+    descriptor(im, 0x38, 0, 0xFFFFF, 0xC0F0);
+    descriptor(im, 0x40, 0, 0xFFFFF, 0xC09E);
+    descriptor(im, 0x48, 0, 0xFFFFF, 0xC073);
+    descriptor(im, 0x50, 0, 0xFFFFF, 0xC092);
+    descriptor(im, 0x58, 0, 0xFFFFF, 0xC0FB);
+    descriptor(im, 0x60, 0, 0xFFFF, 0x00F2);
+    descriptor(im, PROBE_LDT_SELECTOR, PROBE_LDT, PROBE_LDT_BYTES - 1, 0x0082);
+    descriptor(im, PROBE_SPARE_TSS, PROBE_TSS, 103, 0x0089);
+    descriptor(im, PROBE_BASED, 0x40, 0xFFFFF, 0xC0F3);
+}
+
+/* In the LDT: data and code of DPL 3, data of DPL 0, what is not present. */
+static void put_ldt(struct image *im)
+{
+    const uint32_t ldt = PROBE_LDT - PROBE_GDT;
+
+    descriptor(im, ldt + 0x08, 0, 0xFFFFF, 0xC0F2);
+    descriptor(im, ldt + 0x10, 0, 0xFFFFF, 0xC0FA);
+    descriptor(im, ldt + 0x18, 0, 0xFFFFF, 0xC092);
+    descriptor(im, ldt + 0x20, 0, 0xFFFFF, 0xC072);
+}
+
+static void call_gate(struct image *im, unsigned selector, uint32_t entry,
+                      unsigned parameters, uint32_t attr)
+{
+    uint8_t *p = at(im, PROBE_GDT + selector);
+
+    put32(p, (entry & 0xFFFF) | PROBE_CS << 16);
+    put32(p + 4, (entry & 0xFFFF0000) | attr | parameters);
+}
+
+static void put_gdt(struct image *im, uint32_t landing)
 {
     descriptor(im, PROBE_CS, 0, 0xFFFFF, 0xC09B);
     descriptor(im, PROBE_SS, 0, 0xFFFFF, 0xC093);
@@ -62,13 +96,12 @@ static void put_gdt(struct image *im)
     descriptor(im, PROBE_DS, 0, 0xFFFFF, 0xC0F3);
     descriptor(im, PROBE_TSS_SELECTOR, PROBE_TSS, 103, 0x0089);
     descriptor(im, PROBE_DF_TSS_SELECTOR, PROBE_DF_TSS, 103, 0x0089);
-    /* For the cases: read-only, not accessed, not present, conforming... */
-    descriptor(im, 0x38, 0, 0xFFFFF, 0xC0F0);
-    descriptor(im, 0x40, 0, 0xFFFFF, 0xC09E);
-    descriptor(im, 0x48, 0, 0xFFFFF, 0xC073);
-    descriptor(im, 0x50, 0, 0xFFFFF, 0xC092);
-    descriptor(im, 0x58, 0, 0xFFFFF, 0xC0FB);
-    descriptor(im, 0x60, 0, 0xFFFF, 0x00F2);
+    put_gdt_cases(im);
+    put_ldt(im);
+    call_gate(im, PROBE_GATE, landing, 2, GATE_CALL);
+    call_gate(im, PROBE_GATE_ABSENT, landing, 0, GATE_CALL & ~0x8000u);
+    memcpy(at(im, PROBE_GDT_COPY), at(im, PROBE_GDT_CASES),
+           PROBE_GDT_CASES_BYTES);
 }
 
 static void gate(struct image *im, unsigned vector, uint32_t entry,
@@ -113,7 +146,9 @@ static void map(struct image *im, uint32_t linear, uint32_t gpa, uint32_t bytes,
               (gpa + o) | rights);
 }
 
-static void put_tables(struct image *im)
+/* Tables that the cases have no business with are read-only for them: what a
+ * processor does with a changed entry that it still remembers is open. */
+static void put_tables(struct image *im, bool guarded)
 {
     for (uint32_t i = 0; i < 6; i++)
         put32(at(im, PROBE_DIRECTORY + 4 * i),
@@ -124,8 +159,10 @@ static void put_tables(struct image *im)
     map(im, PROBE_CONTROL, PROBE_CONTROL, 0x4000, PTE_P | PTE_W);
     map(im, PROBE_STACK - 4096, PROBE_STACK - 4096, 4096, PTE_P | PTE_W);
     map(im, PROBE_DF_STACK - 4096, PROBE_DF_STACK - 4096, 4096, PTE_P | PTE_W);
-    map(im, PROBE_TEMPLATE, PROBE_TEMPLATE, 4096, PTE_P);
-    map(im, PROBE_DIRECTORY, PROBE_DIRECTORY, 0xE000, PTE_P | PTE_W);
+    map(im, PROBE_TEMPLATE, PROBE_TEMPLATE, 8192, PTE_P);
+    map(im, PROBE_DIRECTORY, PROBE_DIRECTORY, 0xE000,
+        guarded ? PTE_P : PTE_P | PTE_W);
+    map(im, PROBE_WINDOW_TABLE, PROBE_WINDOW_TABLE, 4096, PTE_P | PTE_W);
     map(im, PROBE_CASES, PROBE_CASES, 4 << 20, PTE_P | PTE_W);
     map(im, PROBE_RESULTS, PROBE_RESULTS, 4 << 20, PTE_P | PTE_W);
     map(im, PROBE_CODE, PROBE_CODE, 4 << 20, PTE_P | PTE_U);
@@ -149,6 +186,20 @@ static void put_pae_tables(struct image *im)
     put32(at(im, PROBE_PAE_SANDBOX), PROBE_SANDBOX_GPA | all);
     put32(at(im, PROBE_PAE_DIRECTORY + 8 * PROBE_PAE_WINDOW_PDE),
           PROBE_PAE_WINDOW_TABLE | all);
+}
+
+/* What WRMSR of a case may have changed. */
+static void put_msrs(uint8_t *ctl, uint32_t landing)
+{
+    const uint32_t msrs[][3] = {
+        {0x174, PROBE_CS, 0},            /* IA32_SYSENTER_CS */
+        {0x175, PROBE_STACK, 0},         /* _ESP */
+        {0x176, landing, 0},             /* _EIP */
+        {0x277, 0x00070406, 0x00070406}, /* IA32_PAT */
+        {0xC0000080, 0, 0},              /* IA32_EFER */
+    };
+
+    memcpy(ctl + CTL_MSRS, msrs, sizeof msrs);
 }
 
 static void put_control(struct image *im, const struct probe_table *t)
@@ -268,15 +319,17 @@ static void build(struct image *im, const struct probe_table *t)
     uint8_t text[TEXT_MAX] = {0}, window[PROBE_ENTRY_BYTES];
     uint8_t *cases = calloc(t->case_count, STEP);
     Elf32_Ehdr header;
-    uint32_t double_fault;
+    uint32_t double_fault, landing;
 
     load_text(text, &header);
     memcpy(&double_fault, text + PROBE_DF_ENTRY, sizeof double_fault);
-    put_gdt(im);
+    memcpy(&landing, text + PROBE_LANDING_ENTRY, sizeof landing);
+    put_gdt(im, landing);
     put_idt(im, double_fault, t->pae ? PROBE_PAE_PDPT : PROBE_DIRECTORY);
-    put_tables(im);
+    put_tables(im, t->guarded);
     put_pae_tables(im);
     put_control(im, t);
+    put_msrs(at(im, PROBE_CONTROL), landing);
     cr_assert_not_null(cases);
     for (uint32_t i = 0; i < t->case_count; i++)
         memcpy(cases + (size_t)i * STEP, &t->cases[i], sizeof *t->cases);
@@ -297,29 +350,58 @@ static void build(struct image *im, const struct probe_table *t)
     free(cases);
 }
 
+/* Should Umbra itself hang, this is where. */
+static const struct guest *running;
+
+static uint32_t cases_done(const struct guest *g)
+{
+    uint32_t done = 0;
+
+    cr_assert(vm_read_physical(g->vm, GPA(PROBE_CONTROL + CTL_INDEX), &done,
+                               sizeof done));
+    return done;
+}
+
+uint32_t probe_running(void)
+{
+    return running ? cases_done(running) : 0;
+}
+
+/* Until the guest ends, or a case does not. */
+static enum vm_stop run_cases(struct guest *g, uint32_t first)
+{
+    uint32_t before, done = first;
+    enum vm_stop stop;
+
+    do {
+        before = done;
+        stop = guest_run(g, vm_cycles(g->vm) + CYCLES_SLICE);
+        done = cases_done(g);
+    } while (stop == VM_RUNNING && done != before);
+    return stop;
+}
+
 uint32_t probe_run(const struct way *way, const struct probe_table *table,
                    struct probe_result *results, enum vm_stop *stop)
 {
     struct image *im = calloc(1, sizeof *im);
-    uint32_t done = 0;
     struct guest g;
+    uint32_t done;
 
     cr_assert_not_null(im);
     cr_assert(table->case_count <= PROBE_CASES_MAX);
     build(im, table);
     guest_open(&g, way, (struct blob){im->bytes, im->size, "probe"}, NULL,
                PROBE_MEMORY_MIB * MIB, NULL);
-    *stop = guest_run(&g, CYCLES_START + table->case_count * CYCLES_CASE);
-    cr_assert(vm_read_physical(g.vm, GPA(PROBE_CONTROL + CTL_INDEX), &done,
-                               sizeof done));
+    running = &g;
+    *stop = run_cases(&g, table->first);
+    running = NULL;
+    done = cases_done(&g);
     if (done > table->case_count)
         done = table->case_count;
     for (uint32_t i = table->first; i < done; i++)
         cr_assert(vm_read_physical(g.vm, GPA(PROBE_RESULTS + i * STEP),
                                    &results[i], sizeof *results));
-    if (*stop != VM_DEBUG_EXIT && *stop != VM_TRIPLE_FAULT)
-        fprintf(stderr, "%s: stopped (%d) at case %u: %s\n", way->name, *stop,
-                (unsigned)done, vm_report(g.vm));
     guest_close(&g);
     free(im->bytes);
     free(im);
