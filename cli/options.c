@@ -202,7 +202,8 @@ static const struct argp_option technique_options[] = {
     {"mmu-without", KEY_MMU_WITHOUT, "LIST", 0,
      "Switch optimizations of the memory technique off: walk-cache, "
      "prefetch, global, unsync, unshadow, nested-large, nested-ad, mmio-cache, "
-     "eviction, vpid (with hvm: entries of the TLB have tags, and outlive "
+     "eviction, large, vpid (with hvm: entries of the TLB have tags, and "
+     "outlive "
      "exits), space-vpid (a tag for each address space of the guest), or all",
      0},
     {"bt-without", KEY_BT_WITHOUT, "LIST", 0,

@@ -42,8 +42,9 @@ static const struct argp_option memory_options[] = {
      "pages looked at in a millisecond of virtual time (64)",
      0},
     {"large-frames", KEY_LARGE_FRAMES, NULL, 0,
-     "Give the guest the machine's memory in pieces of 2 MiB, not scattered "
-     "page by page: nested tables then map large pages",
+     "Give the guest the machine's memory in pieces of 4 MiB, not scattered "
+     "page by page: nested tables then map large pages, and so do shadow "
+     "tables where the guest's do",
      0},
     {0},
 };

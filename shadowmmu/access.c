@@ -288,6 +288,7 @@ void mmu_drop_gpa(struct mmu *m, gpa_t page)
     if (m->ops->drop_gpa)
         m->ops->drop_gpa(m, page);
     unsync_end(m, gfn);
+    large_split(m, gfn);
     while (m->t.mapped[gfn]) {
         uint32_t id = m->t.mapped[gfn] - 1;
 

@@ -71,12 +71,19 @@ static const char *audit_link(const struct mmu *m, int slot, unsigned index,
                               uint64_t entry)
 {
     uint32_t child = m->t.target[(uint32_t)slot * TABLE_ENTRIES + index];
+    const struct table *table;
+    ma_t first = MA(0);
 
     if (child >= (uint32_t)m->t.limit || m->t.slot[child].kind == TABLE_FREE ||
         m->t.slot[child].level + 1 != m->t.slot[slot].level)
         return "points to no table of the level below";
-    if ((entry & PTE_FRAME) != m->t.slot[child].ma)
-        return "points to another frame than the table's";
+    table = &m->t.slot[child];
+    if ((entry ^ table_link_entry(&m->t.slot[slot], table)) &
+        ~(uint64_t)(PTE_A | PTE_D))
+        return "does not point to the table that it stands for";
+    if (table->large && (table->used || !large_fits(m, table, &first) ||
+                         first.v != table->large))
+        return "maps at once what is not alike";
     return NULL;
 }
 

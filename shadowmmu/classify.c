@@ -8,18 +8,6 @@
  */
 #include "shadowmmu/technique.h"
 
-/* The processor's check of one of our entries. Real CR0.WP is always 1. */
-static bool entry_allows(uint64_t entry, unsigned access)
-{
-    if (!(entry & PTE_P))
-        return false;
-    if ((access & ACC_USER) && !(entry & PTE_U))
-        return false;
-    if ((access & ACC_FETCH) && (entry & PTE_NX))
-        return false;
-    return !(access & ACC_WRITE) || (entry & PTE_W);
-}
-
 /*S:210*/
 enum fault_class mmu_classify(const struct mmu *m, unsigned access,
                               const struct paging_walk *before,
@@ -46,12 +34,14 @@ enum fault_class mmu_classify(const struct mmu *m, unsigned access,
 }
 /*:*/
 
-static void find_entry(const struct mmu *m, uint32_t linear, struct fill *fill)
+static void find_entry(struct mmu *m, uint32_t linear, struct fill *fill)
 {
     fill->slot = tables_leaf(&m->t, m->root, linear);
     fill->index = mmu_leaf_index(m, linear);
     fill->entry = 0;
-    if (fill->slot != SLOT_NONE)
+    if (fill->slot != SLOT_NONE && m->t.slot[fill->slot].large)
+        large_find(m, linear, fill);
+    else if (fill->slot != SLOT_NONE)
         fill->entry = table_entry(&m->t, fill->slot, fill->index);
 }
 
@@ -207,7 +197,8 @@ static bool read_own(void *ctx, uint64_t at, unsigned bytes, uint64_t *entry)
 static void inspect_own(struct mmu *m, uint32_t linear, unsigned access,
                         struct mmu_view *view)
 {
-    struct paging p = {.format = m->t.format, .wp = true, .nx = m->nx};
+    struct paging p = {
+        .format = m->t.format, .wp = true, .large = true, .nx = m->nx};
 
     view->root = MA(m->t.slot[m->root].ma);
     view->own_format = p.format;

@@ -20,6 +20,12 @@ static void flush_all(struct mmu *m)
     m->c.hardware.flush_all(m->c.hardware.ctx);
 }
 
+void mmu_flush(struct mmu *m)
+{
+    withdrawn(m);
+    flush_all(m);
+}
+
 /*S:220*/
 /* The entry for an access that the guest's tables allow. Write permission is
  * withheld while the guest's dirty bit is clear (the first write must set it),
@@ -80,6 +86,23 @@ uint64_t mmu_entry_put(struct mmu *m, int slot, unsigned index, unsigned access,
     return entry;
 }
 
+/* Is the leaf table large, and does that do for this access? */
+static bool is_large(struct mmu *m, uint32_t linear, unsigned access, bool open,
+                     struct fill *fill)
+{
+    struct fill large;
+
+    if (!m->t.slot[fill->slot].large)
+        return false;
+    large_find(m, linear, &large);
+    if (open || !entry_allows(large.entry, access)) {
+        large_split(m, m->t.slot[fill->slot].gfn);
+        return false;
+    }
+    *fill = large;
+    return true;
+}
+
 bool mmu_fill_silent(struct mmu *m, uint32_t linear, unsigned access,
                      const struct paging_walk *w, enum pmap_kind kind, ma_t ma,
                      bool open, struct fill *fill)
@@ -96,10 +119,12 @@ bool mmu_fill_silent(struct mmu *m, uint32_t linear, unsigned access,
     fill->slot = m->ops->leaf(m, linear, w);
     if (fill->slot == SLOT_NONE)
         return false;
+    m->t.slot[fill->slot].flood = 0;
+    if (is_large(m, linear, access, open, fill))
+        return true;
     /* Only now: the new leaf table may be derived from this very page. */
     fill->entry =
         mmu_entry_put(m, fill->slot, fill->index, access, w, kind, ma, open);
-    m->t.slot[fill->slot].flood = 0;
     return true;
 }
 
@@ -149,6 +174,8 @@ int mmu_table_new(struct mmu *m, const struct table_key *key)
         unsync_end(m, key->gfn);
     if (key->kind == TABLE_GUEST && mmu_guarded(m, key->gfn))
         mmu_protect(m, key->gfn);
+    if (key->kind == TABLE_DIRECT)
+        large_begin(m, slot);
     return slot;
 }
 
@@ -245,6 +272,7 @@ void mmu_entry_restrict(struct mmu *m, int slot, unsigned index, uint64_t entry)
 
 void mmu_protect(struct mmu *m, uint32_t gfn)
 {
+    large_split(m, gfn);
     for (uint32_t id = m->t.mapped[gfn]; id; id = m->t.next[id - 1]) {
         int slot = (int)((id - 1) / TABLE_ENTRIES);
         unsigned index = (id - 1) % TABLE_ENTRIES;

@@ -7,12 +7,19 @@
 enum { GUEST_FRAMES = 1 << 20 };
 
 const struct mmu_optimization_name mmu_optimizations[] = {
-    {"walk-cache", MMU_WALK_CACHE}, {"prefetch", MMU_PREFETCH},
-    {"global", MMU_GLOBAL},         {"unsync", MMU_UNSYNC},
-    {"unshadow", MMU_UNSHADOW},     {"nested-large", MMU_NESTED_LARGE},
-    {"nested-ad", MMU_NESTED_AD},   {"mmio-cache", MMU_MMIO_CACHE},
-    {"eviction", MMU_EVICTION},     {"vpid", MMU_VPID},
-    {"space-vpid", MMU_SPACE_VPID}, {0},
+    {"walk-cache", MMU_WALK_CACHE},
+    {"prefetch", MMU_PREFETCH},
+    {"global", MMU_GLOBAL},
+    {"unsync", MMU_UNSYNC},
+    {"unshadow", MMU_UNSHADOW},
+    {"nested-large", MMU_NESTED_LARGE},
+    {"nested-ad", MMU_NESTED_AD},
+    {"mmio-cache", MMU_MMIO_CACHE},
+    {"eviction", MMU_EVICTION},
+    {"large", MMU_LARGE},
+    {"vpid", MMU_VPID},
+    {"space-vpid", MMU_SPACE_VPID},
+    {0},
 };
 
 struct mmu *mmu_create(const struct mmu_technique *technique,

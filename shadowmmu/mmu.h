@@ -108,7 +108,8 @@ enum mmu_optimization {
     MMU_SPACE_VPID = 256,  /* hvm, shadow: and the guest's CR3 writes */
     MMU_MMIO_CACHE = 512,  /* shadow, tlb: device accesses are remembered */
     MMU_EVICTION = 1024,   /* shadow, tlb: not just the oldest table goes */
-    MMU_OPTIMIZATIONS = 2047,
+    MMU_LARGE = 2048,      /* shadow: large pages where memory allows */
+    MMU_OPTIMIZATIONS = 4095,
 };
 
 /* Their names for options and screens; the last has none. */

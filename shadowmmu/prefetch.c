@@ -142,7 +142,7 @@ void mmu_prefetch(struct mmu *m, uint32_t linear, const struct paging_walk *w,
 {
     unsigned first = fill->index & ~(PREFETCH_WINDOW - 1u);
 
-    if (m->c.without & MMU_PREFETCH)
+    if ((m->c.without & MMU_PREFETCH) || (fill->entry & PTE_PS))
         return;
     if (w->level == LEVEL_PT)
         prefetch_window(m, linear, w, fill->slot, first);

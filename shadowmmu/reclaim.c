@@ -32,10 +32,11 @@ static bool busy(void *ctx, gpa_t page)
 static bool used(void *ctx, gpa_t page)
 {
     struct mmu *m = ctx;
-    bool any = false;
+    bool any;
 
     if (m->ops->used)
         return m->ops->used(m, page);
+    any = large_split(m, number_of(page)); /* which of its pages was? */
     for (uint32_t id = m->t.mapped[number_of(page)]; id;
          id = m->t.next[id - 1]) {
         int slot = (int)((id - 1) / TABLE_ENTRIES);
@@ -55,6 +56,7 @@ static void moved(void *ctx, gpa_t page)
 
     if (m->ops->drop_gpa)
         m->ops->drop_gpa(m, page);
+    large_split(m, number_of(page));
     while (m->t.mapped[number_of(page)]) {
         uint32_t id = m->t.mapped[number_of(page)] - 1;
 

@@ -130,7 +130,8 @@ static bool slot_valid(const struct mmu *m, const struct paging_format *f,
     if (s->slot >= (uint32_t)m->t.limit || table.kind == TABLE_FREE ||
         table.kind > TABLE_EMULATED || table.level < LEVEL_PT ||
         table.level > f->levels || table.gfn >= GUEST_FRAMES ||
-        (table.ma & PAGE_MASK) ||
+        (table.ma & PAGE_MASK) || (table.large & PAGE_MASK) ||
+        (table.large && table.kind != TABLE_DIRECT) ||
         !memory_has(m->c.memory, MA(table.ma), PAGE_BYTES))
         return false;
     for (unsigned i = table_next(&table, 0); i < TABLE_ENTRIES;

@@ -179,11 +179,13 @@ int tables_oldest(const struct tables *t, int root)
     return oldest;
 }
 
-int tables_leaf(const struct tables *t, int root, uint32_t linear)
+/* The table of a level that a root has for a linear address. */
+static int tables_at(const struct tables *t, int root, uint32_t linear,
+                     unsigned target)
 {
     int slot = root;
 
-    for (unsigned level = t->format->levels; level > LEVEL_PT; level--) {
+    for (unsigned level = t->format->levels; level > target; level--) {
         unsigned index = paging_index(t->format, level, linear);
 
         if (!table_has(&t->slot[slot], index))
@@ -191,6 +193,27 @@ int tables_leaf(const struct tables *t, int root, uint32_t linear)
         slot = (int)t->target[(uint32_t)slot * TABLE_ENTRIES + index];
     }
     return slot;
+}
+
+int tables_leaf(const struct tables *t, int root, uint32_t linear)
+{
+    return tables_at(t, root, linear, LEVEL_PT);
+}
+
+int tables_directory(const struct tables *t, int root, uint32_t linear)
+{
+    return tables_at(t, root, linear, LEVEL_PD);
+}
+
+int tables_direct(const struct tables *t, uint32_t gfn, int after)
+{
+    uint32_t at = after == SLOT_NONE ? *slot_head(t, TABLE_DIRECT, gfn)
+                                     : t->slot[after].next;
+
+    while (at &&
+           (t->slot[at - 1].kind != TABLE_DIRECT || t->slot[at - 1].gfn != gfn))
+        at = t->slot[at - 1].next;
+    return (int)at - 1;
 }
 
 ma_t table_entry_ma(const struct tables *t, int slot, unsigned index)
@@ -275,13 +298,40 @@ void table_map(struct tables *t, int slot, unsigned index, uint64_t entry,
     entry_put(t, slot, index, entry, gfn);
 }
 
+static uint64_t large_entry(const struct table *table)
+{
+    bool write = (table->rights & RIGHT_WRITE) && (table->rights & RIGHT_DIRTY);
+
+    return (uint64_t)table->large | PTE_P | PTE_A | PTE_D | PTE_PS |
+           (write ? PTE_W : 0) | ((table->rights & RIGHT_USER) ? PTE_U : 0) |
+           ((table->rights & RIGHT_EXECUTE) ? 0 : PTE_NX);
+}
+
+uint64_t table_link_entry(const struct table *upper, const struct table *child)
+{
+    if (child->large)
+        return large_entry(child);
+    return child->ma |
+           (upper->level == LEVEL_PDPT ? PTE_P : (uint64_t)LINK_BITS);
+}
+
 void table_link(struct tables *t, int slot, unsigned index, int child)
 {
-    bool pdpte = t->slot[slot].level == LEVEL_PDPT;
-
-    entry_put(t, slot, index,
-              t->slot[child].ma | (pdpte ? PTE_P : (uint64_t)LINK_BITS),
+    entry_put(t, slot, index, table_link_entry(&t->slot[slot], &t->slot[child]),
               (uint32_t)child);
+}
+
+void table_set_large(struct tables *t, int slot, uint32_t ma)
+{
+    struct table *table = &t->slot[slot];
+
+    table->large = ma;
+    for (uint32_t id = table->parents; id; id = t->next[id - 1]) {
+        int upper = (int)((id - 1) / TABLE_ENTRIES);
+
+        table_write(t, upper, (id - 1) % TABLE_ENTRIES,
+                    table_link_entry(&t->slot[upper], table));
+    }
 }
 
 void table_clear(struct tables *t, int slot, unsigned index)

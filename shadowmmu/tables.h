@@ -66,6 +66,8 @@ struct table {
     uint32_t ma;      /* of the table itself */
     uint32_t next;    /* slot + 1 with the same gfn, in order of slots */
     uint32_t parents; /* entry id + 1: the upper entries that point here */
+    uint32_t large;   /* direct: upper entries map this memory; 0: they point
+                         to the table */
     uint64_t stamp;   /* of the last use */
     uint32_t present[TABLE_WORDS];
     uint32_t spared[TABLE_WORDS]; /* present, and table_flush() leaves it */
@@ -133,8 +135,13 @@ bool tables_in_root(const struct tables *t, int root, int slot);
 /* The least recently used table that is not in this root. */
 int tables_oldest(const struct tables *t, int root);
 
-/* Which leaf table of a root is responsible for a linear address? */
+/* Which leaf table of a root is responsible for a linear address? Which
+ * directory? SLOT_NONE: none. */
 int tables_leaf(const struct tables *t, int root, uint32_t linear);
+int tables_directory(const struct tables *t, int root, uint32_t linear);
+/* The direct tables of memory from this frame on, one after the other (after
+ * SLOT_NONE the first). */
+int tables_direct(const struct tables *t, uint32_t gfn, int after);
 
 /* Is this page's contents a table that some table here is derived from? */
 static inline bool tables_traced(const struct tables *t, uint32_t gfn)
@@ -149,6 +156,12 @@ void table_map(struct tables *t, int slot, unsigned index, uint64_t entry,
                uint32_t gfn);
 /* Upper table: point an entry to a table of the level below. */
 void table_link(struct tables *t, int slot, unsigned index, int child);
+/* An empty direct table: have the upper entries that point here, now and later,
+ * map its memory at once, which is at this machine address; 0: have them point
+ * here again. */
+void table_set_large(struct tables *t, int slot, uint32_t ma);
+/* What an upper entry says of this table of the level below. */
+uint64_t table_link_entry(const struct table *upper, const struct table *child);
 /* Write an entry and leave the books: other bits of a present leaf entry that
  * points where it did, or the VMM's own piece of linear space. */
 void table_write(const struct tables *t, int slot, unsigned index,

@@ -240,6 +240,18 @@ static inline bool walk_page_table(const struct paging_walk *w, uint32_t *gfn)
 }
 
 /* classify.c. entry: the VMM's entry before. */
+/* The processor's check of one of our entries. Real CR0.WP is always 1. */
+static inline bool entry_allows(uint64_t entry, unsigned access)
+{
+    if (!(entry & PTE_P))
+        return false;
+    if ((access & ACC_USER) && !(entry & PTE_U))
+        return false;
+    if ((access & ACC_FETCH) && (entry & PTE_NX))
+        return false;
+    return !(access & ACC_WRITE) || (entry & PTE_W);
+}
+
 enum fault_class mmu_classify(const struct mmu *m, unsigned access,
                               const struct paging_walk *before,
                               enum pmap_kind kind, uint64_t entry);
@@ -279,6 +291,8 @@ void mmu_entry_restrict(struct mmu *m, int slot, unsigned index,
                         uint64_t entry);
 /* Point an upper entry to a table. */
 void mmu_link(struct mmu *m, int slot, unsigned index, int child);
+/* Forget in the TLB all that it has, of whatever root. */
+void mmu_flush(struct mmu *m);
 /* Forget in the TLB what it may have read from a leaf entry. */
 void mmu_entry_flush(struct mmu *m, int slot, unsigned index);
 /* Take write permission from every mapping of a guest frame. */
@@ -316,6 +330,16 @@ static inline bool overlay_has(const struct mmu *m, uint32_t linear)
 {
     return m->overlay.placed && linear - m->overlay.linear < MMU_OVERLAY_BYTES;
 }
+
+/* large.c */
+/* May a direct table be large; from which machine address on? */
+bool large_fits(const struct mmu *m, const struct table *table, ma_t *first);
+/* A direct table was made: let it be large if that fits. */
+void large_begin(struct mmu *m, int slot);
+/* A guest frame is not like its neighbours any more. True: it was. */
+bool large_split(struct mmu *m, uint32_t gfn);
+/* The entry that maps an address whose leaf table is large. */
+void large_find(struct mmu *m, uint32_t linear, struct fill *fill);
 
 /* prefetch.c */
 /* Fill what is near an entry that was filled for a hidden fault. */

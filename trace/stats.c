@@ -98,6 +98,8 @@ static void add_memory(json_t *root, const struct counters *c)
         {"fills", c->mmu_fills},
         {"prefetched", c->mmu_prefetched},
         {"mmio_remembered", c->mmio_remembered},
+        {"large", c->mmu_large},
+        {"split", c->mmu_split},
         {"recycled_dead", c->mmu_recycled_dead},
         {"recycled_idle", c->mmu_recycled_idle},
         {"remade", c->mmu_remade},

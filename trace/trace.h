@@ -201,6 +201,8 @@ struct counters {
     uint64_t mmu_prefetched;  /* entries that no fault asked for */
     uint64_t mmio_entries;    /* made, to remember a device by */
     uint64_t mmio_remembered; /* faults that one of these answered */
+    uint64_t mmu_large;       /* tables made whose memory is mapped at once */
+    uint64_t mmu_split;       /* and those that had to be filled after all */
     uint64_t mmu_invlpg;
     uint64_t mmu_pte_write; /* traced writes to guest tables */
     uint64_t traces_opened; /* of these, with the page let go, not emulated */

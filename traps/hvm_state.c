@@ -241,7 +241,7 @@ static void write_cr4(struct monitor *mon)
 {
     hvm_write(mon, VMCS_GUEST_CR4,
               (mon->v.cr4 & CR4_GUEST_REAL) | CR4_VMXE |
-                  (mon->root.pae ? CR4_PAE : 0));
+                  (mon->root.pae ? CR4_PAE : CR4_PSE));
 }
 
 static void write_control_registers(struct monitor *mon)

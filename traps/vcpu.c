@@ -190,7 +190,7 @@ static bool same_system(struct monitor *mon)
     /* The machine's time stamp is the guest's until the guest sets its own. */
     same &=
         put32(&r->cr4, (v->tsc_offset ? CR4_TSD : v->cr4 & CR4_TSD) |
-                           (mon->root.pae ? CR4_PAE : 0) |
+                           (mon->root.pae ? CR4_PAE : CR4_PSE) |
                            (v->cr4 & (CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT)));
     same &= put32(&r->gdtr.base, descriptors_linear(mon, OVERLAY_GDT));
     same &= r->gdtr.limit == v->gdtr.limit;

@@ -15,7 +15,7 @@ enum {
     STATUS_USAGE = 2,
     VMM_EXTRA = 32 << 20,  /* machine memory for the VMM's own tables */
     SCAN_PERIOD = 1000000, /* cycles: a millisecond */
-    LARGE_RUN = 512,       /* frames: 2 MiB */
+    LARGE_RUN = 1024,      /* frames: 4 MiB */
 };
 
 static uint64_t guest_share(const struct vm_config *c)

@@ -71,7 +71,7 @@ struct vm_config {
     uint64_t balloon_bytes; /* that the guest shall give back; 0: none */
     bool balloon_auto; /* or: what it has too much, once the swap is used */
     unsigned share;    /* frames looked at in a ms to be shared; 0: none */
-    bool large_frames; /* machine frames in pieces of 2 MiB */
+    bool large_frames; /* machine frames in pieces of 4 MiB */
     /* The translator (bt): what is switched off (bits of 1 << enum bt_option),
      * and its limits; 0: the usual ones. */
     unsigned bt_without;

@@ -82,6 +82,10 @@ static inline uint32_t program_pde(struct world *w)
 {
     uint32_t flags = program_flags(w);
 
+    if (world_scarce.piece && world_random(w, 2)) {
+        flags |= world_random(w, 8) ? PTE_PS | PTE_P : 0; /* or a table there */
+        return PIECE_AT | (world_random(w, 2) ? 1 << 21 : 0) | flags;
+    }
     switch (world_random(w, 12)) {
     case 0: return (1 + world_random(w, DIRECTORIES)) << 12 | flags;
     case 1: return flags | PTE_PS;
@@ -444,7 +448,7 @@ static inline struct program program_open(const struct mmu_technique *t,
                                           uint64_t seed, uint64_t limit,
                                           bool flush, bool pae)
 {
-    unsigned without = seed % 2 ? 0 : ~(1u << seed / 2 % 10);
+    unsigned without = seed % 2 ? 0 : ~(1u << seed / 2 % 13);
     struct world *w =
         world_create(t, limit, seed, flush ? without : without | MMU_UNSYNC);
     struct program p = {.w = w, .flush = flush, .modes = true, .pae = pae};

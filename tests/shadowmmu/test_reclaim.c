@@ -28,13 +28,18 @@ Test(reclaim, random_guests_whose_pages_share_see_what_the_manual_says)
 
 Test(reclaim, random_guests_with_both_see_what_the_manual_says)
 {
-    run_scarce((struct world_scarcity){PMAP_FRAMES_LEAST, true, false}, 601, 5);
+    run_scarce(
+        (struct world_scarcity){.frames = PMAP_FRAMES_LEAST, .share = true},
+        601, 5);
 }
 
 Test(reclaim, random_guests_that_give_pages_back_see_what_the_manual_says)
 {
     run_scarce((struct world_scarcity){.balloon = true}, 701, 3);
-    run_scarce((struct world_scarcity){PMAP_FRAMES_LEAST, true, true}, 801, 4);
+    run_scarce((struct world_scarcity){.frames = PMAP_FRAMES_LEAST,
+                                       .share = true,
+                                       .balloon = true},
+               801, 4);
 }
 
 Test(reclaim, guests_that_flush_late_see_only_what_a_tlb_may_show)

@@ -25,6 +25,9 @@ enum {
     OUT_AT = ROM_AT + ROM_BYTES, /* promised, not backed */
     OUT_BYTES = 64 << 10,
     GUEST_BYTES = OUT_AT + OUT_BYTES, /* above: nothing */
+    PIECE_AT = 8 << 20, /* but for this, where asked for: in one piece */
+    PIECE_BYTES = 4 << 20,
+    REFERENCE_BYTES = PIECE_AT + PIECE_BYTES,
     TLB_ENTRIES = 64,
 };
 
@@ -48,6 +51,7 @@ struct world_scarcity {
     uint64_t frames;
     bool share;
     bool balloon; /* and whether it gives pages back, whatever is there */
+    bool piece;   /* some memory is one piece in the machine, too */
 };
 static struct world_scarcity world_scarce;
 
@@ -182,6 +186,17 @@ static inline bool fake_pde_at(const struct world *w, uint32_t linear, ma_t *at)
     return (pdpte & PTE_P) != 0;
 }
 
+/* The piece of a large page that an address is in, as an entry of its own. */
+static inline uint64_t fake_piece(const struct world *w, uint32_t linear,
+                                  uint64_t pde)
+{
+    uint32_t inside = w->root.pae ? 0x1FFFFF : 0x3FFFFF;
+
+    cr_assert_not(pde & inside & ~0x1FFFu, "reserved bits in %016llx",
+                  (unsigned long long)pde);
+    return pde | (linear & inside & PTE_FRAME);
+}
+
 /* The tables' entries for an address; false: one is not present. */
 static inline bool fake_entries(struct world *w, uint32_t linear, uint64_t *pde,
                                 uint64_t *pte)
@@ -194,11 +209,12 @@ static inline bool fake_entries(struct world *w, uint32_t linear, uint64_t *pde,
     if (!(*pde & PTE_P))
         return false;
     fake_mark(w, pde_at, *pde);
-    *pte = fake_entry(w, fake_pte_at(w, linear, *pde));
+    *pte = (*pde & PTE_PS) ? fake_piece(w, linear, *pde)
+                           : fake_entry(w, fake_pte_at(w, linear, *pde));
     return (*pte & PTE_P) != 0;
 }
 
-/* Real CR0.WP is 1, and there are no large pages. */
+/* Real CR0.WP is 1. */
 static inline bool fake_walk(struct world *w, uint32_t linear, unsigned access,
                              uint32_t *ma, uint32_t *error)
 {
@@ -219,7 +235,8 @@ static inline bool fake_walk(struct world *w, uint32_t linear, unsigned access,
     if (!rights_allow(rights, access))
         return false;
     *ma = (uint32_t)(pte & PTE_FRAME) | (linear & PAGE_MASK);
-    fake_mark(w, fake_pte_at(w, linear, pde), pte);
+    if (!(pde & PTE_PS))
+        fake_mark(w, fake_pte_at(w, linear, pde), pte);
     if (world_random(w, 4))
         *e = (struct fake_tlb_entry){true, linear >> 12,
                                      (uint32_t)(pte & PTE_FRAME), rights};
@@ -268,16 +285,27 @@ static inline struct outcome_of world_translate(struct world *w,
 /* ---- the reference --------------------------------------------------------
  */
 
+static inline bool reference_piece(uint32_t gpa)
+{
+    return world_scarce.piece && gpa - PIECE_AT < PIECE_BYTES;
+}
+
 static inline bool reference_ram(uint32_t gpa)
 {
-    return gpa < RAM_BYTES || (gpa >= OUT_AT && gpa < GUEST_BYTES);
+    return gpa < RAM_BYTES || (gpa >= OUT_AT && gpa < GUEST_BYTES) ||
+           reference_piece(gpa);
+}
+
+static inline bool reference_any(uint32_t gpa)
+{
+    return gpa < GUEST_BYTES || reference_piece(gpa);
 }
 
 static inline uint32_t reference_read(const struct world *w, uint32_t gpa)
 {
     uint32_t value = UINT32_MAX;
 
-    if (gpa < GUEST_BYTES)
+    if (reference_any(gpa))
         memcpy(&value, w->reference + gpa, 4);
     return value;
 }
@@ -301,7 +329,7 @@ static inline void reference_write(struct world *w, uint32_t gpa,
 
 static inline struct outcome_of reference_memory(uint32_t gpa, unsigned access)
 {
-    bool ok = (access & ACC_WRITE) ? reference_ram(gpa) : gpa < GUEST_BYTES;
+    bool ok = (access & ACC_WRITE) ? reference_ram(gpa) : reference_any(gpa);
 
     return (struct outcome_of){ok ? OUTCOME_OK : OUTCOME_DEVICE, 0, gpa};
 }
@@ -433,7 +461,7 @@ static inline void assert_same(const struct world *w, struct outcome_of got,
 
 static inline void assert_same_word(struct world *w, uint32_t gpa)
 {
-    if (gpa < GUEST_BYTES)
+    if (reference_any(gpa))
         cr_assert_eq(guest_read(w, gpa), reference_read(w, gpa),
                      "gpa %08x: %08x, reference %08x", gpa, guest_read(w, gpa),
                      reference_read(w, gpa));
@@ -443,10 +471,11 @@ static inline void assert_same_memory(struct world *w)
 {
     static uint8_t page[PAGE_BYTES];
 
-    for (uint32_t gpa = 0; gpa < GUEST_BYTES; gpa += PAGE_BYTES) {
+    for (uint32_t gpa = 0; gpa < REFERENCE_BYTES; gpa += PAGE_BYTES) {
         ma_t ma;
 
-        if (pmap_lookup(w->pmap, GPA(gpa), &ma) == PMAP_PAGED_OUT)
+        if (!reference_any(gpa) ||
+            pmap_lookup(w->pmap, GPA(gpa), &ma) == PMAP_PAGED_OUT)
             continue;
         cr_assert(pmap_read(w->pmap, GPA(gpa), page, PAGE_BYTES));
         cr_assert(memcmp(page, w->reference + gpa, PAGE_BYTES) == 0,
@@ -585,6 +614,8 @@ static inline void world_machine(struct world *w)
     w->memory.bytes = MACHINE_BYTES;
     w->frames = frames_create(&w->memory, MA(RESERVED_BYTES),
                               MACHINE_BYTES - RESERVED_BYTES);
+    if (world_scarce.piece)
+        frames_in_runs(w->frames, PIECE_BYTES / PAGE_BYTES);
     w->commons = commons_create(&w->memory, w->frames);
     world_overcommit(w);
 }
@@ -606,7 +637,7 @@ static inline struct world *world_create(const struct mmu_technique *t,
     struct mmu_config c = {0};
 
     w->random = seed * 0x9E3779B97F4A7C15u + 1;
-    w->reference = calloc(1, GUEST_BYTES);
+    w->reference = calloc(1, REFERENCE_BYTES);
     if (world_beside)
         world_join(w);
     else
@@ -614,6 +645,8 @@ static inline struct world *world_create(const struct mmu_technique *t,
     w->pmap = pmap_create(w->commons);
     if (world_scarce.frames)
         pmap_overcommit(w->pmap, world_scarce.frames);
+    if (world_scarce.piece)
+        cr_assert(pmap_add(w->pmap, GPA(PIECE_AT), PIECE_BYTES, PMAP_RAM));
     cr_assert(pmap_add(w->pmap, GPA(0), RAM_BYTES,
                        world_scarce.frames ? PMAP_PAGED_OUT : PMAP_RAM));
     cr_assert(pmap_add(w->pmap, GPA(ROM_AT), ROM_BYTES, PMAP_ROM));
