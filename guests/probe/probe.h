@@ -4,27 +4,27 @@
 #ifndef GUESTS_PROBE_H
 #define GUESTS_PROBE_H
 
-#define PROBE_TEXT      0x00100000 /* the probe: three pages */
-#define PROBE_STUBS     0x00102000
-#define PROBE_STUB      16
-#define PROBE_DF_ENTRY  12 /* where in the text its address is */
+#define PROBE_TEXT          0x00100000 /* the probe: three pages */
+#define PROBE_STUBS         0x00102000
+#define PROBE_STUB          16
+#define PROBE_DF_ENTRY      12 /* where in the text its address is */
 #define PROBE_LANDING_ENTRY 16 /* likewise */
-#define PROBE_CONTROL   0x00110000
-#define PROBE_GDT       0x00111000
-#define PROBE_IDT       0x00112000
-#define PROBE_TSS       0x00113000
-#define PROBE_DF_TSS    0x00113800
-#define PROBE_STACK     0x00115000 /* the top; one page */
-#define PROBE_DF_STACK  0x00117000
-#define PROBE_TEMPLATE  0x00118000 /* what the sandbox starts as */
-#define PROBE_FPU       0x00110200 /* 512 bytes for FXRSTOR */
-#define PROBE_DIRECTORY 0x00120000
-#define PROBE_TABLES    0x00121000 /* for the first 32 MiB, 8 tables */
-#define PROBE_CASES     0x00400000
-#define PROBE_RESULTS   0x00800000
-#define PROBE_CODE      0x00C00000 /* readable at ring 3 */
-#define PROBE_SHIFT     7          /* bytes of a case, of a result: 128 */
-#define PROBE_CASES_MAX 32768
+#define PROBE_CONTROL       0x00110000
+#define PROBE_GDT           0x00111000
+#define PROBE_IDT           0x00112000
+#define PROBE_TSS           0x00113000
+#define PROBE_DF_TSS        0x00113800
+#define PROBE_STACK         0x00115000 /* the top; one page */
+#define PROBE_DF_STACK      0x00117000
+#define PROBE_TEMPLATE      0x00118000 /* what the sandbox starts as */
+#define PROBE_FPU           0x00110200 /* 512 bytes for FXRSTOR */
+#define PROBE_DIRECTORY     0x00120000
+#define PROBE_TABLES        0x00121000 /* for the first 32 MiB, 8 tables */
+#define PROBE_CASES         0x00400000
+#define PROBE_RESULTS       0x00800000
+#define PROBE_CODE          0x00C00000 /* readable at ring 3 */
+#define PROBE_SHIFT         7          /* bytes of a case, of a result: 128 */
+#define PROBE_CASES_MAX     32768
 
 /* One page for the cases to play with, nothing mapped around it. */
 #define PROBE_SANDBOX     0x01400000
@@ -110,15 +110,16 @@
 #define CASE_FS       80
 #define CASE_GS       84
 
-#define CASE_USER    1  /* at ring 3 */
-#define CASE_ENTRIES 2  /* set PDE and PTE, load CR3 */
-#define CASE_CONTROL 4  /* set CR0 and CR4 */
-#define CASE_SANDBOX 8  /* sum up what changed in it, and change it back */
-#define CASE_WIDE    16 /* entries have 8 bytes; EFER is set with CR0 and CR4 */
-#define CASE_FLUSH   32 /* load CR3 before it */
+#define CASE_USER     1  /* at ring 3 */
+#define CASE_ENTRIES  2  /* set PDE and PTE, load CR3 */
+#define CASE_CONTROL  4  /* set CR0 and CR4 */
+#define CASE_SANDBOX  8  /* sum up what changed in it, and change it back */
+#define CASE_WIDE     16 /* entries have 8 bytes; EFER is set with CR0 and CR4 */
+#define CASE_FLUSH    32 /* load CR3 before it */
 #define CASE_SEGMENTS 64 /* set DS ES FS GS */
-#define CASE_RESTORE 128 /* it may change what the probe does not look at else:
-                            CR3 CR4, DRs, MSRs, GDTR IDTR LDTR TR */
+#define CASE_RESTORE                                                           \
+    128 /* it may change what the probe does not look at else:                 \
+           CR3 CR4, DRs, MSRs, GDTR IDTR LDTR TR */
 
 /* A result. */
 #define RESULT_DS       0

@@ -124,7 +124,8 @@ Test(two_vms, with_each_others_frames)
 
 Test(two_vms, with_everything_at_once)
 {
-    world_scarce = (struct world_scarcity){3 * FRAMES_USED, true, true};
+    world_scarce = (struct world_scarcity){
+        .frames = 3 * FRAMES_USED, .share = true, .balloon = true};
     for (uint64_t seed = 931; seed <= 934; seed++)
         two_guests(&mmu_tlb_emulation, &mmu_shadow, seed, true);
 }
