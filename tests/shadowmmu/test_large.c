@@ -9,7 +9,7 @@ static struct world *large_space(unsigned without)
 {
     struct world *w;
 
-    world_scarce = (struct world_scarcity){.piece = true};
+    world_piece = true;
     w = spaces_without(without | MMU_PREFETCH);
     world_poke(w, DIR_A + (LARGE_LINEAR >> 22) * 4, PIECE_AT | RWU | PTE_PS);
     return w;
@@ -146,7 +146,7 @@ Test(mmu_large, with_paging_off_too)
 {
     struct world *w;
 
-    world_scarce = (struct world_scarcity){.piece = true};
+    world_piece = true;
     w = world_create(&mmu_shadow, 0, 1, MMU_PREFETCH);
     for (uint32_t i = 0; i < 8; i++)
         world_access(w, PIECE_AT + i * PAGE_BYTES, ACC_WRITE, i);
@@ -170,7 +170,8 @@ Test(mmu_large, looking_finds_the_entry_of_the_directory)
 
 static void random_guests(uint64_t first, uint64_t last, bool pae, bool share)
 {
-    world_scarce = (struct world_scarcity){.piece = true, .share = share};
+    world_piece = true;
+    world_scarce = (struct world_scarcity){.share = share};
     for (uint64_t seed = first; seed <= last; seed++)
         program_run(&mmu_shadow, seed, 1200, seed % 3 ? 0 : 14 * PAGE_BYTES,
                     seed % 4 == 1, pae);

@@ -82,7 +82,7 @@ static inline uint32_t program_pde(struct world *w)
 {
     uint32_t flags = program_flags(w);
 
-    if (world_scarce.piece && world_random(w, 2)) {
+    if (world_piece && world_random(w, 2)) {
         flags |= world_random(w, 8) ? PTE_PS | PTE_P : 0; /* or a table there */
         return PIECE_AT | (world_random(w, 2) ? 1 << 21 : 0) | flags;
     }

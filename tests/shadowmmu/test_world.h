@@ -51,9 +51,11 @@ struct world_scarcity {
     uint64_t frames;
     bool share;
     bool balloon; /* and whether it gives pages back, whatever is there */
-    bool piece;   /* some memory is one piece in the machine, too */
 };
 static struct world_scarcity world_scarce;
+
+/* And whether they have memory that is one piece in the machine, too. */
+static bool world_piece;
 
 struct world;
 /* Whose machine they are on, as one more VM. NULL: on one of their own. */
@@ -287,7 +289,7 @@ static inline struct outcome_of world_translate(struct world *w,
 
 static inline bool reference_piece(uint32_t gpa)
 {
-    return world_scarce.piece && gpa - PIECE_AT < PIECE_BYTES;
+    return world_piece && gpa - PIECE_AT < PIECE_BYTES;
 }
 
 static inline bool reference_ram(uint32_t gpa)
@@ -614,7 +616,7 @@ static inline void world_machine(struct world *w)
     w->memory.bytes = MACHINE_BYTES;
     w->frames = frames_create(&w->memory, MA(RESERVED_BYTES),
                               MACHINE_BYTES - RESERVED_BYTES);
-    if (world_scarce.piece)
+    if (world_piece)
         frames_in_runs(w->frames, PIECE_BYTES / PAGE_BYTES);
     w->commons = commons_create(&w->memory, w->frames);
     world_overcommit(w);
@@ -645,7 +647,7 @@ static inline struct world *world_create(const struct mmu_technique *t,
     w->pmap = pmap_create(w->commons);
     if (world_scarce.frames)
         pmap_overcommit(w->pmap, world_scarce.frames);
-    if (world_scarce.piece)
+    if (world_piece)
         cr_assert(pmap_add(w->pmap, GPA(PIECE_AT), PIECE_BYTES, PMAP_RAM));
     cr_assert(pmap_add(w->pmap, GPA(0), RAM_BYTES,
                        world_scarce.frames ? PMAP_PAGED_OUT : PMAP_RAM));
