@@ -5,7 +5,9 @@
  * are where they were the last time. A slot keeps a translation together with
  * the table entries it came from, and holds only while they still say the same:
  * it cannot be stale, nothing has to drop it, and it counts the references that
- * comparing takes, which are the walk's.
+ * comparing takes, which are the walk's. Of nested tables the entries are not
+ * compared: where they said that the guest's memory is, it is until INVEPT
+ * (SDM 3C, "Information That May Be Cached": combined mappings).
  */
 #include "cpu/machine_priv.h"
 
