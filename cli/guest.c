@@ -74,10 +74,12 @@ static bool read_initrds(struct guest *g, const struct run_options *o)
     return true;
 }
 
-/* The image that is booted is the first disk. */
-static bool insert_boot_disk(struct run_options *o)
+/* The image that is booted is the first disk; or, if it is a diskette and there
+ * are disks, the diskette drive's, which comes last. */
+static bool insert_boot_disk(struct run_options *o, const struct blob *image)
 {
     char *path = strdup(o->kernel);
+    struct pc_disk *place = o->disk;
     if (!path || o->disk_count == OPTIONS_DISKS) {
         cli_error(o->who,
                   path ? "%s: a disk to boot from, and more than three "
@@ -87,8 +89,12 @@ static bool insert_boot_disk(struct run_options *o)
         free(path);
         return false;
     }
-    memmove(o->disk + 1, o->disk, o->disk_count * sizeof *o->disk);
-    o->disk[0] =
+    o->diskette = o->disk_count > 0 && load_is_diskette(image);
+    if (o->diskette)
+        place += o->disk_count;
+    else
+        memmove(o->disk + 1, o->disk, o->disk_count * sizeof *o->disk);
+    *place =
         (struct pc_disk){.path = path, .read_only = access(path, W_OK) != 0};
     o->disk_count++;
     return true;
@@ -145,11 +151,12 @@ bool guest_open(struct guest *g, struct run_options *o)
     g->config.initrd = g->initrd;
     const char *kind = load_kind(&g->config.kernel);
     if (kind && strcmp(kind, "disk") == 0) {
-        if (!insert_boot_disk(o)) {
+        if (!insert_boot_disk(o, &g->config.kernel)) {
             guest_close(g);
             return false;
         }
         g->config.disk_count = o->disk_count;
+        g->config.diskette = o->diskette;
     }
     if (!g->config.memory_bytes)
         g->config.memory_bytes = default_memory(kind);

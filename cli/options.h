@@ -43,6 +43,7 @@ struct run_options {
     size_t initrd_count;
     struct pc_disk disk[OPTIONS_DISKS]; /* paths are allocated */
     size_t disk_count;
+    bool diskette; /* the last of them is one */
     bool testdev, walker;
 
     /* Its memory in the machine; 0, NULL: as struct vm_config has it. */

@@ -264,7 +264,7 @@ static bool create_devices(struct pc *pc)
     struct power *power = power_create(bus, config);
     if (!power || !pit_create(bus, isa_line(pc, IRQ_TIMER)) ||
         !rtc_create(bus, isa_line(pc, IRQ_RTC), config->memory_bytes,
-                    config->disk_count) ||
+                    config->disk_count - config->diskette) ||
         !debugexit_create(bus, config))
         return false;
     pc->uart = uart_create(bus, isa_line(pc, IRQ_COM1), config);
@@ -296,7 +296,9 @@ static bool create_drives(struct pc *pc, char **error)
         return false;
     }
     for (size_t i = 0; i < pc->config.disk_count; i++) {
-        if (disk_open(&disks[i], &pc->config.disks[i], error))
+        bool last = i + 1 == pc->config.disk_count;
+        size_t drive = last && pc->config.diskette ? DRIVES - 1 : i;
+        if (disk_open(&disks[drive], &pc->config.disks[i], error))
             continue;
         while (i-- > 0)
             disk_close(&disks[i]);

@@ -49,6 +49,8 @@ struct pc_config {
     struct pc_memory memory;     /* for it */
     const struct pc_disk *disks; /* up to 4 on IDE */
     size_t disk_count;
+    bool diskette; /* the last is one: the secondary channel's second drive,
+                      where the BIOS reads it */
     const struct pc_balloon *balloon;               /* NULL: there is none */
     void (*serial_output)(void *ctx, uint8_t byte); /* COM1 transmits */
     void (*irq_changed)(void *ctx); /* look at pc_intr()/pc_nmi() again */

@@ -99,7 +99,8 @@ static bool put_vectors(const struct load_memory *m)
 
 /* ---- The BIOS data area -------------------------------------------------- */
 
-static bool put_data_area(const struct load_memory *m, unsigned disks)
+static bool put_data_area(const struct load_memory *m, unsigned disks,
+                          bool diskette)
 {
     static const struct {
         uint16_t address;
@@ -130,6 +131,8 @@ static bool put_data_area(const struct load_memory *m, unsigned disks)
             area[words[i].address - 0x400 + 1] = (uint8_t)(words[i].value >> 8);
     }
     area[0x475 - 0x400] = (uint8_t)disks;
+    if (diskette)
+        area[0x490 - 0x400] = 0x17; /* its drive knows: 1.44 MB */
     uint8_t extended = (LOW_VIDEO - LOW_EBDA) >> 10; /* its size in KiB */
     return put(m, 0x400, area, sizeof area) &&
            put(m, LOW_EBDA, &extended, sizeof extended);
@@ -221,8 +224,10 @@ static bool put_mp_tables(const struct load_memory *m)
            put(m, ROM_MP_TABLE, t.bytes, t.used);
 }
 
-bool firmware_install(const struct load_memory *memory, unsigned disks)
+bool firmware_install(const struct load_memory *memory, unsigned disks,
+                      bool diskette)
 {
-    return put_vectors(memory) && put_data_area(memory, disks) &&
+    return put_vectors(memory) &&
+           put_data_area(memory, disks - diskette, diskette) &&
            put_rom(memory) && put_mp_tables(memory);
 }

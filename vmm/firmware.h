@@ -15,6 +15,7 @@
 #include "vmm/load.h"
 
 /* False: guest memory cannot be written. */
-bool firmware_install(const struct load_memory *memory, unsigned disks);
+bool firmware_install(const struct load_memory *memory, unsigned disks,
+                      bool diskette);
 
 #endif

@@ -6,9 +6,9 @@
 #include "vmm/vm_priv.h"
 
 enum {
-    BYTE_GAP = 50000,   /* cycles between two bytes of a serial line */
-    CODE_GAP = 200000,  /* between two scan codes of a character */
-    KEY_GAP = 10000000, /* between two characters: nobody types faster */
+    BYTE_GAP = 50000,  /* cycles between two bytes of a serial line */
+    CODE_GAP = 200000, /* between two scan codes of a character */
+    KEY_GAP = 5000000, /* between two characters: nobody types faster */
     NOTHING_GAP = 20 * BYTE_GAP,
 };
 

@@ -72,6 +72,9 @@ struct load_result {
 
 /* Load a guest. False: *error is one line (to be free()d) that begins with the
  * name of the file that is to blame. */
+/* Is this disk image a diskette's: small enough and without partitions? */
+bool load_is_diskette(const struct blob *image);
+
 bool load_guest(const struct load_request *request,
                 const struct load_memory *memory, struct load_result *result,
                 char **error);

@@ -11,6 +11,12 @@ enum {
     SECTOR = 512,
     SIGNATURE_AT = 510,
     SIGNATURE = 0xAA55,
+    PARTITIONS_AT = 446,
+    PARTITIONS = 4,
+    PARTITION_BYTES = 16,
+    PARTITION_ACTIVE = 0x80, /* in an entry's first byte */
+    PARTITION_TYPE = 4,
+    DISKETTE_MOST = 2880 << 10,
     BIOS_SEGMENT = 0xF000,
     BIOS_AT = 0x2000, /* in the segment, as it is linked */
 };
@@ -27,6 +33,19 @@ bool disk_recognized(const struct blob *image)
                   "\x7f"
                   "ELF",
                   4) != 0;
+}
+
+bool load_is_diskette(const struct blob *image)
+{
+    const uint8_t *bytes = image->data, *entry;
+    bool table = true, used = false;
+
+    for (unsigned i = 0; i < PARTITIONS; i++) {
+        entry = bytes + PARTITIONS_AT + i * PARTITION_BYTES;
+        table &= (entry[0] & ~PARTITION_ACTIVE) == 0;
+        used |= entry[PARTITION_TYPE] != 0;
+    }
+    return image->size <= DISKETTE_MOST && !(table && used);
 }
 
 static bool put_bios(const struct load_memory *memory)

@@ -278,6 +278,7 @@ static bool create_platform(struct vm *vm, char **error)
         .memory = {read_entry, vm},
         .disks = c->disks,
         .disk_count = c->disk_count,
+        .diskette = c->diskette,
         .serial_output = serial_output,
         .irq_changed = irq_changed,
         .stop = platform_stop,
@@ -468,7 +469,8 @@ static bool load(struct vm *vm, char **error)
     if (!check_kind(vm, error))
         return false;
     if (vm->config.cpu != CPU_PV &&
-        !firmware_install(&memory, (unsigned)vm->config.disk_count)) {
+        !firmware_install(&memory, (unsigned)vm->config.disk_count,
+                          vm->config.diskette)) {
         if (asprintf(error, "not enough memory for a PC's low 1 MiB") < 0)
             *error = NULL;
         return false;

@@ -83,6 +83,7 @@ struct vm_config {
     size_t initrd_count;
     const struct pc_disk *disks;
     size_t disk_count;
+    bool diskette; /* the last of them is one */
     bool testdev, walker;
     bool plain_clock;               /* see struct machine_config */
     unsigned tlb_entries, tlb_ways; /* likewise; 0: the usual ones */

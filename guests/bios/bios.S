@@ -95,7 +95,7 @@ leave:
     popw %ds
     iretw
 
-/* INT 19h: the first sector of the first disk. */
+/* INT 19h: the first sector of the diskette, or of the first disk. */
 boot:
     xorw %ax, %ax
     movw %ax, %ds
@@ -103,11 +103,16 @@ boot:
     movw $BOOT_SECTOR, %bx
     movw $0x0201, %ax
     movw $1, %cx
+    xorw %dx, %dx
+    cmpb $0, BDA * 16 + BDA_DISKETTE
+    jne 1f
     movw $FIRST_HARD_DISK, %dx
-    int $0x13
+1:  int $0x13
     jc no_boot
     cmpw $BOOT_MAGIC, BOOT_SECTOR + 510
     jne no_boot
+    testb %dl, %dl
+    jz 2f
     movb $0x15, %ah                 /* how large is it? */
     movw $FIRST_HARD_DISK, %dx
     int $0x13

@@ -26,6 +26,7 @@
     .set BDA_DISKS, 0x75
     .set BDA_KEY_FIRST, 0x80
     .set BDA_KEY_END, 0x82
+    .set BDA_DISKETTE, 0x90         /* its drive's state; 0: there is none */
 
     .set COM1, 0x3F8
     .set UART_LINE, 5

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* guests/bios/disk.S - INT 13h by programmed I/O.
  *
- * 80h to 83h are the IDE disks. 00h is the first of them once more, with the
- * geometry of a diskette: for what boots from one.
+ * 80h to 83h are the IDE disks. 00h is the diskette, if there is one (the last
+ * IDE drive), and the first disk once more otherwise, with the geometry of a
+ * diskette: for what boots from one.
  *
  * Reference: IBM, "Personal Computer AT Technical Reference", diskette and
  * fixed disk BIOS; Phoenix, "Enhanced Disk Drive Specification"; ANSI
@@ -31,6 +32,7 @@
 
     .set HEADS, 16
     .set SECTORS, 63
+    .set DISKETTE, 3                /* the drive */
     .set FLOPPY_HEADS, 2
     .set FLOPPY_SECTORS, 18
     .set FLOPPY_CYLINDERS, 80
@@ -50,12 +52,16 @@ disk:
     ENTER
     movb F_DX(%bp), %dl
     testb %dl, %dl
-    jz 1f
-    subb $0x80, %dl                 /* the disk's number, from here on */
+    jnz 1f
+    cmpb $0, BDA_DISKETTE
+    je 2f
+    movb $DISKETTE, %dl
+    jmp 3f
+1:  subb $0x80, %dl                 /* the disk's number, from here on */
     jb bad_command
-1:  cmpb BDA_DISKS, %dl
+2:  cmpb BDA_DISKS, %dl
     jae bad_command
-    DISPATCH disk_functions, bad_command
+3:  DISPATCH disk_functions, bad_command
 disk_functions:
     FUNCTION 0x00, done             /* reset */
     FUNCTION 0x01, last_status

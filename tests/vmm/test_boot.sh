@@ -87,6 +87,14 @@ head -c 2560 "$work/floppy" > "$work/short-floppy"
     > "$work/floppy.out" || true
 tr -d '\r' < "$work/floppy.out" | grep -qx 'booted from drive 0000'
 
+# Beside a disk it is in a drive of its own.
+make_disk "$work/disk" 4M
+"$UMBRA" run --disk "$work/disk" --max-cycles 2000000000 "$work/floppy" \
+    < /dev/null > "$work/floppy.out" || test $? -eq 1
+tr -d '\r' < "$work/floppy.out" | grep -qx 'booted from drive 0000'
+tr -d '\r' < "$work/floppy.out" | grep -qx '0008' # the disk is the first
+test "$(od -An -tx2 -j $((40 * 512)) -N 2 "$work/disk")" = " 1234"
+
 head -c 300 /dev/zero > "$work/short"
 status=0
 "$UMBRA" run "$work/short" 2> "$work/err" > "$work/out" || status=$?
