@@ -39,6 +39,7 @@ struct sample {
     uint64_t cycles;
     uint64_t faults[FC_COUNT];
     uint64_t exits, cr3_writes, tables;
+    unsigned spaces; /* address spaces, as far as faults have shown them */
     uint64_t working_set_pages; /* see compare_pages.h; of the first guest */
 };
 
@@ -48,6 +49,14 @@ struct switches {
     unsigned shift;
     size_t count; /* buckets in use */
     uint32_t faults[SWITCH_BUCKETS][FC_COUNT];
+};
+
+/* The tables that the guest's CR3 has named when a fault came. */
+enum { SPACES_SHIFT = 12, SPACES_MOST = 1 << SPACES_SHIFT };
+struct spaces {
+    uint64_t loads; /* of CR3, when it was last looked at */
+    unsigned count;
+    uint32_t root[SPACES_MOST]; /* 0: free */
 };
 
 /* How far two guests' states were the same. */
@@ -95,6 +104,7 @@ struct outcome {
     struct sample *samples;
     size_t sample_count, sample_room;
     struct switches switches;
+    struct spaces spaces;
     struct state_check state;
     json_t *stats; /* the document of --stats, and the working set */
 

@@ -82,6 +82,7 @@ static void put_points(FILE *out, const struct outcome *r)
         put_number(out, r, "point", s->cycles, "shadow.cr3_writes",
                    s->cr3_writes);
         put_number(out, r, "point", s->cycles, "shadow.tables", s->tables);
+        put_number(out, r, "point", s->cycles, "address_spaces", s->spaces);
     }
 }
 

@@ -66,6 +66,7 @@ static void note_fault(void *ctx, const struct event *e)
 
     if (e->kind != EV_FAULT || e->cls >= FC_COUNT)
         return;
+    compare_note_space(v, loads);
     while (loads >> s->shift >= SWITCH_BUCKETS)
         merge_buckets(s);
     s->faults[loads >> s->shift][e->cls]++;
@@ -103,6 +104,7 @@ static void take_sample(struct compared_vm *v, bool pages)
         .exits = sum(count->exits, EXIT_COUNT),
         .cr3_writes = count->cr3_writes,
         .tables = count->mmu_tables,
+        .spaces = r->spaces.count,
         .working_set_pages = pages ? compare_accessed_pages(v->vm) : 0,
     };
     memcpy(s->faults, count->page_faults, sizeof s->faults);

@@ -50,4 +50,7 @@ bool compared_disks_differ(const struct compared_vm *a,
                            const struct compared_vm *b, size_t *disk,
                            uint64_t *offset);
 
+/* compare_spaces.c: a fault came, after so many loads of CR3. */
+void compare_note_space(struct compared_vm *v, uint64_t loads);
+
 #endif

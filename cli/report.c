@@ -215,10 +215,13 @@ static void put_plots(FILE *out, const struct comparison *c)
              "(true) faults, which say nothing about a technique.",
              report_plot_switches);
     put_plot(out, c, "Memory of the VMM's tables",
-             "It grows with the guest's processes where tables are kept. The "
-             "working set is what the current address space of the guest has "
-             "accessed, its kernel included. The scale is one of powers.",
+             "The working set is what the current address space of the guest "
+             "has accessed, its kernel included. The scale is one of powers.",
              report_plot_tables);
+    put_plot(out, c, "Memory of the VMM's tables, by processes",
+             "It grows with the guest's address spaces where tables are kept. "
+             "An address space counts when a fault comes in it.",
+             report_plot_spaces);
 }
 
 static void put_console(FILE *out, const struct outcome *r)

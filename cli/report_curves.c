@@ -164,6 +164,7 @@ static double log_at(double kib, double floor_y, double top, double powers)
 struct curve {
     const struct outcome *r;
     bool pages; /* the working set */
+    unsigned dash;
     const char *name;
     double end; /* where its name would stand */
 };
@@ -183,11 +184,10 @@ static double most_kib(const struct curve *curves, size_t count)
     return most;
 }
 
-static void draw_curve(struct svg *s, struct curve *curve, unsigned dash,
-                       const struct axis *x, double floor_y, double top,
-                       double powers)
+static void draw_curve(struct svg *s, struct curve *curve, const struct axis *x,
+                       double floor_y, double top, double powers)
 {
-    svg_curve_begin(s, dash);
+    svg_curve_begin(s, curve->dash);
     for (size_t i = 0; i < curve->r->sample_count; i++) {
         const struct sample *at = &curve->r->samples[i];
 
@@ -212,7 +212,7 @@ static void draw_names(struct svg *s, struct curve *curves, size_t count,
                 next = i;
         done[next] = true;
         y = fmax(y, curves[next].end + 4);
-        svg_curve_begin(s, (unsigned)next);
+        svg_curve_begin(s, curves[next].dash);
         svg_curve_point(s, x + 8, y - 4);
         svg_curve_point(s, x + 46, y - 4);
         svg_curve_end(s);
@@ -225,11 +225,14 @@ static size_t make_curves(const struct comparison *c, struct curve *curves)
 {
     size_t count = 1;
 
-    curves[0] = (struct curve){&c->outcome[0], true, "working set", 0};
-    for (size_t i = 0; i < c->count; i++)
-        if (c->technique[i].cpu != CPU_BARE)
-            curves[count++] =
-                (struct curve){&c->outcome[i], false, c->technique[i].name, 0};
+    curves[0] = (struct curve){&c->outcome[0], true, 0, "working set", 0};
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->technique[i].cpu == CPU_BARE)
+            continue;
+        curves[count] = (struct curve){&c->outcome[i], false, (unsigned)count,
+                                       c->technique[i].name, 0};
+        count++;
+    }
     return count;
 }
 
@@ -263,7 +266,74 @@ void report_plot_tables(FILE *out, const struct comparison *c)
         svg_text(&s, LEFT - 8, y + 4, SVG_END, text);
     }
     for (size_t i = 0; i < count; i++)
-        draw_curve(&s, &curves[i], (unsigned)i, &x, floor_y, top, powers);
+        draw_curve(&s, &curves[i], &x, floor_y, top, powers);
     draw_names(&s, curves, count, right, top + 8);
+    svg_end(&s);
+}
+
+/* ---- Memory of tables over processes --------------------------------------
+ */
+
+/* Some technique faults in each address space, and all are at the same point of
+ * the guest's work. */
+static unsigned spaces_at(const struct comparison *c, size_t sample)
+{
+    unsigned most = 0;
+
+    for (size_t i = 0; i < c->count; i++)
+        if (sample < c->outcome[i].sample_count &&
+            c->outcome[i].samples[sample].spaces > most)
+            most = c->outcome[i].samples[sample].spaces;
+    return most;
+}
+
+/* The most memory while there were so many. */
+static void draw_growth(struct svg *s, const struct comparison *c,
+                        struct curve *curve, const struct axis *x,
+                        const struct axis *y)
+{
+    const struct outcome *r = curve->r;
+    uint64_t most = 0;
+
+    svg_curve_begin(s, curve->dash);
+    for (size_t i = 0; i < r->sample_count; i++) {
+        unsigned spaces = spaces_at(c, i);
+
+        most = r->samples[i].tables > most ? r->samples[i].tables : most;
+        if (i + 1 < r->sample_count && spaces_at(c, i + 1) == spaces)
+            continue;
+        curve->end = axis_at(y, 4 * (double)most);
+        svg_curve_point(s, axis_at(x, spaces), curve->end);
+        most = 0;
+    }
+    svg_curve_end(s);
+}
+
+void report_plot_spaces(FILE *out, const struct comparison *c)
+{
+    struct curve curves[COMPARE_MAX + 1];
+    size_t count = make_curves(c, curves);
+    double top = 20, floor_y = top + CURVES, right = WIDTH - NAMES;
+    double most = 0, spaces = 0;
+    struct axis x, y;
+    struct svg s;
+
+    for (size_t i = 0; i < c->count; i++)
+        for (size_t k = 0; k < c->outcome[i].sample_count; k++) {
+            most = fmax(most, 4 * (double)c->outcome[i].samples[k].tables);
+            spaces = fmax(spaces, spaces_at(c, k));
+        }
+    axis_make(&x, spaces, LEFT, right);
+    axis_make(&y, most, floor_y, top);
+    svg_begin(&s, out, "spaces", WIDTH, floor_y + 44,
+              "Memory of the VMM's tables over address spaces",
+              "A curve for each technique: the most memory of its tables while "
+              "the guest had used so many address spaces.");
+    axis_draw_below(&x, &s, top, floor_y, "address spaces used so far");
+    axis_draw_left(&y, &s, LEFT, right);
+    svg_text(&s, LEFT - 8, top - 8, SVG_END, "KiB");
+    for (size_t i = 1; i < count; i++)
+        draw_growth(&s, c, &curves[i], &x, &y);
+    draw_names(&s, curves + 1, count - 1, right, top + 8);
     svg_end(&s);
 }

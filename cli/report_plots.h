@@ -14,5 +14,7 @@ void report_plot_switches(FILE *out, const struct comparison *c);
 /* The memory of the VMM's tables over virtual time, and the guest's working
  * set. */
 void report_plot_tables(FILE *out, const struct comparison *c);
+/* The same memory over the address spaces that the guest has used. */
+void report_plot_spaces(FILE *out, const struct comparison *c);
 
 #endif

@@ -71,13 +71,21 @@ read -r each_30 one_30 none_30 < <(fills 48 30)
 
 # ---- What is kept takes memory ------------------------------------------------
 
+# spaces TECHNIQUE: how many address spaces there were at the last point.
+spaces() {
+    awk -F, -v t="$1" '$1 == t && $4 == "address_spaces" { n = $5 }
+        END { print n }' "$scratch/csv"
+}
 tables() {
     compare "pingpong,$1,8,4" bt:tlb,bt:shadow
     echo "$(count bt:tlb shadow.tables_peak)" \
-        "$(count bt:shadow shadow.tables_peak)"
+        "$(count bt:shadow shadow.tables_peak)" \
+        "$(spaces bt:tlb)" "$(spaces bt:shadow)"
 }
-read -r tlb_2 shadow_2 < <(tables 2)
-read -r tlb_10 shadow_10 < <(tables 10)
+read -r tlb_2 shadow_2 spaces_2 _ < <(tables 2)
+read -r tlb_10 shadow_10 spaces_10 again < <(tables 10)
+((spaces_10 == spaces_2 + 8 && spaces_10 == again)) ||
+    fail "$spaces_2 address spaces for 2 processes, $spaces_10, $again for 10"
 ((tlb_10 == tlb_2)) || fail "tlb: $tlb_10 tables for 10 processes, $tlb_2 for 2"
 ((shadow_10 >= shadow_2 + 8 * 2)) ||
     fail "shadow: $shadow_10 tables for 10 processes, $shadow_2 for 2"

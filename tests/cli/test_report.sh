@@ -51,8 +51,8 @@ grep -qE '^  H hidden / CR3 load +- +[1-9][0-9.]* +0\.0 +0\.0 +' <<<"$short" ||
 [[ $(head -n 1 "$scratch/html") == '<!DOCTYPE html>' ]] || fail 'html: doctype'
 grep -qiE '<script|<link|<img|@import|src=|href=|https?:' "$scratch/html" &&
     fail 'html: not self-contained'
-[[ $(grep -c '<svg role="img"' "$scratch/html") == 4 ]] || fail 'html: plots'
-[[ $(grep -c '<desc ' "$scratch/html") == 4 ]] || fail 'html: descriptions'
+[[ $(grep -c '<svg role="img"' "$scratch/html") == 5 ]] || fail 'html: plots'
+[[ $(grep -c '<desc ' "$scratch/html") == 5 ]] || fail 'html: descriptions'
 grep -q ">$hidden</td>" "$scratch/html" || fail 'html: no table of faults'
 if command -v python3 >/dev/null; then
     python3 -c 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])' \
