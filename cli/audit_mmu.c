@@ -3,6 +3,7 @@
 #include "cli/audit_mmu.h"
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 
 static void look(struct audit_mmu *a)
 {
@@ -16,8 +17,8 @@ static void look(struct audit_mmu *a)
     if (!wrong)
         return;
     a->wrong = true;
-    cli_error(a->who, "audit: %u entries disagree at exit %llu, the first: %s",
-              wrong, (unsigned long long)a->exits, line);
+    cli_error(a->who, "%u entries disagree at exit %llu, the first: %s", wrong,
+              (unsigned long long)a->exits, line);
 }
 
 /* An exit is told before anything is done about it: then all is in order. */
@@ -25,8 +26,11 @@ static void event(void *ctx, const struct event *e)
 {
     struct audit_mmu *a = ctx;
 
-    if (e->kind == EV_EXIT && ++a->exits % a->every == 0)
-        look(a);
+    if (e->kind != EV_EXIT || ++a->exits % a->every != 0)
+        return;
+    look(a);
+    progress_say("exit %llu, cycle %llu", (unsigned long long)a->exits,
+                 (unsigned long long)e->cycles);
 }
 
 void audit_mmu_start(struct audit_mmu *a, const char *who, struct vm *vm,
@@ -39,12 +43,12 @@ void audit_mmu_start(struct audit_mmu *a, const char *who, struct vm *vm,
 
 bool audit_mmu_finish(struct audit_mmu *a)
 {
+    progress_clear();
     look(a);
     trace_detach(vm_trace(a->vm), &a->sink);
     if (!a->wrong)
         cli_error(a->who,
-                  "audit: the tables were right %llu times, in %llu "
-                  "exits",
+                  "the VMM's tables were right %llu times, in %llu exits",
                   (unsigned long long)a->audits, (unsigned long long)a->exits);
     return !a->wrong;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* cli/progress.h - one line on a terminal that says how far something is.
  *
- * It appears when a command has been silent for two seconds, is written over,
+ * For commands whose guest has no console there: only these begin it. It
+ * appears when a command has been silent for two seconds, is written over,
  * and is gone at the end. Nothing is said where nobody looks.
  */
 #ifndef CLI_PROGRESS_H

@@ -6,6 +6,7 @@
 #include "cli/console.h"
 #include "cli/files.h"
 #include "cli/guest.h"
+#include "cli/progress.h"
 #include "cli/screen.h"
 #include "cli/terminal.h"
 #include "trace/stats.h"
@@ -346,6 +347,7 @@ int cmd_audit(int argc, char **argv)
         o->serial = SERIAL_NULL;
     if (!o->kernel && !o->append)
         o->append = "test";
+    progress_begin(o->who);
     run_guest(&run);
     options_free(o);
     return audited(&run);

@@ -7,9 +7,9 @@ set -u
 # shellcheck source=tests/cli/common.sh
 . "${BASH_SOURCE[0]%/*}/common.sh"
 
-# says PATTERN: one line of the audit.
+# says PATTERN: one line, of Umbra's.
 says() {
-    [[ $(grep -c "audit: .*$1" "$scratch/err") -eq 1 ]] || fail "no '$1'"
+    [[ $(grep -c "^umbra .*: .*$1" "$scratch/err") -eq 1 ]] || fail "no '$1'"
 }
 
 "$umbra" run --cpu trap @hole >"$scratch/plain" 2>/dev/null </dev/null ||
@@ -49,7 +49,7 @@ for mmu in shadow tlb; do
     "$umbra" run --cpu trap --mmu $mmu --audit mmu:50 @lumen-trap \
         --append test >"$scratch/out" 2>"$scratch/err" </dev/null ||
         [[ $? -eq 1 ]] || fail "--audit mmu under $mmu: status $?"
-    says 'the tables were right [0-9]* times'
+    says 'tables were right [0-9]* times'
 done
 
 # The command that only does this, where every exit is looked at.
@@ -58,7 +58,7 @@ for how in "hvm nested" "pv direct" "bt shadow"; do
     "$umbra" audit --cpu "$cpu" --mmu "$mmu" --append 'quiet run=fault,null' \
         --audit mmu:1 >"$scratch/out" 2>"$scratch/err" </dev/null ||
         fail "audit under $how: status $?"
-    says 'the tables were right [0-9]* times'
+    says 'tables were right [0-9]* times'
     [[ ! -s "$scratch/out" ]] || fail "audit under $how: a console"
 done
 "$umbra" audit --cpu bare 2>"$scratch/err" && fail 'audit of the bare machine'
