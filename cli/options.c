@@ -129,7 +129,7 @@ static const struct argp_option guest_options[] = {
      "The ports and the memory window of QEMU's pc-testdev; a walker of page "
      "tables of two to four levels (repeatable)",
      0},
-    {NULL, 0, NULL, 0, "When to stop (exit status 124):", 5},
+    {NULL, 0, NULL, 0, "When to stop (exit status 124):", 6},
     {"max-time", KEY_MAX_TIME, "SECONDS", 0, "Host time", 0},
     {"max-cycles", KEY_MAX_CYCLES, "N", 0, "Virtual time, in cycles of 1 ns",
      0},
@@ -244,7 +244,7 @@ static error_t parse_technique(int key, char *arg, struct argp_state *state)
 /* ---- Output -------------------------------------------------------------- */
 
 static const struct argp_option output_options[] = {
-    {NULL, 0, NULL, 0, "Input and output:", 4},
+    {NULL, 0, NULL, 0, "Input and output:", 5},
     {"serial", KEY_SERIAL, "stdio|null|file:PATH", 0, "Where COM1 goes (stdio)",
      0},
     {"console", KEY_CONSOLE, "auto|serial|screen", 0,

@@ -22,7 +22,7 @@ enum {
 };
 
 static const struct argp_option size_options[] = {
-    {NULL, 0, NULL, 0, "Sizes:", 3},
+    {NULL, 0, NULL, 0, "Sizes:", 4},
     {"tlb", KEY_TLB, "ENTRIES[,WAYS]", 0,
      "The processor's TLB: how many entries, and how many of them in a set "
      "(1024,8)",
