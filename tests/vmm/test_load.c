@@ -360,7 +360,7 @@ static uint8_t sum(const uint8_t *p, size_t n)
 
 Test(vmm_load, firmware_tables_can_be_found_and_add_up)
 {
-    cr_assert(firmware_install(&guest.access, 2));
+    cr_assert(firmware_install(&guest.access, 2, false));
     const uint8_t *m = guest.bytes;
     cr_assert_eq(m[0x413] | m[0x414] << 8, 639);
     cr_assert_eq((m[0x40E] | m[0x40F] << 8) << 4, 0x9FC00);
