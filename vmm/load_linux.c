@@ -6,30 +6,10 @@
  * the initial RAM disk.
  */
 #include "cpu/addr.h"
+#include "vmm/linux_setup.h"
 #include "vmm/load_image.h"
 
 enum {
-    /* Offsets, equal in the image's setup header and in the zero page. */
-    SETUP_SECTS = 0x1F1,
-    SYSSIZE = 0x1F4,
-    VID_MODE = 0x1FA,
-    BOOT_FLAG = 0x1FE,
-    JUMP_OFFSET = 0x201, /* the header ends at 0x202 + this byte */
-    HEADER_MAGIC = 0x202,
-    VERSION = 0x206,
-    TYPE_OF_LOADER = 0x210,
-    CODE32_START = 0x214,
-    RAMDISK_IMAGE = 0x218,
-    RAMDISK_SIZE = 0x21C,
-    CMD_LINE_PTR = 0x228,
-    INITRD_ADDR_MAX = 0x22C,
-    XLOADFLAGS = 0x236,
-    CMDLINE_SIZE = 0x238,
-    PREF_ADDRESS = 0x258,
-    INIT_SIZE = 0x260,
-    HEADER_END_MIN = 0x230, /* of version 2.04 */
-    HEADER_END_MAX = 0x290,
-
     /* Of the zero page only. */
     EXT_MEM_K = 0x002,
     ORIG_VIDEO_MODE = 0x006,
@@ -43,7 +23,6 @@ enum {
     E820_BYTES = 20,
 
     XLF_KERNEL_64 = 0x01,
-    LOADER_UNREGISTERED = 0xFF,
 
     ZERO_PAGE_AT = 0x10000,
     COMMAND_AT = 0x20000,
@@ -104,8 +83,9 @@ static bool check_header(struct boot *b)
     if (b->version >= 0x020C && (field32(b, XLOADFLAGS) & XLF_KERNEL_64))
         return refuse(b, "a 64-bit Linux; the machine's processor is a 32-bit "
                          "one");
-    size_t sectors = b->setup[SETUP_SECTS] ? b->setup[SETUP_SECTS] : 4;
-    b->kernel = (sectors + 1) * 512;
+    size_t sectors =
+        b->setup[SETUP_SECTS] ? b->setup[SETUP_SECTS] : SETUP_SECTS_DEFAULT;
+    b->kernel = (sectors + 1) * SETUP_SECTOR;
     b->kernel_bytes = (size_t)field32(b, SYSSIZE) * 16;
     if (b->kernel_bytes == 0)
         return refuse(b, "the Linux setup header names no kernel");

@@ -9,30 +9,17 @@
  *
  * Reference: Linux, "The Linux/x86 Boot Protocol".
  */
+#include "vmm/linux_setup.h"
 #include "vmm/load_image.h"
 
 enum {
     OLD_COMMAND_MAGIC = 0x020, /* before version 2.02 */
     OLD_COMMAND_OFFSET = 0x022,
-    SETUP_SECTS = 0x1F1,
-    VERSION = 0x206,
-    TYPE_OF_LOADER = 0x210,
-    LOADFLAGS = 0x211,
-    CODE32_START = 0x214,
-    RAMDISK_IMAGE = 0x218,
-    RAMDISK_SIZE = 0x21C,
-    HEAP_END_PTR = 0x224,
-    CMD_LINE_PTR = 0x228,
-    INITRD_ADDR_MAX = 0x22C,
-    HEADER_END = 0x230, /* as far as it is looked at here */
 
     LOADED_HIGH = 0x01,
     CAN_USE_HEAP = 0x80,
-    LOADER_UNREGISTERED = 0xFF,
     COMMAND_MAGIC = 0xA33F,
-    DEFAULT_SECTS = 4,
     SECTS_MOST = 64,
-    SECTOR = 512,
 
     /* The first version that has a field, or an entry in protected mode. */
     VERSION_COMMAND_POINTER = 0x0202,
@@ -54,14 +41,14 @@ struct boot {
     uint32_t version;
     uint64_t kernel_at;
     size_t setup_bytes;
-    uint8_t setup[(SECTS_MOST + 1) * SECTOR];
+    uint8_t setup[(SECTS_MOST + 1) * SETUP_SECTOR];
 };
 
 bool setup_recognized(const struct blob *image)
 {
     const uint8_t *bytes = image->data;
 
-    return linux_recognized(image) && image->size >= HEADER_END &&
+    return linux_recognized(image) && image->size >= HEADER_END_MIN &&
            (load_get16(bytes + VERSION) < VERSION_ENTRY_32 ||
             load_get32(bytes + CODE32_START) == 0);
 }
@@ -83,10 +70,11 @@ static bool read_setup(struct boot *b)
 {
     const struct blob *image = &b->request->kernel;
     const uint8_t *bytes = image->data;
-    size_t sectors = bytes[SETUP_SECTS] ? bytes[SETUP_SECTS] : DEFAULT_SECTS;
+    size_t sectors =
+        bytes[SETUP_SECTS] ? bytes[SETUP_SECTS] : SETUP_SECTS_DEFAULT;
 
     b->version = load_get16(bytes + VERSION);
-    b->setup_bytes = (sectors + 1) * SECTOR;
+    b->setup_bytes = (sectors + 1) * SETUP_SECTOR;
     if (sectors > SECTS_MOST || b->setup_bytes >= image->size)
         return refuse(b, "the Linux setup header is damaged");
     memcpy(b->setup, bytes, b->setup_bytes);
