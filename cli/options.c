@@ -203,13 +203,13 @@ static const struct argp_option technique_options[] = {
      "Switch optimizations of the memory technique off: walk-cache, "
      "prefetch, global, unsync, unshadow, nested-large, nested-ad, mmio-cache, "
      "eviction, large, vpid (with hvm: entries of the TLB have tags, and "
-     "outlive "
-     "exits), space-vpid (a tag for each address space of the guest), or all",
+     "outlive exits), space-vpid (a tag for each address space of the guest), "
+     "or all",
      0},
     {"bt-without", KEY_BT_WITHOUT, "LIST", 0,
      "Switch optimizations of bt off: chain (direct jumps lead from "
-     "translation to translation), inline (CLI, PUSHF, POPF, MOV from CR and "
-     "the like without the VMM), lookup (indirect jumps and returns find "
+     "translation to translation), inline (CLI, PUSHF, POPF, IRET, MOV from CR "
+     "and the like without the VMM), lookup (indirect jumps and returns find "
      "their translation without it), adapt (a store that keeps tripping a "
      "trace calls the VMM instead), ahead (what a unit leads to is translated "
      "with it), or all",

@@ -18,7 +18,8 @@ static const struct {
     const char *name, *blurb;
 } options[BT_OPTIONS] = {
     [BT_CHAIN] = {"chain", "direct jumps lead from unit to unit"},
-    [BT_INLINE] = {"inline", "CLI, STI, PUSHF, POPF, MOV from CR... in line"},
+    [BT_INLINE] = {"inline",
+                   "CLI, STI, PUSHF, POPF, IRET, MOV from CR... in line"},
     [BT_LOOKUP] = {"lookup", "indirect targets looked up in emitted code"},
     [BT_ADAPT] = {"adapt", "stores that keep tripping traces call out"},
     [BT_AHEAD] = {"ahead", "what a unit leads to is translated with it"},
