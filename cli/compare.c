@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
 
@@ -35,14 +36,17 @@ static bool is_standard(const char *path)
  * of them? */
 static bool check_outputs(const struct compare *c)
 {
-    const char *paths[] = {c->csv, c->report};
+    const char *const paths[] = {c->csv, c->report};
+    const size_t count = sizeof paths / sizeof *paths;
 
     if (c->json + is_standard(c->csv) + is_standard(c->report) > 1) {
         options_fail(&c->options, "only one of --json, --csv - and --report - "
                                   "can have standard output");
         return false;
     }
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+    if (!outputs_are_distinct(&c->options, paths, count))
+        return false;
+    for (size_t i = 0; i < count; i++) {
         int error = paths[i] && !is_standard(paths[i])
                         ? file_check_replaceable(paths[i])
                         : 0;

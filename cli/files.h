@@ -12,6 +12,10 @@
  * name (static or strerror's). */
 bool file_read(const char *path, struct blob *out, const char **error);
 
+/* Are these one regular file, by whatever names? Two that are not there are by
+ * their names. */
+bool file_is_same(const char *a, const char *b);
+
 /* Can this file be written? Creates it when missing. 0 or an errno. */
 int file_check_writable(const char *path);
 

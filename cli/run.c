@@ -6,6 +6,7 @@
 #include "cli/console.h"
 #include "cli/files.h"
 #include "cli/guest.h"
+#include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/screen.h"
 #include "cli/terminal.h"
@@ -51,6 +52,17 @@ static bool check_output(const struct run_options *o, const char *path)
     if (error)
         cli_error(o->who, "%s: %s", path, strerror(error));
     return !error;
+}
+
+/* Before anything is created: a mistaken name must not cost a disk. */
+static bool check_outputs(const struct run_options *o)
+{
+    const char *serial = o->serial == SERIAL_FILE ? o->serial_path : NULL;
+    const char *const paths[] = {o->stats, o->trace, o->screen, serial};
+
+    return outputs_are_distinct(o, paths, sizeof paths / sizeof *paths) &&
+           check_output(o, o->stats) && check_output(o, o->trace) &&
+           check_output(o, o->screen);
 }
 
 /* What the guest has said so far. */
@@ -257,8 +269,7 @@ static void run_guest(struct run *r)
 {
     struct run_options *o = &r->options;
     r->status = STATUS_USAGE;
-    if (!check_output(o, o->stats) || !check_output(o, o->trace) ||
-        !check_output(o, o->screen) || !guest_open(&r->guest, o))
+    if (!check_outputs(o) || !guest_open(&r->guest, o))
         return;
     signals_catch();
     if (create(r) && console_open(&r->console, o)) {

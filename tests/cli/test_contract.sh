@@ -163,6 +163,27 @@ want 2 "nowhere/t.csv: No such file or directory" run --trace nowhere/t.csv
 want 2 ".jsonl or .csv" run --trace t.txt
 want 2 "nowhere/log: No such file or directory" run --serial file:nowhere/log
 
+# A mistaken name costs no file, and creates none.
+head -c 512 /dev/zero >disk.img
+want 2 "disk.img: the guest needs it" run --max-cycles 9 --stats disk.img --disk disk.img
+want 2 "./text: the guest needs it" run --max-cycles 9 --screen ./text text
+want 2 "text: the guest needs it" run --max-cycles 9 --serial file:text --initrd text
+want 2 "text: the guest needs it" compare --csv text text
+want 2 "twice: two kinds of output" run --max-cycles 9 --stats twice --screen twice
+want 2 "twice: two kinds of output" compare --csv twice --report twice
+[[ $(cat text) == 'some text' ]] || fail "an input was overwritten"
+[[ ! -e twice ]] || fail "created although it was not written"
+
+# A FIFO whose reader waits is written to, and closed but once.
+mkfifo fifo
+timeout 20 cat fifo >through &
+reader=$!
+timeout 20 "$UMBRA" run --max-cycles 1000 --stats fifo >out 2>err </dev/null
+got=$?
+[[ $got -eq 124 ]] || fail "--stats FIFO: status $got"
+wait $reader
+grep -q '"virtual_cycles"' through || fail "--stats FIFO: no JSON"
+
 # ---- The built-in guest --------------------------------------------------------
 
 "$UMBRA" scan @lumen >out 2>err || fail "umbra scan @lumen: status $?"
