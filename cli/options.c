@@ -50,18 +50,25 @@ error_t options_fail(const struct run_options *o, const char *format, ...)
     return EINVAL;
 }
 
-bool options_number(const struct run_options *o, const char *option,
-                    const char *text, uint64_t min, uint64_t max,
-                    uint64_t *value)
+bool options_integer(const char *text, uint64_t min, uint64_t max,
+                     uint64_t *value)
 {
     char *end;
     errno = 0;
     unsigned long long n = strtoull(text, &end, 0);
     bool number = text[0] >= '0' && text[0] <= '9' && *end == '\0';
-    if (number && errno == 0 && n >= min && n <= max) {
-        *value = n;
+    if (!number || errno != 0 || n < min || n > max)
+        return false;
+    *value = n;
+    return true;
+}
+
+bool options_number(const struct run_options *o, const char *option,
+                    const char *text, uint64_t min, uint64_t max,
+                    uint64_t *value)
+{
+    if (options_integer(text, min, max, value))
         return true;
-    }
     if (max == UINT64_MAX)
         options_fail(o, "%s %s: an integer of %llu or more is wanted", option,
                      text, (unsigned long long)min);

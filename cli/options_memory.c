@@ -53,7 +53,8 @@ static const struct argp_option memory_options[] = {
 static bool parse_amount(const struct run_options *o, const char *option,
                          const char *text, uint64_t least, uint64_t *bytes)
 {
-    char digits[24], name[40];
+    const uint64_t most = UINT64_C(3) << 30;
+    char digits[24];
     size_t n = strlen(text);
     bool kib = n && n < sizeof digits && text[n - 1] == 'K';
     uint64_t unit = kib ? 1u << 10 : 1u << 20;
@@ -61,10 +62,13 @@ static bool parse_amount(const struct run_options *o, const char *option,
 
     memcpy(digits, text, kib ? n - 1 : 0);
     digits[kib ? n - 1 : 0] = '\0';
-    snprintf(name, sizeof name, "%s%s", option, kib ? ", KiB:" : "");
-    if (!options_number(o, name, kib ? digits : text, (least + unit - 1) / unit,
-                        (UINT64_C(3) << 30) / unit, &value))
+    if (!options_integer(kib ? digits : text, (least + unit - 1) / unit,
+                         most / unit, &value)) {
+        options_fail(o, "%s %s: %lluK (KiB) to %llu (MiB) is wanted", option,
+                     text, (unsigned long long)(least >> 10),
+                     (unsigned long long)(most >> 20));
         return false;
+    }
     *bytes = value * unit & ~(uint64_t)PAGE_MASK;
     return true;
 }

@@ -92,6 +92,9 @@ want 2 "no VMM" run --cpu bare --audit mmu
 want 2 "--cpu trap only" run --audit silent
 want 2 "from 2 to" run --memory 0
 want 2 "from 2 to" run --memory lots
+want 2 "128K: 256K (KiB) to 3072 (MiB)" run --machine-memory 128K
+want 2 "256k: 256K (KiB) to 3072 (MiB)" run --machine-memory 256k
+want 2 "0: 4K (KiB) to 3072 (MiB)" run --machine-memory 1 --swap-limit 0
 want 2 "seconds" run --max-time never
 want 2 "not built yet" run --gdb 1234
 want 2 "more than one kernel" run a b

@@ -114,8 +114,8 @@ Test(cli_options, the_guests_memory_in_the_machine)
     cr_assert(parse("--machine-memory 258K --share=7"));
     cr_assert_eq(o.machine_bytes, 256 << 10, "whole pages");
     cr_assert_eq(o.share, 7);
-    refused("--machine-memory 255K", "from 256 to");
-    refused("--machine-memory 0", "from 1 to 3072");
+    refused("--machine-memory 255K", "256K (KiB) to 3072");
+    refused("--machine-memory 0", "to 3072 (MiB)");
     refused("--machine-memory K", "is wanted");
     refused("--cpu bare --machine-memory 4", "does not go with --cpu bare");
     refused("--share --cpu bare", "--share does not go with --cpu bare");
