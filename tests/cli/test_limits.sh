@@ -69,7 +69,7 @@ said err 'umbra run: --machine-memory does not go with --mmu direct' 1
 
 # What no guest can do with, and what this one cannot.
 run 2 --machine-memory 252K
-said err '252: an integer from 256 ' 1
+said err '252K: 256K (KiB) to 3072 (MiB) is wanted' 1
 run 2 --table-memory 63
 said err '--table-memory 63: an integer from 64 ' 1
 for cpu in bare bt hvm pv; do
