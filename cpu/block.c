@@ -152,8 +152,8 @@ static inline void begin_known(struct machine *m, struct code_page *p,
     if (*block & BLOCK_OPENS)
         expect_open(m);
     else if (!(*block & BLOCK_HOOKED) &&
-             !clock_inline(&m->clock, p->records, m->engine.uc, back, address,
-                           size, *block & BLOCK_COUNT))
+             !clock_inline(&m->clock, p->records, back, address, size,
+                           *block & BLOCK_COUNT))
         *block |= BLOCK_HOOKED;
 }
 
@@ -385,7 +385,7 @@ block_slow(struct machine *m, uint64_t address, uint32_t size, uint8_t *back)
         clock_found(&m->clock, back);
     if (m->stepping || address >= LINEAR_MICROCODE)
         return;
-    if ((m->clock.countdown < 0 && !may_run(m, address)) ||
+    if ((!*m->clock.countdown && !may_run(m, address)) ||
         due_inside(m, address, size))
         stop_here(m);
     else if (!count_known(m, address, size, back) &&
@@ -393,29 +393,27 @@ block_slow(struct machine *m, uint64_t address, uint32_t size, uint8_t *back)
         stop_here(m);
 }
 
-/* A block that counts itself found that there is something to look at. */
-__attribute__((noinline)) static void block_counted(struct machine *m,
-                                                    uint32_t record)
+void code_counted(uc_engine *unused, uint64_t record, uint32_t size, void *user)
 {
-    const struct block_record *r = clock_take_back(&m->clock, record);
+    struct machine *m = user;
+    const struct block_record *r = clock_take_back(&m->clock, (uint32_t)record);
 
+    (void)unused, (void)size;
     if (m->stepping)
         return;
     if (may_run(m, r->address) && !due_inside(m, r->address, r->bytes))
-        clock_begin_again(&m->clock, record);
+        clock_begin_again(&m->clock, (uint32_t)record);
     else
         stop_here(m);
 }
 
-/* Called by the engine before every block that does not count itself. */
 void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user)
 {
     uint8_t *back = __builtin_return_address(0);
     struct machine *m = user;
 
-    if ((void *)uc == user)
-        block_counted(m, (uint32_t)address);
-    else if (m->clock.countdown < 0 || !count_known(m, address, size, back))
+    (void)uc;
+    if (!*m->clock.countdown || !count_known(m, address, size, back))
         block_slow(m, address, size, back);
 }
 

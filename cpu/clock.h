@@ -8,27 +8,35 @@
  * for it is overwritten with that addition (x86-64 hosts only):
  *
  *      as the engine wrote it             as it is then
- *      movabs $engine, %rdi               movabs $clock, %rcx
- *      mov    $address, %esi              mov    $record, %esi
- *      mov    $size, %edx                 subl   $instructions, (%rcx)
- *      movabs $user, %rcx                 js     1f
- *                                         mov    %esi, 4(%rcx)
+ *      movabs $engine, %rdi               subl   $instructions, exit(%rbp)
+ *      mov    $address, %esi              js     1f
+ *      mov    $size, %edx                 movl   $record, noted(%rbp)
  *                                         jmp    2f
- *                                      1: mov    %rcx, %rdi
- *      call   *hook                       call   *hook
+ *                                      1: mov    $record, %esi
+ *      movabs $user, %rcx                 movabs $user, %rcx
+ *      call   *hook                       call   *counted
+ *      mov    exit(%rbp), %ebx            mov    exit(%rbp), %ebx
+ *      test   %ebx, %ebx                  test   %ebx, %ebx
+ *      jl     exit                        jl     exit
  *                                      2:
  *
- * The clock counts down to the time at which somebody has to look, and only
- * then the hook is called: with itself for the engine, by which it knows. It
- * takes the subtraction back and decides as if it had been called in the first
- * place, so the virtual time and all that follows from it are the same to the
- * instruction. What the hook would have been told (address, size) is in the
- * block's record; the number of the record is left behind at each block, for
- * whoever has to know which block was running.
+ * At the end is the engine's own question, at each block, whether it shall
+ * stop: its exit word is negative then. Only the upper half of that word is
+ * used. The lower half is the clock's: it counts down to the time at which
+ * somebody has to look, and so one subtraction and one branch serve both. When
+ * it runs out, "counted" is called; that takes the subtraction back and decides
+ * as if the hook had been called in the first place, so the virtual time and
+ * all that follows from it are the same to the instruction. What the hook would
+ * have been told (address, size) is in the block's record; the number of the
+ * record is left behind at each block, for whoever has to know which block was
+ * running.
+ *
+ * The engine asks the same question behind each access to memory, for the sake
+ * of hooks that we do not have. Those are overwritten with NOPs.
  *
  * Nothing is overwritten but code that is byte for byte the left column, in
- * memory that /proc/self/maps calls writable. Otherwise, and with
- * machine_config.plain_clock, the hook is simply called each time.
+ * memory that /proc/self/maps calls writable (clock_code.c). Otherwise, and
+ * with machine_config.plain_clock, the hook is simply called each time.
  */
 #ifndef CPU_CLOCK_H
 #define CPU_CLOCK_H
@@ -59,27 +67,46 @@ struct running {
     uint32_t bytes;
 };
 
-struct clock {
-    /* The engine's code knows these two. */
-    int32_t countdown; /* below 0: attention, or the end of what it can hold */
-    uint32_t record;   /* of the running block; 0: it is in running */
+/* Where the clock and the engine's code meet. */
+struct clock_engine {
+    const void *engine;
+    void *user;         /* of the two below */
+    const void *state;  /* what its code has in RBP */
+    uint32_t *exit;     /* the engine's exit word; NULL: not known */
+    uint64_t *noted;    /* a register of the engine's that 32-bit code lacks */
+    void (*hook)(void); /* called before each block, */
+    void (*counted)(void); /* and for one that counts itself */
+};
 
-    uint64_t horizon;   /* the time at which the countdown is 0 */
-    uint64_t attention; /* from this time on the block hook looks up */
+enum { COUNTDOWN_MOST = UINT16_MAX };
+
+struct clock {
+    uint16_t *countdown; /* instructions until somebody has to look; a block
+                          * that has more looks, too */
+    uint64_t horizon;    /* the time at which the countdown is 0 */
+    uint64_t attention;  /* from this time on the block hook looks up */
+    uint64_t *record;    /* of the running block; 0: it is in running */
     struct running running;
 
     struct block_record *records;
     uint32_t used, room, free;
     bool full;
 
+    struct clock_engine engine;
+    uint16_t own_countdown;   /* if there is no exit word */
     uintptr_t code, code_end; /* the engine's code, if it can be written */
     bool seeking;             /* for it */
 };
 
 static inline uint64_t clock_now(const struct clock *c)
 {
-    return c->horizon - (uint64_t)(int64_t)c->countdown;
+    return c->horizon - *c->countdown;
 }
+
+/* To be called first. What engine points to stays the caller's and lives as
+ * long as the clock. */
+void clock_open(struct clock *c, const struct clock_engine *engine);
+void clock_close(struct clock *c);
 
 /* The running block, wherever it was noted. */
 const struct running *clock_running(struct clock *c);
@@ -107,37 +134,47 @@ static inline void clock_attend_from(struct clock *c, uint64_t attention)
     clock_set(c, clock_now(c));
 }
 
+static inline void clock_spend(struct clock *c, uint32_t count)
+{
+    if (*c->countdown >= count) {
+        *c->countdown -= (uint16_t)count;
+    } else {
+        c->horizon = clock_now(c) + count;
+        *c->countdown = 0;
+    }
+}
+
 /* A block begins that did not count itself. */
 static inline void clock_begin(struct clock *c, uint64_t address,
                                uint32_t bytes, uint32_t count)
 {
-    c->record = 0;
+    *c->record = 0;
     c->running.address = address;
     c->running.bytes = bytes;
     c->running.start = clock_now(c);
-    c->countdown -= (int32_t)count;
+    clock_spend(c, count);
 }
 
-/* The block hook was called by a block that counts itself: take that back, and
- * then count it after all. */
+/* A block that counts itself found that the countdown does not suffice: take
+ * that back, and then count it after all. */
 static inline const struct block_record *clock_take_back(struct clock *c,
                                                          uint32_t record)
 {
-    c->countdown += c->records[record].count;
+    *c->engine.exit += c->records[record].count;
     return &c->records[record];
 }
 
 static inline void clock_begin_again(struct clock *c, uint32_t record)
 {
-    c->countdown -= c->records[record].count;
-    c->record = record;
+    clock_spend(c, c->records[record].count);
+    *c->record = record;
 }
 
 /* Let the block whose hook call returns to "back" count itself from now on.
  * chains: of its page. False: it cannot. */
 bool clock_inline(struct clock *c, uint32_t chains[RECORD_CHAINS],
-                  const void *engine, uint8_t *back, uint64_t address,
-                  uint32_t bytes, uint32_t count);
+                  uint8_t *back, uint64_t address, uint32_t bytes,
+                  uint32_t count);
 
 /* The translations of a page are gone: so are its records. */
 void clock_forget(struct clock *c, uint32_t chains[RECORD_CHAINS]);
@@ -149,6 +186,11 @@ void clock_forget_all(struct clock *c);
  * can be written, too? */
 void clock_found(struct clock *c, const uint8_t *back);
 
-void clock_close(struct clock *c);
+/* ---- clock_code.c -------------------------------------------------------- */
+
+/* Overwrite the engine's code for a block whose hook call returns to "back".
+ * False: it is not what it should be, and nothing was written. */
+bool clock_rewrite(const struct clock *c, uint8_t *back, uint64_t address,
+                   uint32_t bytes, uint32_t record, uint32_t count);
 
 #endif

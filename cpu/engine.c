@@ -13,6 +13,7 @@ enum {
     PROBE_BYTES = 1 << 16,  /* memory of the calibration's small programs */
     SEARCH_BYTES = 1 << 18, /* how far behind a pointer the state may lie */
     STATE_BYTES = 5000,     /* at least this much of the state is there */
+    EXIT_WORDS = 8,         /* the exit word is one of so many before it */
     CC_OP_EFLAGS = 1,       /* the engine's "flags are in cc_src" */
 };
 
@@ -33,6 +34,8 @@ struct probe {
     size_t bytes;
     uint32_t vector;
     uint8_t *copy; /* of the state at the hook */
+    uint32_t *exit_word;
+    unsigned exit_words; /* how many it may be */
 };
 
 static bool refuse(char **error, const char *what)
@@ -128,13 +131,31 @@ static bool probe_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
     return true;
 }
 
+/* The one word before the state that changes when the engine is asked to stop:
+ * from 0 to ones in the upper half. */
+static void find_exit_word(struct probe *p, uc_engine *uc)
+{
+    uint32_t *words = (uint32_t *)(uintptr_t)p->state - EXIT_WORDS;
+    uint32_t before[EXIT_WORDS];
+
+    memcpy(before, words, sizeof before);
+    uc_emu_stop(uc);
+    p->exit_words = 0;
+    for (unsigned i = 0; i < EXIT_WORDS; i++) {
+        if (before[i] != 0 || words[i] != 0xFFFF0000u)
+            continue;
+        p->exit_word = &words[i];
+        p->exit_words++;
+    }
+}
+
 static void probe_interrupt(uc_engine *uc, uint32_t vector, void *user)
 {
     struct probe *p = user;
 
     p->vector = vector;
     memcpy(p->copy, p->state, p->bytes);
-    uc_emu_stop(uc);
+    find_exit_word(p, uc);
 }
 
 /* Run a few bytes of code until an exception; false if none came. */
@@ -378,6 +399,7 @@ static bool calibrate(struct engine *e, uint8_t *memory, char **error)
         goto out;
     what = "it does not tell a fault's address";
     good = calibrate_address(&p, &e->live);
+    e->live.exit_word = p.exit_words == 1 ? p.exit_word : NULL;
 out:
     free(p.copy);
     uc_hook_del(e->uc, fill);

@@ -33,7 +33,8 @@ struct live_segment {
 /* Pointers into the running CPU's state. Valid for the engine's life. They may
  * be written inside an interrupt hook and between runs, nowhere else. */
 struct live {
-    uint64_t *regs; /* EAX ECX EDX EBX ESP EBP ESI EDI, 64 bits each */
+    uint64_t *regs; /* EAX ECX EDX EBX ESP EBP ESI EDI, 64 bits each; behind
+                     * them those that only 64-bit code has */
     uint64_t *eip;
     uint64_t *eflags; /* without the arithmetic flags and DF */
     uint64_t *cc_src;
@@ -49,6 +50,9 @@ struct live {
     uint64_t *exception_next_eip;
     int32_t *old_exception;
     const uint64_t *invalid_address; /* of the access a fill refused */
+    uint32_t *exit_word; /* upper half all ones: leave at the next block. The
+                          * engine has no use for the lower half. NULL: not
+                          * found */
 };
 
 /* The engine's derived flags (hflags) that the machine touches. */

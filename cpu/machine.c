@@ -103,6 +103,21 @@ static uint64_t stamp(const void *ctx)
     return machine_now(ctx);
 }
 
+static void open_clock(struct machine *m)
+{
+    const struct live *l = &m->engine.live;
+
+    clock_open(&m->clock, &(struct clock_engine){
+                              .engine = m->engine.uc,
+                              .user = m,
+                              .state = l->regs,
+                              .exit = l->exit_word,
+                              .noted = &l->regs[GPR_COUNT],
+                              .hook = (void (*)(void))code_block,
+                              .counted = (void (*)(void))code_counted,
+                          });
+}
+
 struct machine *machine_create(const struct machine_config *config,
                                char **error)
 {
@@ -116,7 +131,7 @@ struct machine *machine_create(const struct machine_config *config,
     }
     m->client = config->client;
     m->stamps = (struct trace_clock){stamp, m};
-    clock_attend_from(&m->clock, 0);
+    open_clock(m);
     m->trace = config->trace;
     m->memory.bytes = config->memory_bytes;
     m->deadline = m->event_at = UINT64_MAX;

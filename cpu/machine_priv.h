@@ -245,6 +245,10 @@ size_t code_executed_bytes(struct machine *m, uint32_t linear, uint8_t *out,
 /* How many instructions the one at a linear address counts for. */
 unsigned code_weight(const struct machine *m, uint32_t linear);
 void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user);
+/* Called by its code before a block that counts itself, when the countdown does
+ * not suffice or the engine is asked to stop (only record and user count). */
+void code_counted(uc_engine *unused, uint64_t record, uint32_t size,
+                  void *user);
 /* Retired instructions between the running block's start and linear: take
  * back what was counted ahead for those behind it. */
 void code_refund(struct machine *m, uint32_t linear);

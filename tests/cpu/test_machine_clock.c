@@ -41,20 +41,35 @@ static struct look looked(uint64_t deadline, bool plain)
     return at;
 }
 
+static void expect_same_look(uint64_t deadline)
+{
+    struct look counted = looked(deadline, true);
+    struct look counting = looked(deadline, false);
+
+    cr_assert_eq(counted.cycles, counting.cycles, "%llu: %llu, %llu",
+                 (unsigned long long)deadline,
+                 (unsigned long long)counted.cycles,
+                 (unsigned long long)counting.cycles);
+    cr_assert_eq(counted.eip, counting.eip, "%llu: %x, %x",
+                 (unsigned long long)deadline, counted.eip, counting.eip);
+}
+
 Test(machine_clock, deadlines_are_noticed_at_the_same_place)
 {
     put_program();
-    for (uint64_t deadline = 1; deadline < DEADLINES; deadline += 3) {
-        struct look counted = looked(deadline, true);
-        struct look counting = looked(deadline, false);
+    for (uint64_t deadline = 1; deadline < DEADLINES; deadline += 3)
+        expect_same_look(deadline);
+}
 
-        cr_assert_eq(counted.cycles, counting.cycles, "%llu: %llu, %llu",
-                     (unsigned long long)deadline,
-                     (unsigned long long)counted.cycles,
-                     (unsigned long long)counting.cycles);
-        cr_assert_eq(counted.eip, counting.eip, "%llu: %x, %x",
-                     (unsigned long long)deadline, counted.eip, counting.eip);
-    }
+/* The countdown is wound up several times until then. */
+Test(machine_clock, far_deadlines_are_noticed_at_the_same_place)
+{
+    CODE_AT(CODE, 0xA1, 0, 0, 3, 0, /* 1: mov 0x30000,%eax */
+            0x40, 0xA3, 0, 0, 3, 0, /* inc %eax; mov %eax,0x30000 */
+            0xEB, 0xF3);            /* jmp 1b */
+    for (uint64_t wound = 1; wound < 4; wound++)
+        for (uint64_t early = 0; early < 12; early++)
+            expect_same_look(wound * COUNTDOWN_MOST + 6 - early);
 }
 
 static struct look looked_stepping(uint64_t deadline)
