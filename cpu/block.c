@@ -32,11 +32,25 @@ static struct code_page *note_instruction(struct code_page *p,
     return collides;
 }
 
-unsigned code_weight(const struct machine *m, uint32_t linear)
+/* The same with the instruction's first two bytes. */
+static unsigned weight_of(const struct machine *m, uint32_t linear,
+                          const uint8_t *bytes)
 {
-    if (!is_own_code(m, linear) || !m->client.weight)
-        return 1;
-    return m->client.weight(m->client.owner, linear);
+    unsigned weight = 1;
+
+    if (is_own_code(m, linear) && m->client.weight)
+        weight = m->client.weight(m->client.owner, linear);
+    if (bytes[0] == PREFIX_REP && bytes[1] == OP_NOP)
+        weight *= PAUSE_CYCLES;
+    return weight;
+}
+
+unsigned code_weight(struct machine *m, uint32_t linear)
+{
+    uint8_t bytes[2] = {0};
+
+    code_bytes(m, linear, bytes, sizeof bytes);
+    return weight_of(m, linear, bytes);
 }
 
 /* What one look at a block's instructions finds. */
@@ -63,7 +77,7 @@ static bool look_at(struct machine *m, uint64_t linear, struct code_page *p,
 {
     bool code32 = (*m->engine.live.hflags & HF_CS32) != 0;
     unsigned offset = (unsigned)(linear & PAGE_MASK);
-    uint8_t buffer[INSN_MAX_LENGTH];
+    uint8_t buffer[INSN_MAX_LENGTH] = {0};
     const uint8_t *bytes = buffer;
     size_t n = INSN_MAX_LENGTH;
     bool known, own = is_own_code(m, (uint32_t)linear), site, quiet;
@@ -78,10 +92,10 @@ static bool look_at(struct machine *m, uint64_t linear, struct code_page *p,
     site = known ? (!own || insn->id == INSN_RDTSC) &&
                        intercept_wanted(m, insn, p->strict)
                  : !own && insn_undefined(insn);
-    quiet = known && !own && code_is_pause(bytes, insn);
+    quiet = known && !site && code_is_pause(bytes, insn);
     if (!known)
         insn->length = 1;
-    look->count += code_weight(m, (uint32_t)linear);
+    look->count += weight_of(m, (uint32_t)linear, bytes);
     collides = note_instruction(p, next, offset, insn->length, site || quiet);
     if (collides) {
         code_overlaps(m, collides);
@@ -123,7 +137,7 @@ static void remember(struct machine *m, struct code_page *p,
                      const struct look *look)
 {
     /* The one instruction in an interrupt shadow is not the usual block. */
-    if (*m->engine.live.hflags & HF_INHIBIT_IRQ)
+    if ((*m->engine.live.hflags & HF_INHIBIT_IRQ) || look->count > BLOCK_COUNT)
         return;
     if (next)
         note_next(p, next, (uint16_t)((address + size) & PAGE_MASK));
@@ -360,9 +374,9 @@ static bool due_inside(struct machine *m, uint64_t address, uint32_t size)
 {
     uint64_t at = address, now = clock_now(&m->clock);
 
-    /* It has at most as many instructions as bytes. */
+    /* No byte takes longer than those of PAUSE. */
     if (!code_crosses(m, address, address + size - 1) ||
-        now + size < m->clock.attention)
+        now + (uint64_t)size * PAUSE_CYCLES < m->clock.attention)
         return false;
     for (; !code_crosses(m, address, at); at += length_at(m, at)) {
         if (at >= address + size)
@@ -424,11 +438,11 @@ static uint32_t count_before(struct machine *m, uint64_t at, uint32_t linear,
     uint32_t count = 0;
 
     while (at < linear) {
-        uint8_t bytes[INSN_MAX_LENGTH];
+        uint8_t bytes[INSN_MAX_LENGTH] = {0};
         size_t n = code_executed_bytes(m, (uint32_t)at, bytes, sizeof bytes);
         struct insn insn;
 
-        count += code_weight(m, (uint32_t)at);
+        count += weight_of(m, (uint32_t)at, bytes);
         at += decode_flow(bytes, n, code32, &insn) ? insn.length : 1u;
     }
     return count;

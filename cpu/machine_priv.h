@@ -242,8 +242,8 @@ size_t code_executed_bytes(struct machine *m, uint32_t linear, uint8_t *out,
                            size_t bytes);
 
 /* block.c */
-/* How many instructions the one at a linear address counts for. */
-unsigned code_weight(const struct machine *m, uint32_t linear);
+/* How many cycles the instruction at a linear address takes by itself. */
+unsigned code_weight(struct machine *m, uint32_t linear);
 void code_block(uc_engine *uc, uint64_t address, uint32_t size, void *user);
 /* Called by its code before a block that counts itself, when the countdown does
  * not suffice or the engine is asked to stop (only record and user count). */

@@ -267,10 +267,13 @@ static bool by_control(struct machine *m, const struct insn *insn,
 bool vmx_intercept(struct machine *m, const struct insn *insn,
                    const struct cpu_state *s)
 {
-    clock_add(&m->clock, -1); /* an instruction that exits has not retired */
+    const int weight =
+        insn->id == INSN_PAUSE ? (int)code_weight(m, live_linear(m)) : 1;
+
+    clock_add(&m->clock, -weight); /* if it exits it has not retired */
     if (by_control(m, insn, s))
         return true;
-    clock_add(&m->clock, 1);
+    clock_add(&m->clock, weight);
     return false;
 }
 

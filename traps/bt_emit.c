@@ -539,10 +539,7 @@ static void copy(struct bt_emit *e, const struct insn *insn,
         return;
     }
     point(e, at, BT_IDENT, start | NOTE_COUNT);
-    if (insn->length == 2 && bytes[0] == 0xF3 && bytes[1] == 0x90)
-        PUT(e, 0x90); /* PAUSE: nobody waits beside us */
-    else
-        put(e, bytes, insn->length);
+    put(e, bytes, insn->length);
 }
 
 /* Selectors of data segments show nothing; those of CS and SS the ring. */

@@ -213,6 +213,42 @@ Test(machine_clock, fault_in_a_counting_block)
     cr_assert_eq(cycles[0], cycles[1]);
 }
 
+/* Counted by the hook, by the block itself, and in steps. */
+Test(machine_clock, pause_takes_its_time)
+{
+    static const uint64_t cycles = 10 * (PAUSE_CYCLES + 2) + 2;
+    struct look at;
+
+    CODE_AT(CODE, 0xB9, 10, 0, 0, 0, /* mov $10,%ecx */
+            0xF3, 0x90, 0x90,        /* 1: pause; nop */
+            0xE2, 0xFB, OP_HLT);     /* loop 1b; hlt */
+    for (unsigned plain = 0; plain < 2; plain++) {
+        plain_clock = plain != 0;
+        run_freely();
+        cr_expect_eq(ran_cycles, cycles, "%llu",
+                     (unsigned long long)ran_cycles);
+        machine_destroy(machine);
+    }
+    at = looked_stepping(cycles - 1);
+    cr_expect_eq(at.cycles, cycles - 1, "%llu", (unsigned long long)at.cycles);
+}
+
+/* More than a block's entry can hold. */
+Test(machine_clock, many_pauses_in_a_block)
+{
+    enum { PAUSES = 200, PASSES = 5 };
+
+    CODE_AT(CODE, 0xB9, PASSES, 0, 0, 0); /* mov $,%ecx */
+    for (uint32_t i = 0; i < PAUSES; i++)
+        CODE_AT(CODE + 5 + 2 * i, 0xF3, 0x90);
+    CODE_AT(CODE + 5 + 2 * PAUSES, 0x49, 0x0F, 0x85, 0x69, 0xFE, 0xFF, 0xFF,
+            OP_HLT); /* dec %ecx; jnz CODE+5; hlt */
+    run_freely();
+    cr_expect_eq(ran_cycles, PASSES * (PAUSES * PAUSE_CYCLES + 2) + 2, "%llu",
+                 (unsigned long long)ran_cycles);
+    machine_destroy(machine);
+}
+
 #if defined(__x86_64__) && defined(__linux__)
 Test(machine_clock, blocks_do_count_themselves)
 {
