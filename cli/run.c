@@ -33,7 +33,8 @@ struct run {
     struct console console;
     struct screen screen; /* on a terminal */
     bool draws;
-    double drawn; /* host time, seconds */
+    double drawn;      /* host time, seconds */
+    bool told_console; /* where the guest's words are */
     struct vm *vm;
     struct trace_file *trace;
     struct audit audit;
@@ -75,12 +76,27 @@ static void show(struct run *r, bool now)
     r->drawn = cli_seconds();
 }
 
+/* With --console screen, a guest that writes to COM1 alone seems to be dead.
+ * Told once, when it waits or has ended. */
+static void tell_console(struct run *r)
+{
+    const struct run_options *o = &r->options;
+
+    if (o->console != CONSOLE_SCREEN || o->serial != SERIAL_STDIO ||
+        r->told_console || !r->console.spoke || !screen_is_blank(r->vm))
+        return;
+    r->told_console = true;
+    cli_error(o->who, "the guest writes to COM1, and nothing to the screen: "
+                      "--console auto shows COM1");
+}
+
 /* The guest idles. An interactive one waits in real time, and costs nothing
  * meanwhile; every other one goes straight on to its deadline. */
 static void idle(void *ctx, uint64_t ns)
 {
     struct run *r = ctx;
     show(r, false);
+    tell_console(r);
     if (r->console.terminal && r->console.reads)
         console_wait(&r->console, ns < IDLE_MAX_NS ? ns : IDLE_MAX_NS);
 }
@@ -235,6 +251,7 @@ static void finish(struct run *r)
     if (r->draws)
         screen_leave(&r->screen);
     console_close(&r->console);
+    tell_console(r);
     fail(r, o->serial == SERIAL_FILE ? o->serial_path : "standard output",
          r->console.error);
     if (o->audit)

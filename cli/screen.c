@@ -113,16 +113,22 @@ int screen_write(struct vm *vm, const char *path)
     return error;
 }
 
-bool screen_is_blank(struct vm *vm)
+static bool cells_are_blank(cells_t cells)
 {
     char text[SCREEN_COLUMNS];
-    cells_t cells;
 
-    read_cells(vm, cells);
     for (unsigned row = 0; row < SCREEN_ROWS; row++)
         if (row_text(cells[row], text) > 0)
             return false;
     return true;
+}
+
+bool screen_is_blank(struct vm *vm)
+{
+    cells_t cells;
+
+    read_cells(vm, cells);
+    return cells_are_blank(cells);
 }
 
 /* ---- as it changes --------------------------------------------------------
@@ -160,6 +166,8 @@ void screen_draw(struct screen *s, struct vm *vm)
     cells_t cells;
 
     read_cells(vm, cells);
+    if (!s->started && cells_are_blank(cells))
+        return;
     pc_vga_cursor(vm_pc(vm), &row, &column);
     if (!s->started)
         fputs("\033[2J", stdout);

@@ -22,7 +22,8 @@ struct screen {
     unsigned row, column;
 };
 
-/* Draw what has changed on standard output. */
+/* Draw what has changed on standard output. The terminal stays as it is until
+ * there is something to draw. */
 void screen_draw(struct screen *s, struct vm *vm);
 /* Leave the cursor below the picture, if there is one. */
 void screen_leave(struct screen *s);

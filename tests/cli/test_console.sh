@@ -34,6 +34,26 @@ test "$(cat "$work/screen")" = "$keys"
 check 124 "" --cpu bare --console serial
 check 124 "" --cpu bare --serial null
 
+# A guest that writes to COM1 alone: where its words are is told, once, to who
+# could see them.
+line='writes to COM1, and nothing to the screen: --console auto'
+told() { # COUNT OPTIONS...
+    local wanted=$1 count
+    shift
+    "$UMBRA" run --cpu bare --max-cycles 1000000000 "$@" \
+        < /dev/null > "$work/out" 2> "$work/err" || true
+    count=$(grep -c -e "$line" "$work/err" || true)
+    if [ "$count" -ne "$wanted" ] || [ -s "$work/out" ]; then
+        echo "$*: $count times, not $wanted"
+        cat "$work/out" "$work/err"
+        exit 1
+    fi
+}
+told 1 --console screen
+told 1 --console screen --append 'quiet run=forks,1'
+told 0 --console screen --serial null
+told 0 --serial null
+
 status=0
 "$UMBRA" run --console teletype 2> "$work/err" || status=$?
 test $status -eq 2
