@@ -147,6 +147,11 @@ static bool parse_one(struct comparison *c, const struct run_options *given,
     char cpu[CPU_TEXT], mmu[MMU_TEXT];
     bool nobatch;
 
+    if (!*word) {
+        options_fail(&o, "--techniques: the name of a technique is missing; "
+                         "bare,bt:shadow is such a list");
+        return false;
+    }
     if (!parse_word(&o, word, &nobatch))
         return false;
     *t = (struct technique){.cpu = o.cpu,
@@ -170,17 +175,24 @@ static bool parse_one(struct comparison *c, const struct run_options *given,
 static bool sizes_used(const struct comparison *c, const struct run_options *o)
 {
     bool nested = !o->nested_levels, bt = !o->bt_unit && !o->bt_cache_bytes;
+    bool tables = !o->table_bytes;
 
     for (size_t i = 0; i < c->count; i++) {
-        nested |= c->technique[i].mmu == &mmu_nested;
-        bt |= c->technique[i].cpu == CPU_BT;
+        const struct technique *t = &c->technique[i];
+
+        nested |= t->mmu == &mmu_nested;
+        bt |= t->cpu == CPU_BT;
+        tables |= t->cpu != CPU_BARE && t->mmu != &mmu_direct;
     }
     if (!nested)
         options_fail(o, "--nested-levels: no technique of the list is nested");
     else if (!bt)
         options_fail(o, "%s: no technique of the list is bt",
                      o->bt_unit ? "--bt-unit" : "--bt-cache");
-    return nested && bt;
+    else if (!tables)
+        options_fail(o, "--table-memory: no technique of the list has tables "
+                        "of the VMM's");
+    return nested && bt && tables;
 }
 
 bool compare_parse_list(struct comparison *c, struct run_options *o,

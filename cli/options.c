@@ -211,7 +211,7 @@ static const struct argp_option technique_options[] = {
      "prefetch, global, unsync, unshadow, nested-large, nested-ad, mmio-cache, "
      "eviction, large, vpid (with hvm: entries of the TLB have tags, and "
      "outlive exits), space-vpid (a tag for each address space of the guest), "
-     "or all",
+     "or all that the technique has",
      0},
     {"bt-without", KEY_BT_WITHOUT, "LIST", 0,
      "Switch optimizations of bt off: chain (direct jumps lead from "

@@ -95,6 +95,8 @@ void options_keep_sizes(struct run_options *o)
 {
     if (o->mmu != &mmu_nested || o->cpu == CPU_BARE)
         o->nested_levels = 0;
+    if (o->mmu == &mmu_direct || o->cpu == CPU_BARE)
+        o->table_bytes = 0;
     if (o->cpu != CPU_BT)
         o->bt_unit = o->bt_cache_bytes = 0;
 }

@@ -137,6 +137,78 @@ static bool check_bt(const struct run_options *o)
     return false;
 }
 
+/* What is the VMM's, where there is none. */
+static bool check_bare(const struct run_options *o)
+{
+    const char *option = o->mmu_without   ? "--mmu-without"
+                         : o->table_bytes ? "--table-memory"
+                         : o->audit_mmu   ? "--audit mmu"
+                                          : NULL;
+    if (!option || o->cpu != CPU_BARE)
+        return true;
+    options_fail(o, "--cpu bare does not go with %s: there is no VMM", option);
+    return false;
+}
+
+static bool check_trap(const struct run_options *o)
+{
+    const char *option = o->audit   ? "--audit silent"
+                         : o->iopl1 ? "--what-if iopl1"
+                                    : NULL;
+    if (!option || o->cpu == CPU_TRAP)
+        return true;
+    options_fail(o, "%s goes with --cpu trap only", option);
+    return false;
+}
+
+static bool check_tables(const struct run_options *o)
+{
+    if (o->nested_levels && o->mmu != &mmu_nested) {
+        options_fail(o, "--nested-levels goes with --mmu nested only");
+        return false;
+    }
+    if (o->table_bytes && o->mmu == &mmu_direct) {
+        options_fail(o, "--table-memory does not go with --mmu direct: the "
+                        "VMM has no tables of its own");
+        return false;
+    }
+    return true;
+}
+
+static void refuse_switch(const struct run_options *o,
+                          const struct mmu_optimization_name *switched)
+{
+    if (switched->bit & MMU_PIECES & o->mmu->optimizations)
+        options_fail(o, "--mmu-without %s goes with --large-frames only",
+                     switched->name);
+    else
+        options_fail(o,
+                     "--mmu-without %s does not go with --cpu %s --mmu %s, "
+                     "which have no such optimization",
+                     switched->name, cpu_technique_name(o->cpu), o->mmu->name);
+}
+
+/* To switch off what is not there would be to compare equals. ("all" is
+ * whatever is there.) */
+static bool check_mmu_without(const struct run_options *o)
+{
+    const struct mmu_optimization_name *at = mmu_optimizations;
+    unsigned there = o->mmu->optimizations;
+
+    if (o->cpu != CPU_HVM)
+        there &= ~(unsigned)MMU_TAGS;
+    if (!o->large_frames)
+        there &= ~(unsigned)MMU_PIECES;
+    if (o->mmu_without == MMU_OPTIMIZATIONS)
+        return true;
+    for (; at->name; at++)
+        if (at->bit & o->mmu_without & ~there) {
+            refuse_switch(o, at);
+            return false;
+        }
+    return true;
+}
+
 bool options_check_pair(const struct run_options *o)
 {
     if (o->cpu_given && o->cpu == CPU_BARE && o->mmu_given) {
@@ -152,27 +224,6 @@ bool options_check_pair(const struct run_options *o)
                      o->mmu->only_cpu, valid_pairs);
         return false;
     }
-    if (o->nested_levels && o->mmu != &mmu_nested) {
-        options_fail(o, "--nested-levels goes with --mmu nested only");
-        return false;
-    }
-    if (o->cpu_given && o->cpu == CPU_BARE && o->mmu_without) {
-        options_fail(o, "--cpu bare does not go with --mmu-without: there is "
-                        "no VMM");
-        return false;
-    }
-    if (o->audit_mmu && o->cpu_given && o->cpu == CPU_BARE) {
-        options_fail(o, "--audit mmu does not go with --cpu bare: there is no "
-                        "VMM");
-        return false;
-    }
-    if (o->audit && !(o->cpu_given && o->cpu == CPU_TRAP)) {
-        options_fail(o, "--audit silent goes with --cpu trap only");
-        return false;
-    }
-    if (o->iopl1 && !(o->cpu_given && o->cpu == CPU_TRAP)) {
-        options_fail(o, "--what-if iopl1 goes with --cpu trap only");
-        return false;
-    }
-    return check_bt(o);
+    return check_bare(o) && check_bt(o) && check_trap(o) && check_tables(o) &&
+           check_mmu_without(o);
 }

@@ -249,5 +249,6 @@ const struct mmu_technique mmu_direct = {
     .blurb = "direct paging: a paravirtual guest's own tables, every update "
              "checked",
     .only_cpu = "pv",
+    .optimizations = MMU_WALK_CACHE,
     .create = direct_create,
 };

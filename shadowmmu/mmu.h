@@ -110,6 +110,10 @@ enum mmu_optimization {
     MMU_EVICTION = 1024,   /* shadow, tlb: not just the oldest table goes */
     MMU_LARGE = 2048,      /* shadow: large pages where memory allows */
     MMU_OPTIMIZATIONS = 4095,
+
+    /* Those of the processor's TLB, under hvm; of pieces of machine memory. */
+    MMU_TAGS = MMU_VPID | MMU_SPACE_VPID,
+    MMU_PIECES = MMU_NESTED_LARGE | MMU_LARGE,
 };
 
 /* Their names for options and screens; the last has none. */
@@ -136,9 +140,10 @@ struct mmu_config {
 };
 
 struct mmu_technique {
-    const char *name;     /* "shadow": options, counters, screens */
-    const char *blurb;    /* one line for --help and the compare screen */
-    const char *only_cpu; /* the one --cpu it goes with; NULL: every VMM's */
+    const char *name;       /* "shadow": options, counters, screens */
+    const char *blurb;      /* one line for --help and the compare screen */
+    const char *only_cpu;   /* the one --cpu it goes with; NULL: every VMM's */
+    unsigned optimizations; /* enum mmu_optimization: what it has of them */
     struct mmu *(*create)(const struct mmu_config *config);
 };
 

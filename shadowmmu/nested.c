@@ -194,5 +194,7 @@ const struct mmu_technique mmu_nested = {
     .name = "nested",
     .blurb = "nested paging: the processor walks the guest's tables and ours",
     .only_cpu = "hvm",
+    .optimizations = MMU_WALK_CACHE | MMU_PREFETCH | MMU_NESTED_LARGE |
+                     MMU_NESTED_AD | MMU_VPID,
     .create = create,
 };

@@ -284,5 +284,7 @@ static struct mmu *shadow_create(const struct mmu_config *config)
 const struct mmu_technique mmu_shadow = {
     .name = "shadow",
     .blurb = "shadow tables: one tree per address space, guest tables traced",
+    .optimizations = MMU_WALK_CACHE | MMU_PREFETCH | MMU_UNSYNC | MMU_UNSHADOW |
+                     MMU_MMIO_CACHE | MMU_EVICTION | MMU_LARGE | MMU_TAGS,
     .create = shadow_create,
 };

@@ -174,5 +174,7 @@ static struct mmu *tlb_create(const struct mmu_config *config)
 const struct mmu_technique mmu_tlb_emulation = {
     .name = "tlb",
     .blurb = "TLB emulation: one table, emptied when the guest loads CR3",
+    .optimizations = MMU_WALK_CACHE | MMU_PREFETCH | MMU_GLOBAL |
+                     MMU_MMIO_CACHE | MMU_EVICTION | MMU_VPID,
     .create = tlb_create,
 };

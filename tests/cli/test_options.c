@@ -197,6 +197,37 @@ Test(cli_options, mistakes_are_one_line_that_names_the_option)
     refused("a.elf b.elf", "more than one kernel: 'b.elf'");
 }
 
+Test(cli_options, a_switch_without_effect_is_refused)
+{
+    refused("--mmu-without vpid", "--mmu-without vpid does not go with --cpu "
+                                  "bt --mmu shadow");
+    refused("--cpu hvm --mmu nested --mmu-without space-vpid", "space-vpid");
+    refused("--cpu hvm --mmu tlb --mmu-without space-vpid", "space-vpid");
+    refused("--mmu tlb --mmu-without unsync", "unsync does not go");
+    refused("--mmu-without prefetch,global", "global does not go");
+    refused("--cpu pv --mmu direct --mmu-without eviction", "eviction does");
+    refused("--mmu-without large", "large goes with --large-frames only");
+    refused("--cpu hvm --mmu nested --mmu-without nested-large",
+            "nested-large goes with --large-frames only");
+    refused("--large-frames --mmu-without nested-large", "does not go");
+    refused("--cpu bare --table-memory 64", "no VMM");
+    refused("--cpu pv --mmu direct --table-memory 64", "--table-memory");
+}
+
+Test(cli_options, a_switch_of_what_is_there_is_taken)
+{
+    cr_assert(parse("--mmu-without walk-cache,prefetch,unsync,unshadow,"
+                    "mmio-cache,eviction,large --large-frames"));
+    cr_assert(parse("--mmu tlb --mmu-without walk-cache,prefetch,global,"
+                    "mmio-cache,eviction"));
+    cr_assert(parse("--cpu hvm --mmu-without vpid,space-vpid"));
+    cr_assert(parse("--cpu hvm --mmu nested --large-frames --mmu-without "
+                    "walk-cache,prefetch,nested-large,nested-ad,vpid"));
+    cr_assert(parse("--cpu pv --mmu direct --mmu-without walk-cache"));
+    cr_assert(parse("--cpu pv --mmu direct --mmu-without all"));
+    cr_assert_eq(o.mmu_without, MMU_OPTIMIZATIONS);
+}
+
 Test(cli_compare, list_of_techniques_is_understood)
 {
     struct comparison c = {.count = 0};
