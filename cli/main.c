@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* umbra: the program. Finds the command and runs it. */
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "cli/guest.h"
 #include "cli/step.h"
 #include "cli/terminal.h"
@@ -22,7 +23,7 @@ const char *engine_version(void);
 static int cmd_lab(int argc, char **argv)
 {
     char engine[64];
-    const struct lab_host host = {engine, guest_kernel};
+    const struct lab_host host = {engine, guest_kernel, file_replace};
 
     snprintf(engine, sizeof engine, "unicorn %s", engine_version());
     return lab_command(argc, argv, &host);

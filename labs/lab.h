@@ -11,6 +11,8 @@
 
 #include "vmm/vm.h"
 
+#include <stdio.h>
+
 /* What the labs need of the program they are in. */
 struct lab_host {
     const char *engine; /* the processor's library and its version */
@@ -18,6 +20,10 @@ struct lab_host {
      * free(*data). */
     bool (*guest)(const char *who, const char *name, struct blob *kernel,
                   void **data);
+    /* Print into a file that is whole or not there; what is no regular file is
+     * written to as it is. print's false: no memory. 0 or an errno. */
+    int (*replace)(const char *path, bool (*print)(const void *ctx, FILE *out),
+                   const void *ctx);
 };
 
 /* argv[0]: "umbra lab". The exit status: 0; 1 when a test did not pass; 2 for

@@ -2,13 +2,8 @@
 /* labs/report_json.c - results as JSON; README.md says what the keys mean. */
 #include "labs/catalogue.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #ifndef UMBRA_VERSION
 #define UMBRA_VERSION "unknown"
@@ -67,50 +62,12 @@ static json_t *whole(const struct lab_report *r)
     return root;
 }
 
-static int write_file(const json_t *root, const char *path)
+bool report_json(const void *report, FILE *out)
 {
-    char name[4096];
-    mode_t mask = umask(0);
-    int error = 0;
+    json_t *root = whole(report);
+    bool written = root && json_dumpf(root, out, JSON_INDENT(2)) == 0 &&
+                   fputc('\n', out) != EOF;
 
-    umask(mask);
-    if (snprintf(name, sizeof name, "%s.XXXXXX", path) >= (int)sizeof name)
-        return ENAMETOOLONG;
-    int fd = mkstemp(name);
-    if (fd < 0)
-        return errno;
-    FILE *out = fdopen(fd, "w");
-    if (!out) {
-        close(fd);
-        unlink(name);
-        return ENOMEM;
-    }
-    if (fchmod(fd, 0666 & ~mask) != 0 ||
-        json_dumpf(root, out, JSON_INDENT(2)) != 0 || fputc('\n', out) == EOF)
-        error = errno ? errno : EIO;
-    if (fclose(out) != 0 && !error)
-        error = errno;
-    if (!error && rename(name, path) != 0)
-        error = errno;
-    if (error)
-        unlink(name);
-    return error;
-}
-
-int report_json(const struct lab_report *r, const char *path)
-{
-    json_t *root = whole(r);
-    int error = 0;
-
-    if (!root)
-        return ENOMEM;
-    if (strcmp(path, "-") == 0) {
-        if (json_dumpf(root, stdout, JSON_INDENT(2)) != 0)
-            error = EIO;
-        fputc('\n', stdout);
-    } else {
-        error = write_file(root, path);
-    }
     json_decref(root);
-    return error;
+    return written;
 }

@@ -97,8 +97,8 @@ void report_tap_start(const struct lab_report *r, FILE *out);
 void report_tap_test(const struct lab_report *r, size_t index, FILE *out);
 void report_tap_end(const struct lab_report *r, FILE *out);
 
-/* The whole as JSON; a file is replaced at once (written beside it, then
- * renamed), "-" is standard output. 0 or an errno. */
-int report_json(const struct lab_report *r, const char *path);
+/* The whole as JSON; report is a struct lab_report. False: no memory, or out
+ * did not take it. */
+bool report_json(const void *report, FILE *out);
 
 #endif

@@ -62,6 +62,10 @@ int lab_start(int argc, char **argv)
     if (!lab)
         return LAB_USAGE;
     const char *folder = argc > 2 ? argv[2] : lab->name, *name = NULL;
+    if (!*folder) {
+        lab_complain("start: the folder's name is missing");
+        return LAB_USAGE;
+    }
     int directory = -1, error = 0;
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         error = errno;

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { FILTERS = 16, SEED = 0x5eed, STATUS_SIGNAL = 128 };
 
@@ -45,7 +46,11 @@ static bool parse_one(struct options *o, int key, char **argv)
     switch (key) {
     case 't': return add_filter(o, optarg);
     case 'T': o->tap = true; return true;
-    case 'J': o->json = optarg; return true;
+    case 'J':
+        o->json = optarg;
+        if (!*optarg)
+            lab_complain("--json: the file's name is missing");
+        return *optarg;
     case 'L': return (o->lab = lab_named(optarg)) != NULL;
     case 'S':
         errno = 0;
@@ -152,12 +157,28 @@ static bool silent(const struct options *o)
     return o->json && strcmp(o->json, "-") == 0;
 }
 
-/* Into a file after every test, so that it is whole whatever happens next. */
-static bool save(const struct options *o, const struct lab_report *r, bool end)
+/* Who reads a FIFO or a terminal wants one result, not one after each test. */
+static bool is_stream(const char *path)
 {
-    if (!o->json || (silent(o) && !end))
+    struct stat info;
+
+    return strcmp(path, "-") == 0 ||
+           (stat(path, &info) == 0 && !S_ISREG(info.st_mode) &&
+            !S_ISDIR(info.st_mode));
+}
+
+/* Into a file after every test, so that it is whole whatever happens next. */
+static bool save(const struct options *o, const struct lab_host *host,
+                 const struct lab_report *r, bool end)
+{
+    int error;
+
+    if (!o->json || (is_stream(o->json) && !end))
         return true;
-    int error = report_json(r, o->json);
+    if (silent(o))
+        error = report_json(r, stdout) ? 0 : EIO;
+    else
+        error = host->replace(o->json, report_json, r);
     if (error)
         lab_complain("%s: %s", o->json, strerror(error));
     return error == 0;
@@ -225,7 +246,7 @@ static bool run_all(const struct options *o, const struct lab_host *host,
             run_one(host, b, r, outcome);
         r->complete = i + 1 == r->count && !process_interrupted;
         show_test(o, r, i);
-        if (!save(o, r, false))
+        if (!save(o, host, r, false))
             return false;
     }
     return true;
@@ -248,7 +269,8 @@ static int test(const struct options *o, const struct lab_host *host,
 {
     struct build b;
     bool built = build_make(&b, o->folder, r);
-    bool saved = save(o, r, false); /* before there is more than one line */
+    bool saved =
+        save(o, host, r, false); /* before there is more than one line */
 
     if (saved) {
         show_start(o, r);
@@ -258,7 +280,7 @@ static int test(const struct options *o, const struct lab_host *host,
     if (!saved)
         return LAB_USAGE;
     show_end(o, r);
-    return save(o, r, true) ? exit_status(r) : LAB_USAGE;
+    return save(o, host, r, true) ? exit_status(r) : LAB_USAGE;
 }
 
 int lab_test(int argc, char **argv, const struct lab_host *host)

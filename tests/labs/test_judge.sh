@@ -79,6 +79,17 @@ usage "unknown option '--frobnicate'" test --frobnicate
 usage 'both have standard output' test "$lab/solution" --tap --json -
 usage 'nowhere/r.json: No such file' test "$lab/solution" -t tables-wp \
     --json nowhere/r.json
+usage "file's name is missing" test "$lab/solution" --json ''
+usage "folder's name is missing" start 5 ''
+
+# What is no regular file stays what it is, and gets one result.
+mkfifo fifo
+timeout 60 cat fifo >through &
+reader=$!
+run 0 test "$lab/solution" -t tables-wp --json fifo
+wait $reader
+[[ -p fifo ]] || fail '--json FIFO: replaced'
+[[ $(grep -c '"schema"' through) -eq 1 ]] || fail '--json FIFO: not one result'
 
 # ---- The starter, the solution ------------------------------------------------
 
