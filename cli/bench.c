@@ -8,7 +8,7 @@
 #include "cli/terminal.h"
 
 #include <errno.h>
-#include <math.h>
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -175,15 +175,11 @@ static error_t parse_number(struct bench *b, const char *option,
 
 static error_t parse_scale(struct bench *b, const char *arg)
 {
-    char *end;
-    double scale = strtod(arg, &end);
-    if (end == arg || *end || !isfinite(scale) || scale <= 0 || scale > 1000) {
-        cli_error(b->who, "--scale %s: a number above 0, up to 1000, is wanted",
-                  arg);
-        return EINVAL;
-    }
-    b->scale = scale;
-    return 0;
+    if (options_real(arg, DBL_MIN, 1000, &b->scale))
+        return 0;
+    cli_error(b->who, "--scale %s: a number above 0, up to 1000, is wanted",
+              arg);
+    return EINVAL;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -6,6 +6,7 @@
 #include "cli/options_memory.h"
 #include "cli/options_size.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -60,6 +61,17 @@ bool options_integer(const char *text, uint64_t min, uint64_t max,
     if (!number || errno != 0 || n < min || n > max)
         return false;
     *value = n;
+    return true;
+}
+
+bool options_real(const char *text, double min, double max, double *value)
+{
+    char *end;
+    double x = strtod(text, &end);
+    bool number = end != text && *end == '\0' && !isspace((uint8_t)text[0]);
+    if (!number || !isfinite(x) || x < min || x > max)
+        return false;
+    *value = x;
     return true;
 }
 
@@ -145,10 +157,8 @@ static const struct argp_option guest_options[] = {
 
 static error_t parse_seconds(struct run_options *o, const char *arg)
 {
-    char *end;
-    double seconds = strtod(arg, &end);
-    if (end == arg || *end || !isfinite(seconds) || seconds < 0.001 ||
-        seconds > 1e8)
+    double seconds;
+    if (!options_real(arg, 0.001, 1e8, &seconds))
         return options_fail(o,
                             "--max-time %s: a number of seconds from 0.001 "
                             "is wanted",
@@ -170,6 +180,8 @@ static error_t parse_guest(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_APPEND: o->append = arg; return 0;
     case KEY_INITRD:
+        if (!*arg)
+            return options_fail(o, "--initrd: the file's name is missing");
         if (o->initrd_count == OPTIONS_INITRDS)
             return options_fail(o, "--initrd: %d files at most",
                                 OPTIONS_INITRDS);
@@ -408,6 +420,8 @@ static error_t parse_command(int key, char *arg, struct argp_state *state)
             state->child_inputs[i] = p->options;
         return 0;
     case ARGP_KEY_ARG:
+        if (!*arg)
+            return options_fail(p->options, "the kernel's name is empty");
         if (p->options->kernel)
             return options_fail(p->options, "more than one kernel: '%s'", arg);
         p->options->kernel = arg;

@@ -98,10 +98,11 @@ bool options_find_mmu_without(struct run_options *o, const char *list);
 bool options_find_bt_without(struct run_options *o, const char *list);
 bool options_check_pair(const struct run_options *o);
 
-/* An integer from min to max, in decimal or 0x form. False: it is none, or, of
- * options_number, after options_fail. */
+/* An integer from min to max, in decimal or 0x form, or a real number. False:
+ * it is none, or, of options_number, after options_fail. */
 bool options_integer(const char *text, uint64_t min, uint64_t max,
                      uint64_t *value);
+bool options_real(const char *text, double min, double max, double *value);
 bool options_number(const struct run_options *o, const char *option,
                     const char *text, uint64_t min, uint64_t max,
                     uint64_t *value);

@@ -40,6 +40,7 @@ struct run {
     struct audit audit;
     struct audit_mmu audit_mmu;
     bool vm_ran;
+    bool lost_output;
     double start;   /* host time, seconds */
     double seconds; /* when it has ended: how long it took */
     int status;
@@ -227,7 +228,9 @@ static void fail(struct run *r, const char *path, int error)
     if (!error)
         return;
     cli_error(r->options.who, "%s: %s", path, strerror(error));
-    r->status = STATUS_USAGE;
+    r->lost_output = true;
+    if (r->status != STATUS_INTERNAL)
+        r->status = STATUS_USAGE;
 }
 
 /* The file for what stands on the screen at the end; NULL: none. */
@@ -338,8 +341,10 @@ static int audited(const struct run *r)
 {
     bool limited = r->status == STATUS_LIMIT || cli_interrupted;
 
-    return r->status == STATUS_INTERNAL || limited || !r->vm_ran ? r->status
-                                                                 : 0;
+    return r->status == STATUS_INTERNAL || limited || r->lost_output ||
+                   !r->vm_ran
+               ? r->status
+               : 0;
 }
 
 int cmd_audit(int argc, char **argv)

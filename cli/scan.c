@@ -275,7 +275,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         s->name = arg;
         return 0;
     case ARGP_KEY_END:
-        if (s->name)
+        if (s->name && *s->name)
             return 0;
         cli_error(s->who, "which KERNEL? (@lumen is the built-in one)");
         return EINVAL;

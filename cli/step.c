@@ -167,7 +167,9 @@ static error_t parse_extra(void *ctx, struct run_options *o, int key, char *arg)
 {
     struct step *s = ctx;
     switch (key) {
-    case KEY_KEYS: s->keys_path = arg; return 0;
+    case KEY_KEYS:
+        s->keys_path = arg;
+        return *arg ? 0 : options_fail(o, "--keys: the file's name is missing");
     case KEY_PLAIN: s->plain = true; return 0;
     case KEY_COLOR: return parse_color(s, o, arg);
     case KEY_LIST: s->list_keys = true; return 0;
@@ -175,22 +177,32 @@ static error_t parse_extra(void *ctx, struct run_options *o, int key, char *arg)
     }
 }
 
+/* A folder can be opened, and cannot be read. False: a line was printed. */
+static bool open_keys(struct step *s)
+{
+    int first = EOF;
+
+    s->keys = fopen(s->keys_path, "re");
+    if (s->keys)
+        first = getc(s->keys);
+    if (!s->keys || ferror(s->keys)) {
+        cli_error(s->options.who, "%s: %s", s->keys_path, strerror(errno));
+        return false;
+    }
+    ungetc(first, s->keys);
+    return true;
+}
+
 static int open_and_run(struct step *s)
 {
+    int status = STATUS_USAGE;
+
     if (s->list_keys) {
         key_list(stdout);
         command_list(stdout);
         return STATUS_OK;
     }
-    if (s->keys_path) {
-        s->keys = fopen(s->keys_path, "r");
-        if (!s->keys) {
-            cli_error(s->options.who, "%s: %s", s->keys_path, strerror(errno));
-            return STATUS_USAGE;
-        }
-    }
-    int status = STATUS_USAGE;
-    if (guest_open(&s->guest, &s->options)) {
+    if ((!s->keys_path || open_keys(s)) && guest_open(&s->guest, &s->options)) {
         status = run_guest(s);
         guest_close(&s->guest);
     }

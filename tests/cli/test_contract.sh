@@ -42,13 +42,22 @@ helps() {
     [[ ! -s $scratch/err ]] || fail "umbra $*: wrote to standard error"
 }
 
+# no_room ARGUMENTS...: no file can grow; the words and the exit status are in
+# $scratch/err.
+no_room() {
+    (
+        ulimit -f 0
+        "$UMBRA" "$@" 2>&1 >"$scratch/full" </dev/null
+        echo "status $?"
+    ) | cat >"$scratch/err"
+    grep -q '^status 2$' "$scratch/err" || fail "umbra $*, no room: status"
+}
+
 # full ARGUMENTS...: standard output cannot be written.
 full() {
-    "$UMBRA" "$@" >/dev/full 2>"$scratch/err" </dev/null
-    local got=$?
-    [[ $got -eq 2 ]] || fail "umbra $* >/dev/full: status $got, not 2"
-    [[ $(wc -l <"$scratch/err") -eq 1 ]] || fail "umbra $* >/dev/full: lines"
-    grep -q 'standard output' "$scratch/err" || fail "umbra $* >/dev/full"
+    no_room "$@"
+    [[ $(wc -l <"$scratch/err") -eq 2 ]] || fail "umbra $*, no room: lines"
+    grep -q 'standard output' "$scratch/err" || fail "umbra $*, no room"
 }
 
 # ---- Help ------------------------------------------------------------------
@@ -68,11 +77,14 @@ for option in cpu mmu bt-without bt-unit bt-cache memory append initrd disk devi
     "$UMBRA" run --help | grep -q -e "--$option=" ||
         fail "umbra run --help does not name --$option"
 done
-if [[ -e /dev/full ]]; then
-    full --help
-    full run --help
-    full --version
-fi
+full --help
+full run --help
+full --version
+full run --append 'quiet run=forks,1'
+full scan @lumen
+full disasm --json --at console_put --after 400000
+full compare --techniques bare --append 'quiet run=forks,1'
+full step --list-keys
 
 # ---- Bad usage ---------------------------------------------------------------
 
@@ -113,6 +125,13 @@ want 2 "not built yet" grade
 want 2 "KERNEL" scan
 want 2 "--frobnicate" compare --frobnicate
 want 2 "unknown" compare --techniques frobnicate
+want 2 "the name of a technique is missing" compare --techniques ''
+want 2 "the name of a technique is missing" compare --techniques bare,,bt
+want 2 "kernel's name is empty" run ''
+want 2 "--initrd: the file's name is missing" run --initrd ''
+want 2 "--keys: the file's name is missing" step --keys ''
+want 2 "a number above 0" bench --scale ' 5'
+want 2 "which KERNEL" scan ''
 
 # ---- Bad input ----------------------------------------------------------------
 
@@ -133,6 +152,7 @@ for command in run compare scan; do
 done
 want 2 "missing: No such file or directory" run --initrd missing
 want 2 "missing: No such file or directory" run --disk missing
+want 2 "folder: Is a directory" step --plain --keys folder
 if [[ $(id -u) -ne 0 ]]; then
     cp text secret
     chmod 000 secret
@@ -165,6 +185,13 @@ want 2 "nowhere/stats: No such file or directory" run --stats nowhere/stats
 want 2 "nowhere/t.csv: No such file or directory" run --trace nowhere/t.csv
 want 2 ".jsonl or .csv" run --trace t.txt
 want 2 "nowhere/log: No such file or directory" run --serial file:nowhere/log
+
+# What does not fit is told, and is no success.
+for command in run audit; do
+    no_room $command --stats full --serial null --append 'quiet run=forks,1'
+    grep -q 'full: File too large' "$scratch/err" ||
+        fail "$command --stats, no room"
+done
 
 # A mistaken name costs no file, and creates none.
 head -c 512 /dev/zero >disk.img

@@ -182,6 +182,9 @@ Test(cli_options, mistakes_are_one_line_that_names_the_option)
     refused("--max-time 0", "seconds");
     refused("--max-time nan", "seconds");
     refused("--max-time 5x", "seconds");
+    cr_assert(!options_real(" 5", 0, 9, &(double){0}));
+    cr_assert(!options_real("", 0, 9, &(double){0}));
+    cr_assert(options_real("5e0", 0, 9, &(double){0}));
     refused("--serial tcp:1", "stdio, null or file:PATH");
     refused("--serial file:", "stdio, null or file:PATH");
     refused("--clock wall", "virtual or host");
