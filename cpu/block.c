@@ -368,15 +368,26 @@ static bool may_run(struct machine *m, uint64_t address)
     return look_up(m, address);
 }
 
+/* How long a block takes at most. */
+static uint64_t block_most(struct machine *m, uint64_t address, uint32_t size)
+{
+    ma_t page;
+    const struct code_page *p = code_executing(m, address, &page);
+    uint32_t block = p ? p->blocks[address & PAGE_MASK] : 0;
+
+    if (block >> BLOCK_SIZE_SHIFT == size)
+        return block & BLOCK_COUNT;
+    return (uint64_t)size * PAUSE_CYCLES; /* not looked at */
+}
+
 /* Something is due before this block comes to another page: it is stepped up to
  * there. */
 static bool due_inside(struct machine *m, uint64_t address, uint32_t size)
 {
     uint64_t at = address, now = clock_now(&m->clock);
 
-    /* No byte takes longer than those of PAUSE. */
     if (!code_crosses(m, address, address + size - 1) ||
-        now + (uint64_t)size * PAUSE_CYCLES < m->clock.attention)
+        now + block_most(m, address, size) < m->clock.attention)
         return false;
     for (; !code_crosses(m, address, at); at += length_at(m, at)) {
         if (at >= address + size)
