@@ -25,7 +25,7 @@ static const struct argp_option size_options[] = {
     {NULL, 0, NULL, 0, "Sizes:", 4},
     {"tlb", KEY_TLB, "ENTRIES[,WAYS]", 0,
      "The processor's TLB: how many entries, and how many of them in a set "
-     "(1024,8)",
+     "(2048,16)",
      0},
     {"table-memory", KEY_TABLE_MEMORY, "KIB", 0,
      "A limit for the page tables of the VMM", 0},

@@ -24,8 +24,8 @@
 #include "cpu/paging.h"
 
 enum {
-    TLB_ENTRIES = 1024, /* by default */
-    TLB_WAYS = 8,
+    TLB_ENTRIES = 2048, /* by default */
+    TLB_WAYS = 16,
     TLB_ENTRIES_LEAST = 16,
     TLB_ENTRIES_MOST = 65536,
     TLB_WAYS_MOST = 16,
