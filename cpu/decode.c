@@ -351,6 +351,8 @@ static void fill_insn(const ZydisDecodedInstruction *z, struct insn *out)
     out->ends_block = out->flow != FLOW_NEXT;
     if (z->attributes & ZYDIS_ATTRIB_IS_RELATIVE)
         out->relative = (int32_t)z->raw.imm[0].value.s;
+    if (id == INSN_RET || id == INSN_RET_FAR)
+        out->release = (uint16_t)z->raw.imm[0].value.u;
 }
 
 /* The disassembler knows later models, too: VEX and its like, RTM. */

@@ -225,6 +225,7 @@ struct insn {
     bool is_branch;    /* changes EIP other than to the next */
     bool ends_block;   /* nothing after it belongs to its basic block */
     uint8_t operands;
+    uint16_t release; /* RET and RETF: bytes of parameters */
     int32_t relative; /* FLOW_JUMP BRANCH CALL: from the next instruction */
     struct operand op[INSN_OPERANDS];
 };

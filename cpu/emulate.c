@@ -125,6 +125,7 @@ static const struct row table[INSN_COUNT] = {
     [INSN_SETCC] = {emu_setcc, 0, "SDM 2, SETcc"},
     [INSN_CMOVCC] = {emu_cmovcc, 0, "SDM 2, CMOVcc"},
     [INSN_LOOPCC] = {emu_loopcc, 0, "SDM 2, LOOP/LOOPcc"},
+    [INSN_RET] = {emu_ret, 0, "SDM 2, RET"},
     [INSN_ROL] = {emu_shift, 0, "SDM 2, RCL/RCR/ROL/ROR"},
     [INSN_ROR] = {emu_shift, 0, "SDM 2, RCL/RCR/ROL/ROR"},
     [INSN_RCL] = {emu_shift, 0, "SDM 2, RCL/RCR/ROL/ROR"},

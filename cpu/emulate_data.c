@@ -130,6 +130,15 @@ void emu_cmovcc(struct emu_run *r)
         emu_store(r, 0, value);
 }
 
+/* Within CS. */
+static void jump(struct emu_run *r, uint32_t eip)
+{
+    r->s.eip = eip;
+    r->jumped = true;
+    if (!arch_segment_holds(&r->s.seg[SEG_CS], eip, 1))
+        emu_raise(r, VEC_GP, 0);
+}
+
 void emu_loopcc(struct emu_run *r)
 {
     bool equal = (r->s.eflags & EFL_ZF) != 0;
@@ -140,10 +149,13 @@ void emu_loopcc(struct emu_run *r)
     *ecx = (*ecx & ~mask) | count;
     if (count == 0 || equal != (r->in->condition & 1))
         return;
-    r->s.eip = decode_target(r->in, r->s.eip);
-    r->jumped = true;
-    if (!arch_segment_holds(&r->s.seg[SEG_CS], r->s.eip, 1))
-        emu_raise(r, VEC_GP, 0);
+    jump(r, decode_target(r->in, r->s.eip));
+}
+
+void emu_ret(struct emu_run *r)
+{
+    jump(r, emu_pop(r, r->in->operand_size));
+    emu_move_stack(r, r->in->release);
 }
 
 /* ---- Arithmetic --------------------------------------------------------- */

@@ -110,7 +110,7 @@ static uint32_t stack_mask(const struct emu_run *r)
     return (r->s.seg[SEG_SS].attr & SEG_D) ? 0xFFFFFFFFu : 0xFFFFu;
 }
 
-static void move_stack(struct emu_run *r, uint32_t by)
+void emu_move_stack(struct emu_run *r, uint32_t by)
 {
     uint32_t mask = stack_mask(r);
     uint32_t *esp = &r->s.gpr[GPR_ESP];
@@ -123,7 +123,7 @@ void emu_push(struct emu_run *r, unsigned size, uint32_t value)
     uint32_t offset = (r->s.gpr[GPR_ESP] - size) & stack_mask(r);
 
     emu_write(r, SEG_SS, offset, size, value);
-    move_stack(r, 0u - size);
+    emu_move_stack(r, 0u - size);
 }
 
 uint32_t emu_pop(struct emu_run *r, unsigned size)
@@ -131,6 +131,6 @@ uint32_t emu_pop(struct emu_run *r, unsigned size)
     uint32_t value =
         emu_read(r, SEG_SS, r->s.gpr[GPR_ESP] & stack_mask(r), size);
 
-    move_stack(r, size);
+    emu_move_stack(r, size);
     return value;
 }

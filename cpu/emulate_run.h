@@ -56,6 +56,7 @@ uint32_t emu_load(struct emu_run *r, unsigned n);
 void emu_store(struct emu_run *r, unsigned n, uint32_t value);
 void emu_push(struct emu_run *r, unsigned size, uint32_t value);
 uint32_t emu_pop(struct emu_run *r, unsigned size);
+void emu_move_stack(struct emu_run *r, uint32_t by);
 
 static inline uint32_t emu_mask(unsigned size)
 {
@@ -94,6 +95,6 @@ emu_handler emu_in, emu_out, emu_string;
 emu_handler emu_mov, emu_movzx, emu_movsx, emu_xchg, emu_arith, emu_test;
 emu_handler emu_inc_dec, emu_not, emu_neg, emu_bit_test, emu_xadd, emu_cmpxchg;
 emu_handler emu_cmpxchg8b, emu_push_op, emu_pop_op, emu_setcc, emu_cmovcc;
-emu_handler emu_shift, emu_loopcc;
+emu_handler emu_shift, emu_loopcc, emu_ret;
 
 #endif

@@ -214,12 +214,12 @@ void emu_call_far(struct emu_run *r)
 
 void emu_ret_far(struct emu_run *r)
 {
-    uint16_t release = r->in->operands ? (uint16_t)r->in->op[0].value : 0;
     struct fault f;
 
-    conclude(r,
-             arch_far_return(&r->s, r->mem, r->in->operand_size, release, &f),
-             &f);
+    conclude(
+        r,
+        arch_far_return(&r->s, r->mem, r->in->operand_size, r->in->release, &f),
+        &f);
 }
 
 void emu_iret(struct emu_run *r)

@@ -105,6 +105,36 @@ static bool releases_less(struct probe *p)
     return reg(p, GPR_ESP) != STACK_AT + 0x8000;
 }
 
+enum { GDT_AT = 0x6000, RETURN_CS = 0x0B, RETURN_SS = 0x13 };
+
+/* Again, to ring 3 by two descriptors that were never used; ss: attributes of
+ * the stack's. */
+static void return_outwards(struct probe *p, uint32_t ss)
+{
+    const uint32_t frame[] = {CODE_AT, RETURN_CS, EFL_FIXED, STACK_AT,
+                              RETURN_SS};
+    const uint32_t gdt[] = {0, 0, 0xFFFF, 0xCFFA00, 0xFFFF, 0xCF0000 | ss << 8};
+
+    memcpy(p->room + GDT_AT, gdt, sizeof gdt);
+    memcpy(p->room + STACK_AT, frame, sizeof frame);
+    p->engine.live.gdt->base = GDT_AT;
+    p->engine.live.gdt->limit = sizeof gdt - 1;
+    p->engine.live.regs[GPR_ESP] = STACK_AT;
+    errata_run(p);
+}
+
+static bool not_stack_fault(struct probe *p)
+{
+    return_outwards(p, 0x72); /* not present */
+    return p->vector != VEC_SS;
+}
+
+static bool not_accessed(struct probe *p)
+{
+    return_outwards(p, 0xF2);
+    return !(p->room[GDT_AT + (RETURN_CS & SEL_INDEX) + 5] & SEG_ACCESSED);
+}
+
 static bool over_the_limit(struct probe *p)
 {
     p->engine.live.seg[SEG_DS].limit = DATA_AT - 1;
@@ -182,12 +212,26 @@ const struct errata_test errata_tests[] = {
      .bytes = 12,
      .code = {0x41, 0xB8, 0x0F, 0x00, 0x00, 0x00, 0x83, 0xC0, 0x01, 0xE1, 0xF5,
               0xF4}},
-    {.if_present = ERRATUM_PRESENT_OPEN,
+    {.if_present = ERRATUM_PRESENT_CURED,
      .name = "RET n, 32 KiB and more",
      .behaviour = "takes n for a negative number; releases n bytes",
+     .cure = "replaced",
      .departs = releases_less,
      .bytes = 8,
      .code = {0x68, 0x08, 0x10, 0x00, 0x00, 0xC2, 0x00, 0x80}},
+    {.if_present = ERRATUM_PRESENT_CURED,
+     .name = "IRET to an absent stack",
+     .behaviour = "#NP, and #GP before its descriptor is read; #SS, afterwards",
+     .cure = "one that faults is done again by the machine",
+     .departs = not_stack_fault,
+     .bytes = 1,
+     .code = {0xCF}},
+    {.if_present = ERRATUM_PRESENT_OPEN,
+     .name = "IRET, accessed bits",
+     .behaviour = "are not set in the descriptors; set",
+     .departs = not_accessed,
+     .bytes = 1,
+     .code = {0xCF}},
     {.if_present = ERRATUM_PRESENT_CURED,
      .name = "CR2",
      .behaviour = "a fill is told the page only; the whole address",

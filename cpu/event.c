@@ -385,7 +385,7 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
             code_refund(m, live_linear(m));
         if (vector == VEC_UD && m->vmx.non_root && vmx_undefined(m))
             goto out;
-        if (vector == VEC_TS && refused_task_return(m))
+        if (live_cpl(m) == 0 && refused_return(m, vector))
             goto out;
         if (vector == VEC_UD &&
             is_int1(m, &insn)) { /* not known to the engine */

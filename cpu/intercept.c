@@ -48,6 +48,8 @@ bool intercept_wanted(const struct machine *m, const struct insn *insn,
     case INSN_JMP_FAR: /* task switches; inner stacks */
     case INSN_CALL_FAR:
     case INSN_RET_FAR: /* #NP for #SS; sets no accessed bits */ return true;
+    case INSN_RET: /* takes 32 KiB and more of parameters for less than none */
+        return insn->release > INT16_MAX;
     case INSN_IRET: /* enters virtual-8086 mode from CPL 3 */
         return strict || vmx_is_site(&m->vmx, insn);
     default:

@@ -305,9 +305,9 @@ void refused_page_fault(struct machine *m);
  * nothing of the block so far: its EIP is not where the fault is. */
 bool refused_ahead(const struct machine *m);
 void refused_device(struct machine *m);
-/* The engine came to an IRET with NT set and raised #TS: it does not know the
- * task register. The return is done by hand. False: it was another #TS. */
-bool refused_task_return(struct machine *m);
+/* The engine raised this at CPL 0. If the instruction is an IRET, which may
+ * have deserved another fault or none, it is done by hand. False: it is not. */
+bool refused_return(struct machine *m, uint32_t vector);
 
 /* drops.c */
 /* Drop single pages from the engine's TLB. */

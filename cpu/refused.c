@@ -4,7 +4,9 @@
  * The engine has stopped at the instruction, with its exact EIP. A page fault
  * is delivered; an access to a device's memory is done by hand.
  *
- * So is the return from a nested task. The engine would do it by itself, with
+ * So is an IRET that the engine refused. It looks at the stack's selector
+ * before it reads the descriptor, and has #NP for a stack that is not present,
+ * which is #SS. The return from a nested task it would do by itself, with
  * whatever CR3 is in the TSS and without the exit that it is in non-root
  * operation; therefore its task register leads to a page of ones, where the
  * back link is no TSS.
@@ -91,13 +93,16 @@ void refused_device(struct machine *m)
     drops_engine(m);
 }
 
-bool refused_task_return(struct machine *m)
+bool refused_return(struct machine *m, uint32_t vector)
 {
     uint32_t linear = live_linear(m);
     uint8_t bytes[INSN_MAX_LENGTH];
-    size_t n = code_bytes(m, linear, bytes, sizeof bytes);
     struct insn insn;
+    size_t n;
 
+    if (vector < VEC_TS || vector > VEC_GP)
+        return false;
+    n = code_bytes(m, linear, bytes, sizeof bytes);
     if (!decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn) ||
         insn.id != INSN_IRET)
         return false;

@@ -271,7 +271,7 @@ static bool indirect(struct bt_emit *e, const struct insn *insn,
     }
     point(e, at, BT_INDIRECT, NOTE_EAX);
     PUT(e, 0x8D, 0xA4, 0x24); /* lea esp, [esp + 4 + n] */
-    put32(e, 4 + (insn->op[0].value & 0xFFFF));
+    put32(e, 4u + insn->release);
     point(e, at, BT_INDIRECT, NOTE_EAX);
     jump_cache(e, page + bt->glue.jump);
     return false;
