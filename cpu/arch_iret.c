@@ -86,7 +86,7 @@ uint32_t iret_flags(const struct cpu_state *s, unsigned size)
     if (s->cpl <= state_iopl(s))
         mask |= EFL_IF;
     if (s->cpl == 0)
-        mask |= EFL_IOPL | EFL_VIF | EFL_VIP;
+        mask |= EFL_IOPL;
     return mask & size_mask(size);
 }
 

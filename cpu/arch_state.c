@@ -28,10 +28,6 @@ uint32_t arch_popf(const struct cpu_state *s, uint32_t value, unsigned size)
     }
     if (!state_protected(s) || (s->cpl == 0 && !state_vm86(s))) {
         mask |= EFL_IF | EFL_IOPL;
-        if (size == 4) { /* cleared, whatever the image says */
-            mask |= EFL_VIF | EFL_VIP;
-            value &= ~(EFL_VIF | EFL_VIP);
-        }
     } else if (s->cpl <= state_iopl(s)) {
         mask |= EFL_IF;
     }

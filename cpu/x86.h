@@ -68,7 +68,9 @@ enum vector {
 #define EFL_VIP        0x00100000u
 #define EFL_ID         0x00200000u
 #define EFL_ARITH      (EFL_CF | EFL_PF | EFL_AF | EFL_ZF | EFL_SF | EFL_OF)
-#define EFL_DEFINED    0x003F7FD7u /* every bit that can be set */
+#define EFL_DEFINED                                                            \
+    0x00277FD7u /* every bit that can be set; VIF and VIP are VME's, which     \
+                   this processor has not (CPUID) */
 
 /* CR0. */
 #define CR0_PE 0x00000001u
