@@ -57,25 +57,20 @@ static size_t prefix_bytes(const uint8_t *bytes, size_t most)
     return i;
 }
 
-/* RET n, which takes n for a signed number: an erratum of the engine (`umbra
- * errata`), which shows in what it executes itself alone. ENTER with levels is
- * a pattern: what it reads must not be what it writes. */
-static bool engine_differs(const struct insn *in, const uint8_t *bytes)
+/* ENTER with levels is a pattern: what it reads must not be what it writes. */
+static bool enters_levels(const struct insn *in, const uint8_t *bytes)
 {
     const uint8_t *op = bytes + prefix_bytes(bytes, in->length - 1u);
 
-    if (op[0] == 0xC8) /* ENTER */
-        return (op[3] & 31) != 0;
-    return (op[0] == 0xC2 || op[0] == 0xCA) && op[2] >= 0x80;
+    return op[0] == 0xC8 && (op[3] & 31) != 0;
 }
 
 /* At ring 0 what needs values that chance does not give: there are patterns. */
 static bool refused(const struct insn *in, const uint8_t *bytes, bool user)
 {
-    if (engine_differs(in, bytes))
+    if (enters_levels(in, bytes))
         return true;
     switch (in->id) {
-    case INSN_IRET: /* the engine's never clears VIF and VIP again */
     case INSN_RDTSC:
     case INSN_LGDT:
     case INSN_LIDT:
@@ -225,7 +220,7 @@ static uint32_t random_value(bool user)
     }
 }
 
-static uint32_t random_flags(const struct sequence *s, bool user)
+static uint32_t random_flags(bool user)
 {
     uint32_t flags = EFL_FIXED | (random_any() & EFL_ARITH);
 
@@ -239,10 +234,8 @@ static uint32_t random_flags(const struct sequence *s, bool user)
         flags |= EFL_TF;
     if (random_chance(5))
         flags |= user ? EFL_NT : 0;
-    /* Where it would show in POPF and its like, programs run directly are
-     * wrong about it. */
-    if (user && random_chance(15) && !(s->about & (PORTS | IN_HOLE_0)))
-        flags |= EFL_IOPL;
+    if (user && random_chance(15))
+        flags |= random_any() & EFL_IOPL;
     return flags;
 }
 
@@ -274,7 +267,7 @@ struct probe_case sequence_case(const struct sequence *s, uint64_t seed,
     c.gpr[3] = PROBE_SANDBOX + 0x400 + 4 * random_below(512); /* ESP */
     if (random_chance(10))
         c.gpr[3] += random_below(4);
-    c.eflags = random_flags(s, user);
+    c.eflags = random_flags(user);
     if (random_chance(15))
         c.flags |= CASE_FLUSH;
     if (random_chance(20)) {

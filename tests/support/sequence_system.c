@@ -173,12 +173,11 @@ static void put_push(struct writer *w, uint32_t value)
     put_word(w, value);
 }
 
-/* IRET to a stack that is not present is #NP in the engine (#SS is right), and
- * it sets no accessed bits: only these, then. */
+/* IRET sets no accessed bits in the engine: only these, then. */
 static const uint16_t iret_cs[] = {PROBE_CS, PROBE_USER_CS, 0,    0x10,
                                    0x23,     0x28,          0x5B, 0x98};
 static const uint16_t iret_ss[] = {
-    PROBE_DS, PROBE_BASED | 3, 0, PROBE_SS, 0x1B, 0x28, 0x3B, 0x98};
+    PROBE_DS, PROBE_BASED | 3, 0, PROBE_SS, 0x1B, 0x28, 0x4B, 0x98};
 
 static uint32_t often(uint32_t usual, const uint16_t others[8], bool iret)
 {

@@ -22,8 +22,9 @@ struct found {
     uint16_t error;
     uint32_t ebx, flags; /* EBX; EFLAGS to start with; */
     uint32_t set, clear; /* EFLAGS in the end */
-    unsigned about;      /* holes, as of a sequence */
-    uint8_t bytes[40];   /* INT PROBE_DONE follows */
+    bool user;
+    unsigned about;    /* holes, as of a sequence; CHANGES */
+    uint8_t bytes[44]; /* INT PROBE_DONE follows */
     uint8_t length;
 };
 
@@ -64,6 +65,41 @@ static const struct found found[] = {
      .bytes = {0xC6, 0x03, 0xC3, 0xFF, 0xD3, 0xE8, 0, 0, 0, 0, 0xFF, 0xD3, 0xE8,
                0, 0, 0, 0},
      .length = 17},
+    {"IRET to a stack that is not present", .vector = VEC_SS, .error = 0x48,
+     .about = IN_HOLE_0,
+     .bytes = {0x6A, 0x4B, 0x68, 0x00, 0x06, 0x40, 0x01,
+               0x68, 0x02, 0x02, 0x00, 0x00, 0x6A, PROBE_USER_CS,
+               0x68, 0x00, 0x00, 0xC0, 0x00, 0xCF},
+     .length = 20},
+    {"IRET reads the stack's descriptor before it looks at its selector",
+     .vector = VEC_PF, .about = IN_HOLE_0 | CHANGES,
+     .bytes = {0xC6, 0x05,
+               0x6F, 0x10,
+               0x11, 0x00,
+               0x40, /* the LDT's base */
+               0x6A, PROBE_LDT_SELECTOR,
+               0x58, 0x0F,
+               0x00, 0xD0, /* lldt ax */
+               0x6A, 0x0C,
+               0x68, 0x00,
+               0x06, 0x40,
+               0x01, 0x68,
+               0x02, 0x02,
+               0x00, 0x00,
+               0x6A, PROBE_USER_CS,
+               0x68, 0x00,
+               0x00, 0xC0,
+               0x00, 0xCF},
+     .length = 33},
+    {"PUSHF and POPF at ring 3 with IOPL 3", .vector = PROBE_DONE,
+     .flags = EFL_IOPL, .user = true, .clear = EFL_IF,
+     .bytes = {0xFA, 0x9C, 0x58, 0xFB, 0x9C, 0x5A, 0x50, 0x9D}, .length = 8},
+    {"PUSHF at ring 3 shows IOPL 1", .vector = PROBE_DONE, .flags = 0x1000,
+     .user = true, .bytes = {0x9C, 0x58}, .length = 2},
+    {"RET releases 32 KiB", .vector = PROBE_DONE, .user = true,
+     .about = COMPUTED,
+     .bytes = {0xE8, 0, 0, 0, 0, 0x83, 0x04, 0x24, 7, 0xC2, 0x00, 0x80},
+     .length = 12},
 };
 enum { FOUND = sizeof found / sizeof *found };
 
@@ -79,7 +115,9 @@ static void make(void)
         memcpy(code[i], f->bytes, f->length);
         memcpy(code[i] + f->length, (const uint8_t[]){0xCD, PROBE_DONE}, 2);
         cases[i] = (struct probe_case){
-            .flags = CASE_SANDBOX | CASE_CONTROL | CASE_FLUSH,
+            .flags = CASE_SANDBOX | CASE_CONTROL | CASE_FLUSH |
+                     (f->user ? CASE_USER : 0u) |
+                     (f->about & CHANGES ? CASE_RESTORE : 0u),
             .cr0 = PROBE_CR0,
             .eip = probe_entry(i),
             .eflags = EFL_FIXED | EFL_IF | f->flags,
@@ -103,7 +141,9 @@ static void run_one(const struct way *way, unsigned i, struct outcome *o)
 
 static bool excused(const struct found *f, enum cpu_technique cpu)
 {
-    return (cpu == CPU_TRAP && (f->about & IN_HOLE_0)) ||
+    bool hole = (f->about & IN_HOLE_0) || (f->user && (f->flags & EFL_IOPL));
+
+    return (cpu == CPU_TRAP && hole) ||
            (cpu == CPU_BT_STATIC && (f->about & COMPUTED));
 }
 
