@@ -130,7 +130,7 @@ static uint32_t physical_read(struct machine *m, ma_t ma, unsigned size)
     if (memory_has(&m->memory, ma, size))
         memcpy(&value, memory_at(&m->memory, ma), size);
     else
-        value = m->client.mmio_read(m->client.ctx, ma, size);
+        value = m->client.mmio_read(m->client.owner, ma, size);
     return value;
 }
 
@@ -138,7 +138,7 @@ static void physical_write(struct machine *m, ma_t ma, unsigned size,
                            uint32_t value)
 {
     if (!memory_has(&m->memory, ma, size)) {
-        m->client.mmio_write(m->client.ctx, ma, size, value);
+        m->client.mmio_write(m->client.owner, ma, size, value);
         return;
     }
     memcpy(memory_at(&m->memory, ma), &value, size);

@@ -16,7 +16,7 @@ static uint64_t hook_mmio_read(uc_engine *uc, uint64_t offset, unsigned size,
     struct machine *m = user;
 
     (void)uc;
-    return m->client.mmio_read(m->client.ctx, MA(m->memory.bytes + offset),
+    return m->client.mmio_read(m->client.owner, MA(m->memory.bytes + offset),
                                size);
 }
 
@@ -26,7 +26,7 @@ static void hook_mmio_write(uc_engine *uc, uint64_t offset, unsigned size,
     struct machine *m = user;
 
     (void)uc;
-    m->client.mmio_write(m->client.ctx, MA(m->memory.bytes + offset), size,
+    m->client.mmio_write(m->client.owner, MA(m->memory.bytes + offset), size,
                          (uint32_t)value);
 }
 

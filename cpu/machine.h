@@ -51,7 +51,7 @@ struct machine_exit {
 };
 
 struct machine_client {
-    /* The first five are called with owner, the others with ctx.
+    /* Those before owner are called with it, the others with ctx.
      *
      * A monitor's exit handler; NULL: bare. Called at an instruction boundary;
      * may change the state (machine_set_state) and memory. */
@@ -73,14 +73,15 @@ struct machine_client {
      * monitor's own code (machine_set_weighed). Asked when a block is looked at
      * for the first time; the answer holds until the code changes. */
     uint32_t (*weight)(void *owner, uint32_t linear);
+    /* Machine addresses without memory. */
+    uint32_t (*mmio_read)(void *owner, ma_t ma, unsigned size);
+    void (*mmio_write)(void *owner, ma_t ma, unsigned size, uint32_t value);
     void *owner;
     /* Bare: the pending interrupt's vector (-1: none after all). */
     int (*acknowledge)(void *ctx);
-    /* The I/O space, and machine addresses without memory. */
+    /* The I/O space. */
     uint32_t (*port_read)(void *ctx, uint16_t port, unsigned size);
     void (*port_write)(void *ctx, uint16_t port, unsigned size, uint32_t value);
-    uint32_t (*mmio_read)(void *ctx, ma_t ma, unsigned size);
-    void (*mmio_write)(void *ctx, ma_t ma, unsigned size, uint32_t value);
     /* IA32_APICBASE belongs to the local APIC. False: #GP. */
     uint64_t (*apicbase)(void *ctx);
     bool (*set_apicbase)(void *ctx, uint64_t value);

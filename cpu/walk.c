@@ -163,7 +163,8 @@ static bool fill(struct machine *m, uint64_t address, uc_mem_type type,
         return code_fetched(m, linear, ma, result);
     if (!memory_has(&m->memory, ma, PAGE_BYTES)) {
         m->refused = REFUSED_DEVICE; /* EIP and clock are not exact here */
-        result->perms |= UC_PROT_WRITE;
+        if (writable)
+            result->perms |= UC_PROT_WRITE;
         return m->device_once;
     }
     if (writable && m->pages[ma.v >> PAGE_SHIFT]) {

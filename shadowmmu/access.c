@@ -42,7 +42,8 @@ static void reach(struct mmu *m, struct piece *p, unsigned access)
     walk_cache_add(m, p->linear, &p->walk, p->kind, p->ma);
 }
 
-/* Check every piece before any bit changes. Returns how many; 0: refused. */
+/* One after the other, as the processor does: where the second page faults, the
+ * first has its bits. Returns how many; 0: refused. */
 static unsigned translate_all(struct mmu *m, uint32_t linear, unsigned size,
                               unsigned access, struct piece piece[2],
                               struct fault *f, bool *device)
@@ -55,10 +56,11 @@ static unsigned translate_all(struct mmu *m, uint32_t linear, unsigned size,
     piece[0].bytes = count == 2 ? room : size;
     piece[1].linear = linear + room;
     piece[1].bytes = size - piece[0].bytes;
-    for (unsigned i = 0; i < count; i++)
-        if (!translate(m, &piece[i], access, f))
-            return 0;
     for (unsigned i = 0; i < count; i++) {
+        if (!translate(m, &piece[i], access, f)) {
+            *device = false; /* the fault comes first */
+            return 0;
+        }
         reach(m, &piece[i], access);
         *device |= piece[i].device;
     }

@@ -74,8 +74,6 @@ static bool act(struct mmu *m, uint32_t linear, unsigned access,
             m->c.trace->count.traces_opened++;
             break;
         }
-        m->step.wanted_linear = linear;
-        m->step.wanted_access = access;
         r->action = MMU_WRITE;
         return false;
     default: break;
@@ -157,6 +155,8 @@ void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
         m->ops->fault(m, linear, access, error, r);
         return;
     }
+    m->step.wanted_linear = linear;
+    m->step.wanted_access = access;
     if (known_device(m, linear, access, error, r))
         return;
     walk_tables(m, linear, access, &r->walk);

@@ -45,9 +45,9 @@ static inline bool walk_large(const struct paging_walk *w)
 enum mmu_action {
     MMU_RESUME,    /* filled (or nothing to do): run on */
     MMU_INJECT,    /* true fault: deliver result.fault to the guest */
-    MMU_EMULATE,   /* device memory: emulate the instruction */
-    MMU_WRITE,     /* a traced write: emulate the instruction (mmu_write sees to
-                      the tables), or mmu_open, run it alone, mmu_stepped */
+    MMU_EMULATE,   /* device memory: emulate the instruction, or mmu_open, run
+                      it alone, mmu_stepped */
+    MMU_WRITE,     /* a traced write: likewise (mmu_write sees to the tables) */
     MMU_NO_MEMORY, /* the machine is out of frames */
 };
 
@@ -161,8 +161,13 @@ void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
                struct mmu_result *result);
 
 /* After MMU_WRITE: open the page for the one instruction that wants to write
- * there. False: no machine frame is left. */
+ * there. After MMU_EMULATE: let the page lead to a machine address without
+ * memory, which the machine asks its client for. False: no machine frame is
+ * left. */
 bool mmu_open(struct mmu *m);
+
+/* Where such a machine address leads in the guest. */
+gpa_t mmu_opened(const struct mmu *m, ma_t ma, uint32_t *linear);
 
 /* After mmu_open the one instruction ran (or faulted): protect the page again,
  * bring the table into line with what was written. */

@@ -18,14 +18,6 @@ uint64_t nested_pointer(const struct mmu *m)
            (m->c.without & MMU_NESTED_AD ? 0 : EPTP_ACCESSED_DIRTY);
 }
 
-/* The address alone: every right, for the guest's tables are not asked. */
-static void walk_flat(gpa_t gpa, struct paging_walk *w)
-{
-    static const struct paging none;
-
-    paging_walk(&none, gpa.v, 0, NULL, NULL, w);
-}
-
 static enum fault_class classify(enum pmap_kind kind, unsigned needed,
                                  const struct ept_walk *w)
 {
@@ -75,6 +67,8 @@ void nested_fault(struct mmu *m, gpa_t gpa, uint32_t linear, uint32_t error,
     memset(r, 0, sizeof *r);
     m->eip = eip;
     walk_flat(gpa, &r->walk);
+    m->step.wanted_linear = linear;
+    m->step.wanted_gpa = gpa;
     kind = pmap_lookup(m->c.pmap, gpa, &r->ma);
     nested_walk(m, gpa, &w);
     r->cls = classify(kind, needed_for(error), &w);
@@ -118,6 +112,11 @@ static bool start(struct mmu *m)
         return false;
     nested_load_root(m);
     return true;
+}
+
+static bool open_page(struct mmu *m, gpa_t page, ma_t ma)
+{
+    return nested_map(m, page, PMAP_RAM, ma);
 }
 
 /* What the guest does to its own tables and its TLB is between the two. */
@@ -178,6 +177,7 @@ static const struct mmu_ops nested_ops = {
     .invlpg = invlpg,
     .used = nested_used,
     .drop_gpa = nested_unmap,
+    .open = open_page,
     .protect = nested_protect,
     .inspect = inspect,
     .audit_all = nested_audit,

@@ -67,6 +67,8 @@ struct mmu_ops {
     /* Must it stay where it is? NULL: no. */
     bool (*busy)(struct mmu *m, gpa_t page);
     void (*drop_gpa)(struct mmu *m, gpa_t page);
+    /* Let a guest page lead there until it is dropped (step.c). */
+    bool (*open)(struct mmu *m, gpa_t page, ma_t ma);
     void (*protect)(struct mmu *m, gpa_t page);
     /* The walk, the PMap's answer and traced are there. */
     void (*inspect)(struct mmu *m, uint32_t linear, unsigned access,
@@ -83,10 +85,11 @@ struct mmu_ops {
     bool (*restore)(struct mmu *m, const void *buffer, size_t bytes);
 };
 
-/* A page that is writable for one instruction. */
+/* A page that is writable for one instruction, or leads to a device. */
 struct step_page {
     uint32_t linear;
     uint32_t gfn;
+    bool device;
     int slot;
     unsigned index;
     uint32_t before[PAGE_WORDS]; /* its contents */
@@ -94,10 +97,15 @@ struct step_page {
 
 enum { STEP_PAGES = 4 };
 
+/* Where pages that lead to devices go: machine addresses that have no memory,
+ * one page for each that may be open. */
+#define STEP_WINDOW (0u - STEP_PAGES * PAGE_BYTES)
+
 struct mmu_step {
-    uint32_t wanted_linear; /* the write that mmu_open() is for */
+    uint32_t wanted_linear; /* the access that mmu_open() is for */
     unsigned wanted_access;
-    unsigned count; /* pages that are open now */
+    gpa_t wanted_gpa; /* for who has no tables of the pool */
+    unsigned count;   /* pages that are open now */
     struct step_page page[STEP_PAGES];
     /* The step before. An instruction that writes two watched pages faults on
      * the second one after the first is closed again: then both are opened. */
@@ -220,6 +228,9 @@ static inline void mmu_table_written(struct mmu *m, uint32_t gfn,
 /* walk.c. Read only: neither accessed nor dirty bits change. */
 void walk_tables(struct mmu *m, uint32_t linear, unsigned access,
                  struct paging_walk *w);
+/* An address of the guest's memory by itself: every right, for the guest's
+ * tables are not asked. */
+void walk_flat(gpa_t gpa, struct paging_walk *w);
 /* Do the rights of a walk that has a translation allow an access? */
 bool walk_allows(const struct mmu *m, unsigned access,
                  const struct paging_walk *w);

@@ -86,6 +86,13 @@ void walk_tables(struct mmu *m, uint32_t linear, unsigned access,
     paging_walk(&p, linear, access, read_entry, m, w);
 }
 
+void walk_flat(gpa_t gpa, struct paging_walk *w)
+{
+    static const struct paging none;
+
+    paging_walk(&none, gpa.v, 0, NULL, NULL, w);
+}
+
 void walk_commit(struct mmu *m, unsigned access, struct paging_walk *w)
 {
     struct paging p;

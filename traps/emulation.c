@@ -22,11 +22,33 @@ static bool device_answers(struct monitor *mon, uint32_t linear, uint32_t error,
     return false;
 }
 
+static uint32_t device_read(struct monitor *mon, gpa_t gpa, unsigned size,
+                            uint32_t linear)
+{
+    struct bus *bus = pc_bus(mon->config.pc);
+    uint32_t value = bus_memory_read(bus, gpa.v, size);
+
+    mon->trace->count.mmio_accesses++;
+    trace_mmio(mon->trace, monitor_site(mon), bus_memory_name(bus, gpa.v),
+               (uint32_t)gpa.v, size, value, false, linear);
+    return value;
+}
+
+static void device_write(struct monitor *mon, gpa_t gpa, unsigned size,
+                         uint32_t value, uint32_t linear)
+{
+    struct bus *bus = pc_bus(mon->config.pc);
+
+    mon->trace->count.mmio_accesses++;
+    trace_mmio(mon->trace, monitor_site(mon), bus_memory_name(bus, gpa.v),
+               (uint32_t)gpa.v, size, value, true, linear);
+    bus_memory_write(bus, gpa.v, size, value);
+}
+
 static bool memory_read(void *ctx, uint32_t linear, unsigned size, bool user,
                         uint32_t *value, struct fault *f)
 {
     struct monitor *mon = ctx;
-    struct bus *bus = pc_bus(mon->config.pc);
     bool device = false;
     gpa_t gpa;
 
@@ -35,10 +57,7 @@ static bool memory_read(void *ctx, uint32_t linear, unsigned size, bool user,
     if (!device || !device_answers(mon, linear, user ? PF_USER : 0, f))
         return false;
     gpa = mmu_device(mon->mmu, linear, user ? ACC_USER : 0);
-    *value = bus_memory_read(bus, gpa.v, size);
-    mon->trace->count.mmio_accesses++;
-    trace_mmio(mon->trace, monitor_site(mon), bus_memory_name(bus, gpa.v),
-               (uint32_t)gpa.v, size, *value, false, linear);
+    *value = device_read(mon, gpa, size, linear);
     return true;
 }
 
@@ -46,7 +65,6 @@ static bool memory_write(void *ctx, uint32_t linear, unsigned size, bool user,
                          uint32_t value, struct fault *f)
 {
     struct monitor *mon = ctx;
-    struct bus *bus = pc_bus(mon->config.pc);
     bool device = false;
     gpa_t gpa;
 
@@ -56,11 +74,26 @@ static bool memory_write(void *ctx, uint32_t linear, unsigned size, bool user,
         !device_answers(mon, linear, PF_WRITE | (user ? PF_USER : 0), f))
         return false;
     gpa = mmu_device(mon->mmu, linear, ACC_WRITE | (user ? ACC_USER : 0));
-    mon->trace->count.mmio_accesses++;
-    trace_mmio(mon->trace, monitor_site(mon), bus_memory_name(bus, gpa.v),
-               (uint32_t)gpa.v, size, value, true, linear);
-    bus_memory_write(bus, gpa.v, size, value);
+    device_write(mon, gpa, size, value, linear);
     return true;
+}
+
+uint32_t emulation_mmio_read(void *ctx, ma_t ma, unsigned size)
+{
+    struct monitor *mon = ctx;
+    uint32_t linear;
+    gpa_t gpa = mmu_opened(mon->mmu, ma, &linear);
+
+    return device_read(mon, gpa, size, linear);
+}
+
+void emulation_mmio_write(void *ctx, ma_t ma, unsigned size, uint32_t value)
+{
+    struct monitor *mon = ctx;
+    uint32_t linear;
+    gpa_t gpa = mmu_opened(mon->mmu, ma, &linear);
+
+    device_write(mon, gpa, size, value, linear);
 }
 
 static void *memory_span(void *ctx, uint32_t linear, unsigned bytes, bool write,

@@ -153,6 +153,16 @@ static void software(struct monitor *mon, const struct machine_exit *e)
 /* ---- page faults
  * --------------------------------------------------------------- */
 
+/* What the monitor does not do itself it lets the processor do: one
+ * instruction. */
+static void let_through(struct monitor *mon)
+{
+    if (mmu_open(mon->mmu))
+        machine_request_step(mon->machine);
+    else
+        exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");
+}
+
 static void device_access(struct monitor *mon, uint32_t linear, uint32_t error)
 {
     uint8_t bytes[INSN_MAX_LENGTH];
@@ -164,18 +174,13 @@ static void device_access(struct monitor *mon, uint32_t linear, uint32_t error)
         inject_fault(mon, &f);
         return;
     }
-    if (!exits_current(mon, &insn, bytes) || !emulate_knows(insn.id)) {
-        exits_stop(mon, MONITOR_UNSUPPORTED,
-                   "an instruction at %08x touches a device at %08x in a way "
-                   "that cannot be emulated",
-                   mon->v.eip, linear);
-        return;
-    }
-    emulation_run(mon, &insn, bytes, false);
+    if (exits_current(mon, &insn, bytes) && emulate_knows(insn.id))
+        emulation_run(mon, &insn, bytes, false);
+    else
+        let_through(mon);
 }
 
-/* A write to a page that is watched: do it in the guest's place, or, where that
- * is not known, open the page and let the processor do it alone. */
+/* A write to a page that is watched. */
 static void watched_write(struct monitor *mon)
 {
     uint8_t bytes[INSN_MAX_LENGTH];
@@ -188,10 +193,7 @@ static void watched_write(struct monitor *mon)
         emulation_run(mon, &insn, bytes, false);
         return;
     }
-    if (mmu_open(mon->mmu))
-        machine_request_step(mon->machine);
-    else
-        exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");
+    let_through(mon);
 }
 
 static void page_fault(struct monitor *mon, const struct machine_exit *e)

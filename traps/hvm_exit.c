@@ -316,7 +316,7 @@ void hvm_exit(struct monitor *mon)
         return;
     }
     count(mon, reason, row->counted);
-    if (reason != VMX_EXCEPTION_OR_NMI)
+    if (reason != VMX_EXCEPTION_OR_NMI && reason != VMX_EPT_VIOLATION)
         hvm_close_step(mon);
     row->handle(mon);
     if (reason == VMX_BAD_GUEST_STATE || mon->stopped)

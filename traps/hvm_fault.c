@@ -35,38 +35,42 @@ bool hvm_current(struct monitor *mon, struct insn *insn,
 /* ---- page faults
  * ------------------------------------------------------------- */
 
-static void device_access(struct monitor *mon, uint32_t linear)
+/* Where an instruction is not known to emulation, or an event is on its way,
+ * the page is opened, and the monitor trap flag ends that. */
+static void let_through(struct monitor *mon)
 {
-    uint8_t bytes[INSN_MAX_LENGTH];
-    struct insn insn;
-
-    if (!hvm_current(mon, &insn, bytes) || !emulate_knows(insn.id))
-        exits_stop(mon, MONITOR_UNSUPPORTED,
-                   "an instruction at %08x touches a device at %08x in a way "
-                   "that cannot be emulated",
-                   mon->v.eip, linear);
+    if (mmu_open(mon->mmu))
+        hvm_of(mon)->open = true;
     else
-        hvm_emulate(mon, &insn, bytes,
-                    insn.cls == CLASS_NONE ? PART_SITE | PART_GPR : PARTS_ALL);
+        exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");
 }
 
-/* Where the write is not known to emulation, the page is opened and the
- * monitor trap flag lets the guest do one instruction. */
-static void traced_write(struct monitor *mon)
+static void device_access(struct monitor *mon)
 {
-    struct hvm *h = hvm_of(mon);
     uint8_t bytes[INSN_MAX_LENGTH];
     struct insn insn;
 
-    if (!h->vectoring && hvm_current(mon, &insn, bytes) &&
+    if (hvm_of(mon)->vectoring || !hvm_current(mon, &insn, bytes) ||
+        !emulate_knows(insn.id)) {
+        let_through(mon);
+        return;
+    }
+    hvm_close_step(mon);
+    hvm_emulate(mon, &insn, bytes,
+                insn.cls == CLASS_NONE ? PART_SITE | PART_GPR : PARTS_ALL);
+}
+
+static void traced_write(struct monitor *mon)
+{
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+
+    if (!hvm_of(mon)->vectoring && hvm_current(mon, &insn, bytes) &&
         insn.cls == CLASS_NONE && emulate_knows(insn.id)) {
         hvm_emulate(mon, &insn, bytes, PART_SITE | PART_GPR);
         return;
     }
-    if (mmu_open(mon->mmu))
-        h->open = true;
-    else
-        exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");
+    let_through(mon);
 }
 
 void hvm_close_step(struct monitor *mon)
@@ -84,12 +88,12 @@ static void act(struct monitor *mon, uint32_t linear, uint32_t error,
 {
     if (mon->observer)
         mon->observer(mon->observer_ctx, linear, error, result);
-    if (result->action != MMU_RESUME && result->action != MMU_WRITE)
+    if (result->action == MMU_INJECT)
         hvm_close_step(mon);
     switch (result->action) {
     case MMU_RESUME: break;
     case MMU_INJECT: inject_fault(mon, &result->fault); break;
-    case MMU_EMULATE: device_access(mon, linear); break;
+    case MMU_EMULATE: device_access(mon); break;
     case MMU_WRITE: traced_write(mon); break;
     case MMU_NO_MEMORY:
         exits_stop(mon, MONITOR_NO_MEMORY, "the machine is out of frames");

@@ -75,6 +75,8 @@ struct monitor *monitor_new(struct machine_client *client, char **error)
     client->vm_exit = exits_vm_exit;
     client->watched = exits_watched;
     client->weight = exits_weight;
+    client->mmio_read = emulation_mmio_read;
+    client->mmio_write = emulation_mmio_write;
     client->owner = mon;
     return mon;
 }

@@ -177,6 +177,9 @@ void inject_pending(struct monitor *mon);
 void emulation_run(struct monitor *mon, const struct insn *insn,
                    const uint8_t *bytes, bool counted);
 struct mem_ops emulation_memory(struct monitor *mon);
+/* Where the processor was let through to a device (mmu_open). */
+uint32_t emulation_mmio_read(void *mon, ma_t ma, unsigned size);
+void emulation_mmio_write(void *mon, ma_t ma, unsigned size, uint32_t value);
 /* Ports, as IN and OUT reach them; and what is told of an instruction that was
  * done in another way. */
 uint32_t emulation_in(void *mon, uint16_t port, unsigned size);

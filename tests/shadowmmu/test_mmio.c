@@ -212,3 +212,24 @@ Test(mmu_mmio, an_access_across_pages_is_looked_up_in_both)
     cr_assert_eq(f.cr2, 0x1000);
     world_destroy(w);
 }
+
+Test(mmu_mmio, an_open_page_leads_out_of_memory_for_one_instruction)
+{
+    struct world *w = device_space(0);
+    struct mmu_view view;
+    uint32_t linear;
+
+    reach(w, 0x10, ACC_USER);
+    cr_assert(mmu_open(w->mmu));
+    mmu_inspect(w->mmu, 0x10, ACC_USER, &view);
+    cr_assert(view.own.allowed);
+    cr_assert_not(memory_has(&w->memory, MA(view.own.address), 1));
+    cr_assert_eq(mmu_opened(w->mmu, MA(view.own.address), &linear).v,
+                 SCREEN + 0x10);
+    cr_assert_eq(linear, 0x10);
+    mmu_stepped(w->mmu);
+    mmu_inspect(w->mmu, 0x10, ACC_USER, &view);
+    cr_assert_not(view.own.allowed);
+    reach(w, 0x10, ACC_USER);
+    world_destroy(w);
+}
