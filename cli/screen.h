@@ -3,9 +3,8 @@
 #ifndef CLI_SCREEN_H
 #define CLI_SCREEN_H
 
+#include "vmm/text_screen.h"
 #include "vmm/vm.h"
-
-enum { SCREEN_ROWS = 25, SCREEN_COLUMNS = 80 };
 
 /* Write the 80x25 cells of the VGA's text screen as lines, without their
  * attributes and without blanks at the ends; what is not ASCII is drawn with
@@ -18,8 +17,7 @@ bool screen_is_blank(struct vm *vm);
 /* The screen on a terminal (ANSI, ECMA-48): what was drawn last. */
 struct screen {
     bool started;
-    uint8_t cells[SCREEN_ROWS][SCREEN_COLUMNS][2]; /* character, attribute */
-    unsigned row, column;
+    struct text_screen drawn;
 };
 
 /* Draw what has changed on standard output. The terminal stays as it is until

@@ -218,8 +218,9 @@ int cmd_step(int argc, char **argv)
         .who = "umbra step",
         .doc = "Boot a guest in the inspector, stopped at its first "
                "instruction.\v"
-               "KERNEL is as for umbra run. The guest's console is a screen "
-               "of the inspector; ? shows the keys.\n\n"
+               "KERNEL is as for umbra run. What the guest writes to COM1 "
+               "and to the VGA's text screen are screens of the inspector; ? "
+               "shows the keys.\n\n"
                "Exit status: 0; 1 when a line of the key script failed; 2 for "
                "bad usage or input; 70 for an error of Umbra itself; 124 when "
                "a limit was reached.",

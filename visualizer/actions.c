@@ -10,6 +10,10 @@
 /* Most actions have no use for a count. */
 #define UNUSED(x) ((void)(x))
 
+/* What a smaller terminal needs beside the rows of the VGA: the screens, a
+ * title, Why, the keys. */
+enum { VGA_FRAME_ROWS = 5 };
+
 void act_step(struct session *s, unsigned count)
 {
     session_step(s, count);
@@ -128,6 +132,17 @@ static int clamp(int64_t value, int64_t low, int64_t high)
     return (int)(value < low ? low : value > high ? high : value);
 }
 
+/* Not further than there are rows. */
+static void scroll_vga(struct session *s, int64_t rows)
+{
+    const struct text_screen *screen = &s->in->vga;
+    int shown = s->canvas->height - VGA_FRAME_ROWS;
+    int down = clamp(s->ui.vga_down + rows, -TEXT_ROWS, TEXT_ROWS);
+
+    s->ui.vga_down =
+        view_vga_first(screen, down, shown) - view_vga_first(screen, 0, shown);
+}
+
 /* In rows, positive downwards (towards later code, newer events). */
 static void move_rows(struct session *s, int64_t rows)
 {
@@ -139,6 +154,8 @@ static void move_rows(struct session *s, int64_t rows)
     } else if (ui->screen == SCREEN_CONSOLE) {
         ui->console_back = (unsigned)clamp(ui->console_back - rows, 0,
                                            (int)s->in->console_rows);
+    } else if (ui->screen == SCREEN_VGA) {
+        scroll_vga(s, rows);
     } else if (ui->screen == SCREEN_TRANSLATION) {
         ui->request = (struct inspect_request){
             true, s->in->gva + (uint32_t)rows * PAGE_BYTES, s->in->access};
@@ -269,6 +286,12 @@ void act_screen_3(struct session *s, unsigned count)
     show_screen(s, SCREEN_CONSOLE);
 }
 
+void act_screen_4(struct session *s, unsigned count)
+{
+    UNUSED(count);
+    show_screen(s, SCREEN_VGA);
+}
+
 void act_type(struct session *s, unsigned count)
 {
     UNUSED(count);
@@ -281,6 +304,7 @@ void act_type(struct session *s, unsigned count)
         return;
     }
     s->ui.console_back = 0;
+    s->ui.vga_down = 0;
     s->ui.typing = true;
     s->target->ops->live(s->target->ctx, true);
 }

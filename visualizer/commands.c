@@ -240,7 +240,7 @@ static bool cmd_screen(struct session *s, const char *args)
         s->ui.last_digit = 0;
         return true;
     }
-    session_say(s, "The screens are Step, Translation and Console.");
+    session_say(s, "The screens are Step, Translation, Console and VGA.");
     return false;
 }
 
@@ -339,7 +339,7 @@ static const struct command commands[] = {
     {"access", "WORDS", "what to translate: \"user write\"", cmd_access},
     {"filter", "[LETTERS]", "show and stop at these classes only", cmd_filter},
     {"find", "TEXT", "search the trap log", cmd_find},
-    {"screen", "NAME", "show step, translation or console", cmd_screen},
+    {"screen", "NAME", "show step, translation, console or vga", cmd_screen},
     {"vmcs", "[AREA]", "tell the VMCS, or an area of it (hvm)", cmd_vmcs},
     {"type", "TEXT", "to the guest's serial line; \\r is Enter", cmd_type},
     {"save-screen", "FILE", "write this screen as text", cmd_save_screen},

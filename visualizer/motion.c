@@ -36,6 +36,7 @@ static void begin(struct session *s)
     s->ui.code_cursor = 0;
     s->ui.log_cursor = 0;
     s->ui.console_back = 0;
+    s->ui.vga_down = 0;
     s->ui.running = true;
     history_note(&s->history, s->target, now(s), s->in->seq);
 }

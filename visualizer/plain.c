@@ -161,6 +161,13 @@ static void tell_console(const struct inspection *in, FILE *out)
         fprintf(out, "%s\n", in->console[i]);
 }
 
+static void tell_vga(const struct text_screen *screen, FILE *out)
+{
+    if (text_screen_is_blank(screen))
+        fprintf(out, "Nothing stands on the guest's text screen.\n");
+    text_screen_print(screen, out);
+}
+
 static void tell_screen(const struct session *s, FILE *out)
 {
     switch (s->ui.screen) {
@@ -170,6 +177,7 @@ static void tell_screen(const struct session *s, FILE *out)
         break;
     case SCREEN_TRANSLATION: tell_translation(s->in, out); break;
     case SCREEN_CONSOLE: tell_console(s->in, out); break;
+    case SCREEN_VGA: tell_vga(&s->in->vga, out); break;
     case SCREEN_COUNT: break;
     }
 }

@@ -193,7 +193,7 @@ static void typing_key(struct session *s, int key)
 /* ---- Dispatch -------------------------------------------------------------*/
 
 /* Digits are screens and counts. One that has a screen shows it; one that has
- * none (0, 4 to 9) makes a count of itself and of the digit just before it,
+ * none (0, 5 to 9) makes a count of itself and of the digit just before it,
  * whose screen is left again: 2 is a screen, 20s are twenty steps, 012s twelve.
  * True: the key was part of a count. */
 static bool count_key(struct ui *ui, int key)

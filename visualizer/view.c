@@ -15,6 +15,7 @@ const struct view view_table[SCREEN_COUNT] = {
     [SCREEN_STEP] = {"Step", '1', view_step},
     [SCREEN_TRANSLATION] = {"Translation", '2', view_translation},
     [SCREEN_CONSOLE] = {"Console", '3', view_console},
+    [SCREEN_VGA] = {"VGA", '4', view_vga},
 };
 
 int view_first_row(int index, int count, int rows)

@@ -19,6 +19,7 @@ enum ui_screen {
     SCREEN_STEP,
     SCREEN_TRANSLATION,
     SCREEN_CONSOLE,
+    SCREEN_VGA,
     SCREEN_COUNT
 };
 
@@ -58,6 +59,7 @@ struct ui {
     int code_cursor;       /* rows from the next instruction */
     unsigned log_cursor;   /* rows from the newest event that is shown */
     unsigned console_back; /* rows scrolled back */
+    int vga_down;          /* rows scrolled down, or up (negative) */
     bool typing;           /* keys go to the guest */
     bool running;
     bool interrupted_once; /* Ctrl-C was the last key */
@@ -94,6 +96,11 @@ void view_translation(struct canvas *c, struct rect where,
                       const struct inspection *in, const struct ui *ui);
 void view_console(struct canvas *c, struct rect where,
                   const struct inspection *in, const struct ui *ui);
+void view_vga(struct canvas *c, struct rect where, const struct inspection *in,
+              const struct ui *ui);
+/* Of the VGA's rows, the first one shown where only so many have room, when the
+ * user has gone so far down from where the guest's cursor is in sight. */
+int view_vga_first(const struct text_screen *s, int down, int rows);
 void view_help(struct canvas *c, struct rect where, const struct ui *ui);
 
 /* "mov eax, dword ptr [8]" as "mov eax,[8]": a size of four goes without

@@ -269,4 +269,5 @@ void inspector_take(struct inspector *i, const struct inspect_request *request,
     take_translation(i, out);
     memcpy(out->console, i->console, sizeof out->console);
     out->console_rows = i->rows;
+    vm_text_screen(i->vm, &out->vga);
 }

@@ -11,6 +11,7 @@
 #include "cpu/state.h"
 #include "shadowmmu/mmu.h"
 #include "trace/trace.h"
+#include "vmm/text_screen.h"
 #include "vmm/vm.h"
 
 enum {
@@ -97,6 +98,8 @@ struct inspection {
     /* COM1's last lines as a terminal of plain text would show them. */
     char console[INSPECT_CONSOLE_ROWS][INSPECT_CONSOLE_COLUMNS + 1];
     unsigned console_rows;
+
+    struct text_screen vga; /* the VGA's text screen */
 };
 
 /* What to look at. */

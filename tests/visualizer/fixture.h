@@ -152,6 +152,29 @@ static inline void fixture_translation(struct inspection *in)
     };
 }
 
+enum { FIXTURE_PLAIN = 0x07, FIXTURE_REVERSED = 0x70 };
+
+static inline void fixture_vga_row(struct inspection *in, unsigned row,
+                                   uint8_t attribute, const char *text)
+{
+    for (unsigned i = 0; i < TEXT_COLUMNS && text[i]; i++)
+        in->vga.cell[row][i] = (struct text_cell){(uint8_t)text[i], attribute};
+}
+
+/* A menu, the cursor in its last row. */
+static inline void fixture_vga(struct inspection *in)
+{
+    for (unsigned row = 0; row < TEXT_ROWS; row++)
+        for (unsigned i = 0; i < TEXT_COLUMNS; i++)
+            in->vga.cell[row][i] = (struct text_cell){' ', FIXTURE_PLAIN};
+    fixture_vga_row(in, 0, FIXTURE_PLAIN, "the first row");
+    fixture_vga_row(in, 1, FIXTURE_PLAIN, "\xDA\xC4\xC4\xC4\xC4\xC4\xC4\xBF");
+    fixture_vga_row(in, 12, FIXTURE_REVERSED, "Linux");
+    fixture_vga_row(in, 24, FIXTURE_PLAIN, "boot: ");
+    in->vga.row = 24;
+    in->vga.column = 6;
+}
+
 static inline void fixture_fill(struct inspection *in)
 {
     memset(in, 0, sizeof *in);
@@ -193,6 +216,7 @@ static inline void fixture_fill(struct inspection *in)
     snprintf(in->console[0], sizeof in->console[0], "toy kernel up");
     snprintf(in->console[1], sizeof in->console[1], "$ Hi");
     in->console_rows = 2;
+    fixture_vga(in);
 }
 
 static inline void fixture_bare(struct inspection *in)

@@ -44,6 +44,40 @@ Test(visualizer_session, until_takes_a_name_of_the_guest)
     cr_assert(screen_has("no address (hexadecimal) and no name"));
 }
 
+Test(visualizer_session, the_vga_is_scrolled_no_further_than_it_has_rows)
+{
+    keys("4");
+    cr_assert(screen_has("rows 7 to 25 of 25"));
+    keys("j");
+    cr_assert(screen_has("rows 7 to 25 of 25"));
+    keys("kk");
+    cr_assert(screen_has("rows 5 to 23 of 25"));
+    session_key(&s, UI_KEY_HOME);
+    cr_assert(screen_has("the first row"));
+    keys("j");
+    cr_assert(screen_has("rows 2 to 20 of 25"));
+    keys("s");
+    cr_assert(screen_has("rows 7 to 25 of 25"), "the cursor again");
+}
+
+Test(visualizer_session, plain_tells_the_vga_s_rows)
+{
+    FILE *in = tmpfile(), *out = tmpfile();
+    char text[600] = "";
+
+    fputs("4\n:screen vga\n", in);
+    rewind(in);
+    s.plain = true;
+    cr_assert(plain_play(&s, in, out, false, "keys"));
+    rewind(out);
+    cr_assert(fread(text, 1, sizeof text - 1, out) > 0);
+    cr_assert_eq(strncmp(text, "the first row\n+------+\n\n", 24), 0, "%s",
+                 text);
+    cr_assert_not_null(strstr(text, "\nLinux\n"));
+    fclose(in);
+    fclose(out);
+}
+
 Test(visualizer_session, s_steps_one_instruction)
 {
     keys("s");

@@ -173,6 +173,45 @@ Test(visualizer_views, console_shows_the_guest_s_lines)
     check("console", &picture, &ui);
 }
 
+Test(visualizer_views, vga_shows_the_rows_around_the_guest_s_cursor)
+{
+    struct ui ui = {.screen = SCREEN_VGA};
+    fixture_fill(&picture);
+    check("vga", &picture, &ui);
+}
+
+Test(visualizer_views, vga_shows_where_the_user_has_scrolled_to)
+{
+    struct ui ui = {.screen = SCREEN_VGA, .vga_down = -4};
+    fixture_fill(&picture);
+    check("vga-scrolled", &picture, &ui);
+}
+
+Test(visualizer_views, vga_of_a_guest_that_has_written_nothing)
+{
+    struct ui ui = {.screen = SCREEN_VGA};
+    fixture_fill(&picture);
+    memset(&picture.vga, 0, sizeof picture.vga);
+    check("vga-blank", &picture, &ui);
+}
+
+Test(visualizer_views, vga_reverses_what_stands_out_and_has_the_cursor)
+{
+    struct canvas *c = canvas_create(80, 24);
+    struct ui ui = {.screen = SCREEN_VGA};
+    char row[200];
+
+    fixture_fill(&picture);
+    view_draw(c, &picture, &ui);
+    canvas_row(c, c->cursor_row, row, sizeof row);
+    cr_assert_str_eq(row, "boot:");
+    cr_assert_eq(c->cursor_column, 6);
+    cr_assert_eq(canvas_cell(c, c->cursor_row, 0)->style, STYLE_TEXT);
+    cr_assert_eq(canvas_cell(c, c->cursor_row - 12, 0)->style, STYLE_SELECT);
+    cr_assert_eq(canvas_cell(c, c->cursor_row - 12, 5)->style, STYLE_TEXT);
+    canvas_destroy(c);
+}
+
 Test(visualizer_views, help_is_the_key_table)
 {
     struct ui ui = {.screen = SCREEN_STEP, .help = true};
@@ -189,6 +228,7 @@ Test(visualizer_views, an_empty_picture_is_drawn_at_any_size)
             struct ui ui = {.code_cursor = -5,
                             .log_cursor = 300,
                             .console_back = 500,
+                            .vga_down = 300,
                             .help_top = 90};
             for (int screen = 0; screen < SCREEN_COUNT; screen++) {
                 ui.screen = (enum ui_screen)screen;
