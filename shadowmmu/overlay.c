@@ -154,8 +154,12 @@ static void give_role(struct mmu *m)
 /* ---- does the guest use the place? -----------------------------------------
  */
 
-/* A PC has memory below, devices up to 4 GiB. */
-#define DEVICES_AT (3ull << 30)
+/* A PC has memory below the hole, and devices above it. In it nothing answers,
+ * unless the guest has moved its local APIC there: it comes last. */
+#define HOLE_AT    (3ull << 30)
+#define DEVICES_AT 0xFEC00000ull /* the I/O APIC is the lowest one */
+
+enum use { NOT_USED, VACANT, HOLE, USED };
 
 static bool has_memory(const struct mmu *m, uint64_t gpa, uint32_t bytes)
 {
@@ -167,43 +171,48 @@ static bool has_memory(const struct mmu *m, uint64_t gpa, uint32_t bytes)
     return false;
 }
 
-/* A large page with nothing behind it, as a guest has them that maps all
- * addresses to themselves: it would only read ones there. */
-static bool large_is_vacant(const struct mmu *m, uint64_t entry)
+/* What is mapped and has nothing behind it would only read as ones. */
+static enum use use_of(const struct mmu *m, uint64_t gpa, uint32_t bytes)
+{
+    if (gpa >= DEVICES_AT || has_memory(m, gpa, bytes))
+        return USED;
+    return gpa >= HOLE_AT ? HOLE : VACANT;
+}
+
+/* A large page, as a guest has them that maps all addresses to themselves. */
+static enum use large_use(const struct mmu *m, uint64_t entry)
 {
     uint32_t bytes = MMU_OVERLAY_BYTES / links(m);
     uint64_t gpa = entry & PAGING_ADDRESS;
 
-    return gpa % bytes == 0 && gpa < DEVICES_AT && !has_memory(m, gpa, bytes);
+    return gpa % bytes == 0 ? use_of(m, gpa, bytes) : USED;
 }
 
-/* A page table by which nothing can be reached, as guests have them that make
- * all of their tables at the start. */
-static bool table_is_vacant(struct mmu *m, uint64_t table)
+static enum use more(enum use a, enum use b)
+{
+    return a > b ? a : b;
+}
+
+/* A page table, which may lead nowhere where a guest makes all of its tables at
+ * the start. */
+static enum use table_use(struct mmu *m, uint64_t table)
 {
     unsigned bytes = m->t.format->entry_bytes;
+    enum use use = VACANT;
 
-    for (unsigned i = 0; i < per_table(m->t.format); i++) {
+    for (unsigned i = 0; i < per_table(m->t.format) && use != USED; i++) {
         uint64_t entry = walk_read(m, GPA(table + i * bytes), bytes);
-        uint64_t gpa = entry & PAGING_ADDRESS;
 
-        if ((entry & PTE_P) &&
-            (gpa >= DEVICES_AT || has_memory(m, gpa, PAGE_BYTES)))
-            return false;
+        if (entry & PTE_P)
+            use = more(use, use_of(m, entry & PAGING_ADDRESS, PAGE_BYTES));
     }
-    return true;
+    return use;
 }
 
 static bool is_large(const struct mmu *m, uint64_t entry)
 {
     return (entry & PTE_PS) &&
            (m->t.format == &paging_pae || (m->c.vcpu->cr4 & CR4_PSE));
-}
-
-static bool is_vacant(struct mmu *m, uint64_t entry)
-{
-    return is_large(m, entry) ? large_is_vacant(m, entry)
-                              : table_is_vacant(m, entry & PAGING_ADDRESS);
 }
 
 /* The guest's directory entries for as much linear space; false: it has no
@@ -226,8 +235,6 @@ static bool guest_links(const struct mmu *m, uint32_t linear, gpa_t *first)
     return true;
 }
 
-enum use { NOT_USED, VACANT, USED };
-
 static enum use guest_use(struct mmu *m, uint32_t linear)
 {
     unsigned bytes = m->t.format->entry_bytes;
@@ -239,11 +246,10 @@ static enum use guest_use(struct mmu *m, uint32_t linear)
     for (unsigned i = 0; i < links(m); i++) {
         uint64_t entry = walk_read(m, GPA(first.v + i * bytes), bytes);
 
-        if (!(entry & PTE_P))
-            continue;
-        if (!is_vacant(m, entry))
-            return USED;
-        use = VACANT;
+        if (entry & PTE_P)
+            use = more(use, is_large(m, entry)
+                                ? large_use(m, entry)
+                                : table_use(m, entry & PAGING_ADDRESS));
     }
     return use;
 }
@@ -354,16 +360,23 @@ static bool find_place(struct mmu *m, enum use use, uint32_t *linear)
     return false;
 }
 
+/* The highest place below an address where there is no memory. */
+static bool find_empty(const struct mmu *m, uint64_t below, uint32_t *linear)
+{
+    for (; below; below -= MMU_OVERLAY_BYTES) {
+        *linear = (uint32_t)(below - MMU_OVERLAY_BYTES);
+        if (!has_memory(m, *linear, MMU_OVERLAY_BYTES))
+            return true;
+    }
+    return false;
+}
+
 bool mmu_find_overlay(struct mmu *m, uint32_t *linear)
 {
     if (m->ops->find_overlay)
         return m->ops->find_overlay(m, linear);
     if (mmu_paging(m))
-        return find_place(m, NOT_USED, linear) || find_place(m, VACANT, linear);
-    for (uint64_t at = DEVICES_AT; at; at -= MMU_OVERLAY_BYTES) {
-        *linear = (uint32_t)(at - MMU_OVERLAY_BYTES);
-        if (!has_memory(m, *linear, MMU_OVERLAY_BYTES))
-            return true;
-    }
-    return false;
+        return find_place(m, NOT_USED, linear) ||
+               find_place(m, VACANT, linear) || find_place(m, HOLE, linear);
+    return find_empty(m, HOLE_AT, linear) || find_empty(m, DEVICES_AT, linear);
 }

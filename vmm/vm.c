@@ -519,6 +519,8 @@ struct vm *vm_create(const struct vm_config *config, char **error, int *status)
         goto fail;
     if (!load(vm, error))
         goto fail;
+    if (vm->stop != VM_RUNNING) /* where it was to begin */
+        vm_write_report(vm);
     vm_tick(vm);
     return vm;
 

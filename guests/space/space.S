@@ -4,9 +4,11 @@
  * It reads its directory through itself as soon as that is mapped, at the top,
  * where a VMM would be; then it maps all 4 GiB to themselves by large pages,
  * reads a device's register there, and looks for the end of memory by writing.
- * Then the same by page tables; and wherever those lead to no memory, it takes
- * a page away, brings memory there, and uses that. A letter on COM1 for what is right; the end is a write of 0 to the debug-exit
- * port, of 1 where something is wrong.
+ * Then the same by page tables; and below the devices it takes a page away in
+ * each 4 MiB, brings memory there, and uses that. "crowded" as the last word of
+ * its command line: then the first 4 MiB of memory are everywhere, and no place
+ * is left for a VMM. A letter on COM1 for what is right; the end is a write of 0
+ * to the debug-exit port, of 1 where something is wrong.
  *
  * Reference: SDM 3A, "Paging", "Hierarchical Paging Structures".
  */
@@ -20,6 +22,7 @@
 .set ACCESSED_DIRTY, 0x60
 .set LAST, 1023
 .set DIRECTORY_ITSELF, 0xFFFFF000
+.set LAST_PLACE, 0xFFC00000
 .set APIC_VERSION, 0xFEE00030
 .set MIB, 0x100000
 .set PATTERN, 0x55AA1234
@@ -28,16 +31,24 @@
 .set TABLES, 0x1000000              /* 4 MiB */
 .set SPARE, 0x1400000               /* a page */
 .set FIRST_VACANT, 0x8000000
-.set DEVICES, 0xC0000000
+.set DEVICES, 0xFEC00000
+.set COMMAND_LINE, 16            /* in the boot information */
 
 .section .multiboot, "a"
     .balign 4
+multiboot:
     .long MULTIBOOT_MAGIC, 0, -MULTIBOOT_MAGIC
 
 .text
 .globl space_start
 space_start:
     movl $stack, %esp
+    movl COMMAND_LINE(%ebx), %esi
+1:  lodsb
+    testb %al, %al
+    jne 1b
+    movb -2(%esi), %al
+    movb %al, last_letter
     movl %cr4, %eax
     orl $CR4_PSE, %eax
     movl %eax, %cr4
@@ -98,7 +109,14 @@ space_start:
     jb 4b
     movb $'6', %al
     call put
-    xorl %eax, %eax
+    cmpb $'d', last_letter
+    jne 5f
+    call crowd
+    cmpl $MULTIBOOT_MAGIC, multiboot + LAST_PLACE
+    jne failed
+    movb $'7', %al
+    call put
+5:  xorl %eax, %eax
     jmp end
 failed:
     movb $1, %al
@@ -122,6 +140,16 @@ map_by_tables:
     incl %ecx
     cmpl $LAST, %ecx
     jbe 2b
+    movl %cr3, %eax
+    movl %eax, %cr3
+    ret
+
+/* The first 4 MiB at all places. */
+crowd:
+    movl $LARGE_ENTRY, %eax
+    movl $directory, %edi
+    movl $LAST + 1, %ecx
+    rep stosl
     movl %cr3, %eax
     movl %eax, %cr3
     ret
@@ -158,5 +186,7 @@ directory:
     .skip 4096
     .skip 4096
 stack:
+last_letter:
+    .skip 1
 
 .section .note.GNU-stack, "", @progbits
