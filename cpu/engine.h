@@ -30,6 +30,11 @@ struct live_segment {
     uint32_t flags; /* a descriptor's second word, masked */
 };
 
+enum {
+    EXIT_REQUESTS = 2,
+    ENGINE_REFUSED = 0x100, /* to the interrupt hook: the fill hook refused */
+};
+
 /* Pointers into the running CPU's state. Valid for the engine's life. They may
  * be written inside an interrupt hook and between runs, nowhere else. */
 struct live {
@@ -53,6 +58,10 @@ struct live {
     uint32_t *exit_word; /* upper half all ones: leave at the next block. The
                           * engine has no use for the lower half. NULL: not
                           * found */
+    /* With these a refused access is an exception like others: */
+    int32_t *exception_index; /* NULL: it leaves uc_emu_start() instead */
+    uint8_t *exit_request[EXIT_REQUESTS]; /* the second may be NULL */
+    int32_t *error;                       /* what uc_emu_start() will return */
 };
 
 /* The engine's derived flags (hflags) that the machine touches. */
@@ -80,6 +89,12 @@ struct engine {
  * what is wrong with the library and what to install. */
 bool engine_open(struct engine *e, char **error);
 void engine_close(struct engine *e);
+
+/* Where the TLB-fill hook refuses an access: let the engine tell the interrupt
+ * hook, with ENGINE_REFUSED, before it leaves uc_emu_start() for it. */
+void engine_report_refusal(struct engine *e);
+/* In that hook: the refusal is dealt with, and the engine does not leave. */
+void engine_take_refusal(struct engine *e);
 
 /* The library's version, "2.1.1". */
 const char *engine_version(void);

@@ -355,6 +355,14 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
 
     (void)uc;
     *l->old_exception = -1; /* or the second #GP would arrive as #DF */
+    if (vector == ENGINE_REFUSED) {
+        if (!refused_inside(m) || refused_ahead(m))
+            return; /* run_execute() deals with it */
+        m->refused = REFUSED_NOT;
+        engine_take_refusal(&m->engine);
+        refused_page_fault(m);
+        goto out;
+    }
     if (l->seg[SEG_CS].base == LINEAR_MICROCODE) {
         run_ask(m); /* drops_run() puts everything back */
         return;

@@ -301,6 +301,8 @@ enum machine_stop step_trapped(struct machine *m, uint32_t linear);
 /* A page fault, and an instruction that touches a device's memory, both at an
  * exact EIP. */
 void refused_page_fault(struct machine *m);
+/* Was it a page fault that the interrupt hook may deal with? */
+bool refused_inside(const struct machine *m);
 /* The engine could not fetch what follows in the next page, and has executed
  * nothing of the block so far: its EIP is not where the fault is. */
 bool refused_ahead(const struct machine *m);

@@ -44,6 +44,11 @@ bool refused_ahead(const struct machine *m)
            m->refused_fault.cr2 >> PAGE_SHIFT != live_linear(m) >> PAGE_SHIFT;
 }
 
+bool refused_inside(const struct machine *m)
+{
+    return m->refused == REFUSED_FAULT && !m->stepping;
+}
+
 /* A page fault at an exact EIP. */
 void refused_page_fault(struct machine *m)
 {

@@ -187,8 +187,11 @@ bool walk_fill(uc_engine *uc, uint64_t address, uc_mem_type type,
     struct tlb_entry *e = NULL;
 
     (void)uc;
-    if (!fill(m, address, type, result, &e))
+    if (!fill(m, address, type, result, &e)) {
+        if (refused_inside(m))
+            engine_report_refusal(&m->engine);
         return false;
+    }
     if (e)
         e->epoch = m->tlb.epoch;
     return true;
