@@ -163,6 +163,8 @@ static inline void begin_known(struct machine *m, struct code_page *p,
     uint32_t *block = &p->blocks[address & PAGE_MASK];
 
     clock_begin(&m->clock, address, size, *block & BLOCK_COUNT);
+    if (own_has(m, (uint32_t)address))
+        own_block(m, address, size, back);
     if (*block & BLOCK_OPENS)
         expect_open(m);
     else if (!(*block & BLOCK_HOOKED) &&
@@ -236,6 +238,8 @@ static bool analyse(struct machine *m, uint64_t address, uint32_t size,
     if (look.ready) {
         remember(m, p, next, address, size, &look);
         clock_begin(&m->clock, address, size, look.count);
+        if (own_has(m, (uint32_t)address))
+            own_block(m, address, size, back);
         expect_open(m);
     }
     return look.ready;

@@ -78,6 +78,7 @@ void code_forget_all(struct machine *m)
         if (m->pages[i])
             memset(m->pages[i]->records, 0, sizeof m->pages[i]->records);
     clock_forget_all(&m->clock);
+    memset(m->own.seen, 0, sizeof m->own.seen);
 }
 
 void machine_memory_written(struct machine *m, ma_t ma, uint64_t bytes)

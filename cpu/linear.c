@@ -102,7 +102,8 @@ static void keep(struct machine *m, uint32_t linear, unsigned access,
         .page = MA(w->address & ~(uint64_t)PAGE_MASK),
     };
 
-    if (!p->format || !memory_has(&m->memory, slot.page, PAGE_BYTES))
+    if (!p->format || m->own.by_hand ||
+        !memory_has(&m->memory, slot.page, PAGE_BYTES))
         return;
     slot.entry_bytes = p->format->entry_bytes;
     for (unsigned level = p->format->levels; level >= w->level; level--) {
@@ -160,20 +161,30 @@ static ma_t split(const struct paging_walk *a, const struct paging_walk *b,
     return i < part ? MA(a->address + i) : MA(b->address + i - part);
 }
 
+static bool walk_to(struct machine *m, uint32_t linear, unsigned access,
+                    struct paging_walk *w, struct fault *f)
+{
+    if (own_hides(m, linear)) {
+        *f = own_fault(m, linear, access);
+        return false;
+    }
+    return walk_access(m, linear, access, w, f);
+}
+
 static bool walked_read(struct machine *m, uint32_t linear, unsigned size,
                         unsigned access, uint32_t *value, struct fault *f)
 {
     unsigned part = first_part(linear, size);
     struct paging_walk a, b;
 
-    if (!walk_access(m, linear, access, &a, f))
+    if (!walk_to(m, linear, access, &a, f))
         return false;
     if (part == size) {
         keep(m, linear, access, &a);
         *value = physical_read(m, MA(a.address), size);
         return true;
     }
-    if (!walk_access(m, linear + part, access, &b, f))
+    if (!walk_to(m, linear + part, access, &b, f))
         return false;
     *value = 0;
     for (unsigned i = 0; i < size; i++)
@@ -187,14 +198,14 @@ static bool walked_write(struct machine *m, uint32_t linear, unsigned size,
     unsigned part = first_part(linear, size);
     struct paging_walk a, b;
 
-    if (!walk_access(m, linear, access, &a, f))
+    if (!walk_to(m, linear, access, &a, f))
         return false;
     if (part == size) {
         keep(m, linear, access, &a);
         physical_write(m, MA(a.address), size, value);
         return true;
     }
-    if (!walk_access(m, linear + part, access, &b, f))
+    if (!walk_to(m, linear + part, access, &b, f))
         return false;
     for (unsigned i = 0; i < size; i++)
         physical_write(m, split(&a, &b, part, i), 1, value >> 8 * i & 0xFF);
@@ -267,7 +278,7 @@ static uint8_t *span_at(struct machine *m, uint32_t linear, unsigned access)
 
     if (at)
         return at;
-    if (!free_walk(m, linear, access, &w))
+    if (own_hides(m, linear) || !free_walk(m, linear, access, &w))
         return NULL;
     keep(m, linear, access, &w);
     return kept(m, linear, access);

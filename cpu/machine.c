@@ -148,8 +148,10 @@ struct machine *machine_create(const struct machine_config *config,
     }
     arch_reset(&reset);
     machine_set_state(m, &reset);
-    if (!config->plain_clock)
-        drops_seek(m);
+    drops_seek(m);
+    own_create(m);
+    if (config->plain_clock)
+        m->clock.code = m->clock.code_end = 0;
     machine_look(m);
     return m;
 }
@@ -239,6 +241,7 @@ void machine_put_state(struct machine *m, const struct cpu_state *s)
     engine_store(&m->engine, s);
     walk_configure(m);
     m->engine.live.tr->base = LINEAR_NO_TASK;
+    own_hide_tables(m);
     look_if_allowed(m, s);
 }
 

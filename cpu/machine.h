@@ -73,6 +73,9 @@ struct machine_client {
      * monitor's own code (machine_set_weighed). Asked when a block is looked at
      * for the first time; the answer holds until the code changes. */
     uint32_t (*weight)(void *owner, uint32_t linear);
+    /* Is the instruction at this linear address, in the same code, one that
+     * reaches the monitor's data (machine_set_own_space)? */
+    bool (*owns)(void *owner, uint32_t linear);
     /* Machine addresses without memory. */
     uint32_t (*mmio_read)(void *owner, ma_t ma, unsigned size);
     void (*mmio_write)(void *owner, ma_t ma, unsigned size, uint32_t value);
@@ -197,6 +200,19 @@ void machine_set_arith_flags(struct machine *m, uint32_t eflags);
  * (IN, WRMSR...; a LOCK form that the manual forbids makes its page
  * run one instruction at a time). */
 void machine_set_weighed(struct machine *m, uint32_t first, uint32_t last);
+
+/* The monitor's own 4 MiB of linear space, at a multiple of that, which it maps
+ * with supervisor rights into all of its tables. Nothing is there for others:
+ * their accesses are page faults for a page that is not present, whatever the
+ * tables say. The processor reaches descriptor tables there, fetches the
+ * monitor's own code, and lets those instructions of it that client.owns names
+ * reach, as their first or only operand in memory, the data of
+ * machine_own_page(): at a constant address, or at one that is computed and
+ * always in the space. (Where the CPU library's code is not understood, the
+ * space is open: paging alone protects it.) */
+void machine_set_own_space(struct machine *m, uint32_t linear);
+/* Page n of it is data: this machine page. The tables say the same. */
+void machine_own_page(struct machine *m, unsigned page, ma_t ma, bool writable);
 
 /* Time. */
 uint64_t machine_now(const struct machine *m);

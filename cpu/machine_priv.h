@@ -6,6 +6,7 @@
 #include "cpu/clock.h"
 #include "cpu/engine.h"
 #include "cpu/machine.h"
+#include "cpu/own.h"
 #include "cpu/tlb.h"
 #include "cpu/vmx_priv.h"
 
@@ -18,6 +19,8 @@
 /* Behind them a page of ones: what is fetched where nothing answers, and the
  * task that the engine believes to run (refused_task_return()). */
 #define LINEAR_NO_TASK (LINEAR_MICROCODE + PAGE_BYTES)
+/* The processor's way to descriptor tables in the monitor's own space. */
+#define LINEAR_OWN (1ull << 36)
 /* Where the engine finds them, and the twins of code pages. */
 #define ENGINE_MICROCODE (1ull << 33)
 #define ENGINE_TWINS     (1ull << 34)
@@ -114,6 +117,7 @@ enum refusal {
     REFUSED_OWN_STORE, /* a block writes to its own page */
     REFUSED_DEVICE,    /* no memory there: the access is done by hand */
     REFUSED_WRAPPED,   /* Jcc below 0: the engine's EIP has 64 bits */
+    REFUSED_OWN,       /* an access to the monitor's own space */
 };
 
 struct machine {
@@ -176,6 +180,7 @@ struct machine {
     uint8_t *microcode;
     unsigned watch;
     uint32_t own_first, own_last; /* the monitor's code */
+    struct own own;               /* and its linear space */
 
     /* Pages to drop from the engine's TLB before it runs on. */
     uint32_t drop[DROPS];
@@ -307,9 +312,35 @@ bool refused_inside(const struct machine *m);
  * nothing of the block so far: its EIP is not where the fault is. */
 bool refused_ahead(const struct machine *m);
 void refused_device(struct machine *m);
+/* An access to the monitor's own space, likewise: by hand for the monitor's
+ * instructions, a page fault for the guest's. */
+void refused_own(struct machine *m);
 /* The engine raised this at CPL 0. If the instruction is an IRET, which may
  * have deserved another fault or none, it is done by hand. False: it is not. */
 bool refused_return(struct machine *m, uint32_t vector);
+
+/* own.c */
+/* When the clock has found the engine's code. */
+void own_create(struct machine *m);
+/* In the own space: may this be fetched? */
+bool own_allows_fetch(const struct machine *m, uint32_t linear);
+/* Is there nothing at this address, for an access that is done by hand? */
+bool own_hides(const struct machine *m, uint32_t linear);
+/* The page fault of an access (ACC_) to nothing. */
+struct fault own_fault(const struct machine *m, uint32_t linear,
+                       unsigned access);
+/* Does the instruction at linear belong to those that reach the monitor's
+ * data? */
+bool own_instruction(const struct machine *m, uint32_t linear);
+/* May it write there now? */
+bool own_writable(const struct machine *m, uint32_t linear);
+/* The processor reads descriptor tables that are in the own space by addresses
+ * that no instruction has. After they were loaded. */
+void own_hide_tables(struct machine *m);
+/* A block of the monitor's code that called the block hook, to return to back:
+ * its own instructions may reach its data from now on. */
+void own_block(struct machine *m, uint64_t address, uint32_t bytes,
+               uint8_t *back);
 
 /* drops.c */
 /* Drop single pages from the engine's TLB. */
@@ -360,6 +391,12 @@ static inline uint32_t live_linear(const struct machine *m)
 static inline uint8_t live_cpl(const struct machine *m)
 {
     return (uint8_t)(*m->engine.live.hflags & HF_CPL);
+}
+
+/* Is this in the monitor's own space? */
+static inline bool own_has(const struct machine *m, uint32_t linear)
+{
+    return m->own.placed && linear - m->own.linear < OWN_PAGES * PAGE_BYTES;
 }
 
 /* Is this the monitor's own code? */

@@ -76,6 +76,54 @@ void refused_page_fault(struct machine *m)
     machine_fault(m, &f);
 }
 
+/* JMP by the monitor's data, which emulation does not know. */
+static void jump_by_hand(struct machine *m, const struct insn *insn)
+{
+    uint32_t linear = live_linear(m), target = 0;
+    struct mem_ops mem = machine_mem_ops(m);
+    struct fault f;
+
+    if (!mem.read(mem.ctx, insn->op[0].value, 4, false, &target, &f)) {
+        machine_fault(m, &f);
+        return;
+    }
+    clock_add(&m->clock, (int)code_weight(m, linear));
+    *m->engine.live.eip = target;
+    m->stepped = true;
+    machine_look(m);
+}
+
+void refused_own(struct machine *m)
+{
+    uint32_t linear = live_linear(m);
+    bool write = (m->refused_fault.error & PF_WRITE) != 0;
+    uint8_t bytes[INSN_MAX_LENGTH];
+    struct insn insn;
+
+    if (m->refused_fetch || !own_instruction(m, linear)) {
+        refused_page_fault(m);
+        return;
+    }
+    if (write && !own_writable(m, m->refused_fault.cr2)) {
+        m->refused_fault.error |= PF_PRESENT;
+        refused_page_fault(m);
+        return;
+    }
+    if (!decode(bytes, code_bytes(m, linear, bytes, sizeof bytes), true,
+                &insn)) {
+        machine_break(m, "the monitor's code is none");
+        return;
+    }
+    if (!m->stepping)
+        code_refund(m, linear);
+    m->own.by_hand = true;
+    if (insn.id == INSN_JMP)
+        jump_by_hand(m, &insn);
+    else
+        execute_by_hand(m, &insn);
+    m->own.by_hand = false;
+}
+
 /* An instruction that touches a device's memory, at an exact EIP: do it by
  * hand, or, where that is not known, let the engine do it alone. */
 void refused_device(struct machine *m)

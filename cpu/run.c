@@ -125,6 +125,7 @@ enum machine_stop run_execute(struct machine *m)
         m->mid_block |= code_continues(m, live_linear(m));
         m->creep = true;
         return MACHINE_STOPPED;
+    case REFUSED_OWN: refused_own(m); return MACHINE_STOPPED;
     case REFUSED_WRAPPED: return MACHINE_STOPPED; /* starts at 32 bits */
     case REFUSED_NOT: break;
     }

@@ -134,10 +134,39 @@ static bool translate(struct machine *m, uint32_t linear, unsigned access,
     return true;
 }
 
+/* The processor reads a descriptor in the monitor's own space. */
+static bool fill_table(struct machine *m, uint64_t address, bool write,
+                       uc_tlb_entry *result)
+{
+    uint32_t linear = (uint32_t)address;
+    struct hw_walk walk;
+
+    machine_walk(m, linear, &walk);
+    if (write || !walk.present) {
+        m->refused = REFUSED_FAULT;
+        m->refused_fetch = false;
+        m->refused_fault = own_fault(m, linear, write ? ACC_WRITE : 0);
+        m->refused_fault.error |= walk.present ? PF_PRESENT : 0;
+        return false;
+    }
+    result->paddr = walk.ma.v & ~(uint64_t)PAGE_MASK;
+    result->perms = UC_PROT_READ;
+    return true;
+}
+
+static bool refuse_own(struct machine *m, uint32_t linear, unsigned access)
+{
+    m->refused = REFUSED_OWN;
+    m->refused_fetch = (access & ACC_FETCH) != 0;
+    m->refused_fault = own_fault(m, linear, access);
+    return false;
+}
+
 static bool fill(struct machine *m, uint64_t address, uc_mem_type type,
                  uc_tlb_entry *result, struct tlb_entry **entry)
 {
-    bool write = type == UC_MEM_WRITE, fetch = type == UC_MEM_FETCH, writable;
+    bool write = type == UC_MEM_WRITE, fetch = type == UC_MEM_FETCH;
+    bool writable, own;
     unsigned access = (write ? ACC_WRITE : 0) | (fetch ? ACC_FETCH : 0) |
                       (live_cpl(m) == 3 ? ACC_USER : 0);
     uint32_t linear = (uint32_t)address;
@@ -148,8 +177,13 @@ static bool fill(struct machine *m, uint64_t address, uc_mem_type type,
         m->refused = REFUSED_WRAPPED;
         return false;
     }
+    if (address - LINEAR_OWN <= UINT32_MAX)
+        return fill_table(m, address, write, result);
     if (address >= LINEAR_MICROCODE)
         return fill_own(address, result);
+    own = own_has(m, linear) && !m->own.open;
+    if (own && !(fetch && own_allows_fetch(m, linear)))
+        return refuse_own(m, linear, access);
     if (!translate(m, linear, access, &w, entry)) {
         m->refused = REFUSED_FAULT;
         m->refused_fetch = fetch;
@@ -159,8 +193,13 @@ static bool fill(struct machine *m, uint64_t address, uc_mem_type type,
     writable = w.dirty && paging_allows(&m->paging, access | ACC_WRITE, &w);
     result->paddr = ma.v;
     result->perms = UC_PROT_READ;
-    if (fetch)
-        return code_fetched(m, linear, ma, result);
+    if (fetch) {
+        bool fetched = code_fetched(m, linear, ma, result);
+
+        if (own)
+            result->perms = UC_PROT_EXEC;
+        return fetched;
+    }
     if (!memory_has(&m->memory, ma, PAGE_BYTES)) {
         m->refused = REFUSED_DEVICE; /* EIP and clock are not exact here */
         if (writable)
