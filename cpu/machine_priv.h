@@ -17,7 +17,7 @@
 /* Linear addresses of the machine's own few instructions (microcode). */
 #define LINEAR_MICROCODE (1ull << 33)
 /* Behind them a page of ones: what is fetched where nothing answers, and the
- * task that the engine believes to run (refused_task_return()). */
+ * task that the engine believes to run (refused_return()). */
 #define LINEAR_NO_TASK (LINEAR_MICROCODE + PAGE_BYTES)
 /* The processor's way to descriptor tables in the monitor's own space. */
 #define LINEAR_OWN (1ull << 36)

@@ -289,6 +289,21 @@ static void enter_cache(struct monitor *mon, uint32_t offset)
     r->seg[SEG_CS].limit = limit;
 }
 
+/* In the monitor's own space, whose code the processor would fetch, there is
+ * nothing for the guest. True: it had the fault for that. */
+static bool nothing_here(struct monitor *mon)
+{
+    uint32_t linear = mon->v.seg[SEG_CS].base + mon->v.eip;
+    struct fault f = {.vector = VEC_UD}; /* no memory reads as ones */
+    gpa_t gpa;
+
+    if (linear - mon->overlay >= BT_PAGES * PAGE_BYTES)
+        return false;
+    mmu_fetchable(mon->mmu, linear, &gpa, &f);
+    inject_fault(mon, &f);
+    return true;
+}
+
 /* Where it lies, alone; true: the monitor did it, look again. */
 static bool step_here(struct monitor *mon)
 {
@@ -299,6 +314,8 @@ static bool step_here(struct monitor *mon)
     size_t n;
 
     bt->engine = ENGINE_STEP;
+    if (nothing_here(mon))
+        return true;
     if (!bt->step_once && !mon->v.halted) {
         n = monitor_peek(mon, cs->base + mon->v.eip, bytes, sizeof bytes);
         if (decode(bytes, n, (cs->attr & SEG_D) != 0, &insn) &&
@@ -396,8 +413,7 @@ static void withhold_flag(struct monitor *mon, bool withhold)
     if (withhold == bt->flag_withheld)
         return;
     bt->flag_withheld = withhold;
-    mmu_overlay_map(mon->mmu, BT_PAGE_FLAG, bt->frame[BT_PAGE_FLAG],
-                    PTE_P | PTE_A | PTE_D | (withhold ? 0 : PTE_W));
+    bt_cache_map(mon, BT_PAGE_FLAG, !withhold);
     if (withhold)
         machine_flush_page(mon->machine, bt_linear(bt, BT_PAGE_FLAG, 0));
 }
@@ -504,6 +520,7 @@ const struct technique technique_bt = {
     .written = written,
     .remapped = bt_pages_remapped,
     .weight = weight,
+    .owns = bt_owns,
     .save = bt_save,
     .restore = bt_restore,
 };

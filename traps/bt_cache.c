@@ -107,6 +107,35 @@ size_t bt_cache_read(struct monitor *mon, uint32_t linear, void *out,
     return done;
 }
 
+void bt_cache_append(struct monitor *mon, const struct bt_emit *e)
+{
+    struct bt *bt = bt_of(mon);
+
+    bt_cache_write(mon, bt->used, e->code, e->bytes);
+    for (unsigned i = 0; i < e->owns; i++)
+        bt->own[(bt->used + e->own[i]) / 64] |= 1ull
+                                                << (bt->used + e->own[i]) % 64;
+    bt->used += e->bytes;
+}
+
+bool bt_owns(struct monitor *mon, uint32_t linear)
+{
+    const struct bt *bt = bt_of(mon);
+    uint32_t at = linear - bt_linear(bt, BT_PAGE_CACHE, 0);
+
+    return at < bt->used && (bt->own[at / 64] >> at % 64 & 1);
+}
+
+void bt_cache_map(struct monitor *mon, unsigned page, bool writable)
+{
+    struct bt *bt = bt_of(mon);
+    uint32_t rights = writable ? PTE_W | PTE_D : 0;
+
+    mmu_overlay_map(mon->mmu, page, bt->frame[page], PTE_P | PTE_A | rights);
+    if (page < BT_PAGE_CACHE)
+        machine_own_page(mon->machine, page, bt->frame[page], writable);
+}
+
 /* Units do not cross pages: to the next one, if there is less room than this.
  */
 bool bt_cache_room(struct monitor *mon, uint32_t bytes)
@@ -315,6 +344,7 @@ static void forget(struct bt *bt)
     memset(bt->by_eip, 0, EIP_SLOTS * sizeof *bt->by_eip);
     memset(bt->begins, 0, sizeof bt->begins);
     memset(bt->places, 0, sizeof bt->places);
+    memset(bt->own, 0, sizeof bt->own);
 }
 
 void bt_cache_flush(struct monitor *mon)
@@ -342,14 +372,11 @@ static bool take_pages(struct monitor *mon)
     unsigned end = BT_PAGE_CACHE + bt->cache_bytes / PAGE_BYTES;
 
     for (unsigned i = BT_PAGE_STATE; i < end; i++) {
-        uint32_t rights =
-            i == BT_PAGE_FLAG || i == BT_PAGE_SCRATCH ? PTE_W | PTE_D : 0;
-
         if (i > BT_PAGE_SCRATCH && i < BT_PAGE_TABLE)
             continue;
         if (!frames_take(mon->config.frames, &bt->frame[i]))
             return false;
-        mmu_overlay_map(mon->mmu, i, bt->frame[i], PTE_P | PTE_A | rights);
+        bt_cache_map(mon, i, i == BT_PAGE_FLAG || i == BT_PAGE_SCRATCH);
     }
     return true;
 }
@@ -382,6 +409,12 @@ void bt_cache_destroy(struct bt *bt)
 
 /* ---- save and restore
  * --------------------------------------------------------- */
+
+/* Words of bt.own that are in use. */
+static size_t own_words(uint32_t used)
+{
+    return (used + 63) / 64;
+}
 
 /* Everything but the indexes, which follow from it; the cache itself is machine
  * memory. */
@@ -420,7 +453,8 @@ size_t bt_save(const struct monitor *mon, void *buffer, size_t bytes)
                       .shadow_clock = bt->shadow_clock};
     size_t need = sizeof s + s.units * sizeof *bt->units +
                   s.points * sizeof *bt->points + s.sites * sizeof *bt->sites +
-                  s.pages * sizeof *bt->pages;
+                  s.pages * sizeof *bt->pages +
+                  own_words(s.used) * sizeof *bt->own;
 
     if (!buffer)
         return need;
@@ -432,7 +466,8 @@ size_t bt_save(const struct monitor *mon, void *buffer, size_t bytes)
     buffer = put(buffer, bt->units, s.units * sizeof *bt->units);
     buffer = put(buffer, bt->points, s.points * sizeof *bt->points);
     buffer = put(buffer, bt->sites, s.sites * sizeof *bt->sites);
-    put(buffer, bt->pages, s.pages * sizeof *bt->pages);
+    buffer = put(buffer, bt->pages, s.pages * sizeof *bt->pages);
+    put(buffer, bt->own, own_words(s.used) * sizeof *bt->own);
     return need;
 }
 
@@ -479,11 +514,14 @@ bool bt_restore(struct monitor *mon, const void *buffer, size_t bytes)
         return false;
     bt->base = s.base;
     bt->used = s.used;
+    memset(bt->own, 0, sizeof bt->own);
+    memcpy(bt->own, from, own_words(s.used) * sizeof *bt->own);
     bt->glue = s.glue;
     memcpy(bt->trips, s.trips, sizeof s.trips);
     memcpy(bt->returns, s.returns, sizeof s.returns);
     bt->engine = (unsigned)s.engine;
     bt->flag_withheld = s.flag_withheld;
+    bt_cache_map(mon, BT_PAGE_FLAG, !s.flag_withheld);
     bt->step_once = s.step_once;
     bt->shadow_eip = s.shadow_eip;
     bt->shadow_clock = s.shadow_clock;

@@ -34,6 +34,12 @@ static void put32(struct bt_emit *e, uint32_t value)
     put(e, (const uint8_t[]){__VA_ARGS__},                                     \
         sizeof((const uint8_t[]){__VA_ARGS__}))
 
+/* The next emitted instruction reaches the monitor's data. */
+static void own(struct bt_emit *e)
+{
+    e->own[e->owns++] = (uint16_t)e->bytes;
+}
+
 /* The next emitted instruction belongs to the guest's at an address. */
 static void point(struct bt_emit *e, uint32_t at, enum bt_kind kind,
                   unsigned note)
@@ -61,18 +67,21 @@ static uint32_t flag(const struct bt_emit *e)
 /* MOV r32, SS:[address] and back. */
 static void load(struct bt_emit *e, enum gpr reg, uint32_t address)
 {
+    own(e);
     PUT(e, 0x36, 0x8B, (uint8_t)(0x05 | reg << 3));
     put32(e, address);
 }
 
 static void store(struct bt_emit *e, enum gpr reg, uint32_t address)
 {
+    own(e);
     PUT(e, 0x36, 0x89, (uint8_t)(0x05 | reg << 3));
     put32(e, address);
 }
 
 static void store_value(struct bt_emit *e, uint32_t address, uint32_t value)
 {
+    own(e);
     PUT(e, 0x36, 0xC7, 0x05);
     put32(e, address);
     put32(e, value);
@@ -301,6 +310,7 @@ static void emit_pushf(struct bt_emit *e, uint32_t at, unsigned start)
     point(e, at, BT_INLINED, NOTE_EAX);
     load(e, GPR_EAX, scratch(e, SCRATCH_EAX));
     point(e, at, BT_INLINED, NOTE_COUNT);
+    own(e);
     PUT(e, 0x36, 0xFF, 0x35); /* push image */
     put32(e, scratch(e, SCRATCH_IMAGE));
 }
@@ -338,6 +348,7 @@ static void emit_popf(struct bt_emit *e, const struct insn *insn,
     point(e, at, BT_INLINED, NOTE_EAX);
     PUT(e, 0x25); /* and eax, slow */
     put32(e, POPF_SLOW);
+    own(e);
     PUT(e, 0x36, 0x0B, 0x05); /* or eax, odd */
     put32(e, state_word(e, STATE_ODD));
     PUT(e, 0x74, 0); /* je fast */
@@ -381,12 +392,14 @@ static void emit_iret(struct bt_emit *e, const struct insn *insn,
         0x9F, 0x0F, 0x90, 0xC0, /* lahf; seto al */
         0x81, 0xE1);            /* and ecx, slow */
     put32(e, POPF_SLOW | EFL_VM);
+    own(e);
     PUT(e, 0x36, 0x0B, 0x0D); /* or ecx, odd */
     put32(e, state_word(e, STATE_ODD));
     PUT(e, 0x75, 0); /* jne slow */
     slow = e->bytes;
-    PUT(e, 0x0F, 0xB7, 0x4C, 0x24, 0x04, /* movzx ecx, word [esp + 4] */
-        0x36, 0x3B, 0x0D);               /* cmp ecx, its selector */
+    PUT(e, 0x0F, 0xB7, 0x4C, 0x24, 0x04); /* movzx ecx, word [esp + 4] */
+    own(e);
+    PUT(e, 0x36, 0x3B, 0x0D); /* cmp ecx, its selector */
     put32(e, state_word(e, STATE_RETURN_CS));
     PUT(e, 0x74, 0); /* je fast */
     fast = e->bytes;
@@ -423,6 +436,7 @@ static void emit_mov_to_seg(struct bt_emit *e, const struct insn *insn,
     point(e, at, BT_INLINED, NOTE_ECX);
     PUT(e, 0x0F, 0xB6, 0xC9); /* movzx ecx, cl */
     point(e, at, BT_INLINED, NOTE_ECX);
+    own(e);
     PUT(e, 0x36, 0x0F, 0xB6, 0x89); /* movzx ecx, ss:[rpl + ecx] */
     put32(e, state_word(e, STATE_RPL));
     point(e, at, BT_INLINED, NOTE_ECX);
@@ -500,6 +514,7 @@ static bool in_line(struct bt_emit *e, const struct insn *insn,
         if (insn->operand_size != 4)
             return false;
         point(e, at, BT_INLINED, start | NOTE_COUNT);
+        own(e);
         PUT(e, 0x36, 0xFF, 0x35); /* push ss:[selector] */
         put32(e, state_word(e, op[0].reg == SEG_CS ? STATE_CS : STATE_SS));
         return true;
@@ -615,7 +630,8 @@ static void look_up(struct bt_emit *e, bool ret)
     unsigned branch;
 
     store(e, GPR_ECX, scratch(e, SCRATCH_ECX));
-    PUT(e, 0x0F, 0xB7, 0xC8);       /* movzx ecx, ax */
+    PUT(e, 0x0F, 0xB7, 0xC8); /* movzx ecx, ax */
+    own(e);
     PUT(e, 0x36, 0x8B, 0x0C, 0xCD); /* mov ecx, ss:[table + ecx * 8] */
     put32(e, table);
     PUT(e, 0x8D, 0x0C, 0x01); /* lea ecx, [ecx + eax] */
@@ -629,7 +645,8 @@ static void look_up(struct bt_emit *e, bool ret)
     glue->miss[!ret] = (uint16_t)e->bytes;
     site(e, CALLOUT_MISS, 0);
     e->code[branch - 1] = (uint8_t)(e->bytes - branch);
-    PUT(e, 0x0F, 0xB7, 0xC8);       /* movzx ecx, ax */
+    PUT(e, 0x0F, 0xB7, 0xC8); /* movzx ecx, ax */
+    own(e);
     PUT(e, 0x36, 0x8B, 0x0C, 0xCD); /* mov ecx, ss:[table + 4 + ecx * 8] */
     put32(e, table + 4);
     store(e, GPR_ECX, scratch(e, SCRATCH_CACHE));
@@ -639,6 +656,7 @@ static void look_up(struct bt_emit *e, bool ret)
     if (ret)
         PUT(e, 0x8D, 0x64, 0x24, 0x04);
     glue->hit[!ret] = (uint16_t)e->bytes;
+    own(e);
     PUT(e, 0x36, 0xFF, 0x25); /* jmp ss:[cache] */
     put32(e, scratch(e, SCRATCH_CACHE));
 }
@@ -650,12 +668,11 @@ void bt_emit_glue(struct monitor *mon)
 
     e->mon = mon;
     e->unit = NONE;
-    e->cache = e->bytes = e->points = e->refs = 0;
+    e->cache = e->bytes = e->points = e->refs = e->owns = 0;
     bt->glue.ret = 0;
     look_up(e, true);
     bt->glue.jump = (uint16_t)e->bytes;
     look_up(e, false);
     bt->glue.end = (uint16_t)e->bytes;
-    bt_cache_write(mon, bt->used, e->code, e->bytes);
-    bt->used += e->bytes;
+    bt_cache_append(mon, e);
 }

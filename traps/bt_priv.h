@@ -180,6 +180,9 @@ struct bt {
     /* By the low 16 bits of an address: may a unit begin there? Asked for every
      * instruction that is translated. */
     uint64_t begins[(1 << 16) / 64];
+    /* By cache offset: does an instruction begin there that reaches the
+     * monitor's data? */
+    uint64_t own[BT_CACHE_MAX / 64];
     uint32_t last; /* the unit that was located last */
     struct bt_place places[PLACES];
     uint32_t *by_page; /* PAGE_SLOTS: page + 1 */
@@ -231,6 +234,11 @@ void bt_cache_write(struct monitor *mon, uint32_t offset, const void *bytes,
                     uint32_t count);
 void bt_cache_patch(struct monitor *mon, uint32_t offset, const void *bytes,
                     uint32_t count);
+/* What was emitted, behind what is used. */
+void bt_cache_append(struct monitor *mon, const struct bt_emit *e);
+bool bt_owns(struct monitor *mon, uint32_t linear);
+/* Page i is where the processor finds it; the pages of data by their rights. */
+void bt_cache_map(struct monitor *mon, unsigned page, bool writable);
 bool bt_cache_room(struct monitor *mon, uint32_t bytes);
 bool bt_cache_fits(const struct bt *bt, uint32_t bytes);
 uint32_t bt_find(const struct bt *bt, uint32_t eip); /* unit or NONE */
@@ -257,7 +265,8 @@ enum bt_result bt_translate(struct monitor *mon, uint32_t eip, uint32_t back,
 enum {
     EMIT_MAX = 16384,
     EMIT_POINTS = BT_UNIT_MAX * 24,
-    EMIT_REFS = 2 * BT_UNIT_MAX
+    EMIT_REFS = 2 * BT_UNIT_MAX,
+    EMIT_OWN = EMIT_MAX / 6, /* none is shorter */
 };
 struct bt_ref {
     uint16_t at;     /* of the displacement, from the unit's start */
@@ -276,6 +285,8 @@ struct bt_emit {
     unsigned points;
     struct bt_ref ref[EMIT_REFS];
     unsigned refs;
+    uint16_t own[EMIT_OWN]; /* where instructions reach the monitor's data */
+    unsigned owns;
     bool shadow; /* the next instruction is in STI's shadow */
 };
 /* One guest instruction; false: nothing follows it in this unit. */

@@ -174,7 +174,7 @@ static bool emit_in_page(struct bt_emit *e, struct monitor *mon,
         e->back = start.back;
         e->unit = bt->unit_count;
         e->cache = bt->used;
-        e->bytes = e->points = e->refs = 0;
+        e->bytes = e->points = e->refs = e->owns = 0;
         e->shadow = false;
         pages[0] = pages[1] = NONE;
         if (!emit_unit(e, real, pages, end, count, f))
@@ -212,8 +212,7 @@ static void keep(struct monitor *mon, const uint32_t pages[2], uint32_t end,
     for (unsigned i = 0; i < 2; i++)
         if (pages[i] != NONE)
             bt_page_add(bt, pages[i], e->unit, i);
-    bt_cache_write(mon, e->cache, e->code, e->bytes);
-    bt->used += e->bytes;
+    bt_cache_append(mon, e);
     bt_index(mon, e->unit);
     mon->trace->count.bt_units++;
     mon->trace->count.bt_guest_insns += count;

@@ -6,10 +6,8 @@
  * which lie in a piece of linear space that the monitor takes from the guest
  * and gives back (by moving) when the guest wants it. The shadows are mapped
  * read-only for ring 1; the guest's tables are watched, so that every write to
- * them is seen.
- *
- * Segment limits cannot protect the monitor here (the CPU does not enforce
- * them), so a guest kernel that goes looking can read the shadows.
+ * them is seen. Only the processor itself reads them: to the guest there is
+ * nothing (machine_set_own_space()).
  *
  * Reference: SDM 3A, "Segment Descriptors", "System Descriptor Types".
  */
@@ -310,6 +308,12 @@ bool descriptors_create(struct monitor *mon)
     return true;
 }
 
+void descriptors_hide(struct monitor *mon)
+{
+    if (!mon->technique->own_tables && !mon->technique->shows_space)
+        machine_set_own_space(mon->machine, mon->overlay);
+}
+
 /* Choose a place that the guest does not use, and go there. */
 void descriptors_place(struct monitor *mon)
 {
@@ -325,6 +329,7 @@ void descriptors_place(struct monitor *mon)
     }
     mon->overlay = linear;
     mmu_set_overlay(mon->mmu, linear);
+    descriptors_hide(mon);
     if (old != linear)
         trace_relocate(mon->trace, monitor_site(mon), "guest", old, linear,
                        mon->v.cr3);
@@ -355,7 +360,8 @@ bool descriptors_own_fault(struct monitor *mon, uint32_t linear, uint32_t error)
     uint32_t high;
     ma_t entry;
 
-    if (offset >= OVERLAY_PAGES * PAGE_BYTES || !loads_segment(mon))
+    if (offset >= OVERLAY_PAGES * PAGE_BYTES || !(error & PF_PRESENT) ||
+        !loads_segment(mon))
         return false;
     if (offset >= OVERLAY_LDT * PAGE_BYTES) {
         t = &mon->ldt;

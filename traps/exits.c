@@ -313,6 +313,13 @@ void exits_watched(void *ctx, const struct insn *insn)
     silent_about_to(ctx, insn);
 }
 
+bool exits_owns(void *ctx, uint32_t linear)
+{
+    struct monitor *mon = ctx;
+
+    return mon->technique->owns && mon->technique->owns(mon, linear);
+}
+
 uint32_t exits_weight(void *ctx, uint32_t linear)
 {
     struct monitor *mon = ctx;

@@ -75,6 +75,7 @@ struct monitor *monitor_new(struct machine_client *client, char **error)
     client->vm_exit = exits_vm_exit;
     client->watched = exits_watched;
     client->weight = exits_weight;
+    client->owns = exits_owns;
     client->mmio_read = emulation_mmio_read;
     client->mmio_write = emulation_mmio_write;
     client->owner = mon;
@@ -321,6 +322,7 @@ bool monitor_restore(struct monitor *mon, const void *buffer, size_t bytes)
     mon->overlay = s.overlay;
     mon->gdt = s.gdt;
     mon->ldt = s.ldt;
+    descriptors_hide(mon);
     mon->audit = s.audit;
     mon->message[0] = '\0';
     at += sizeof s;

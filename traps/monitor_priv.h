@@ -135,6 +135,8 @@ bool vcpu_runs_vm86(const struct cpu_state *v);
 /* descriptors.c: the descriptor tables the processor really uses. */
 bool descriptors_create(struct monitor *mon);
 void descriptors_place(struct monitor *mon);
+/* The monitor's own space is where mon->overlay says: nothing for the guest. */
+void descriptors_hide(struct monitor *mon);
 void descriptors_tables_changed(struct monitor *mon);
 void descriptors_remapped(struct monitor *mon);
 void descriptors_written(struct monitor *mon, gpa_t gpa, uint32_t bytes);
@@ -155,6 +157,7 @@ void exits_attend(void *ctx);
 void exits_stepped(void *ctx);
 void exits_vm_exit(void *ctx);
 void exits_watched(void *ctx, const struct insn *insn);
+bool exits_owns(void *ctx, uint32_t linear);
 uint32_t exits_weight(void *ctx, uint32_t linear);
 void exits_update_pin(struct monitor *mon);
 void exits_stop(struct monitor *mon, enum monitor_stop why, const char *format,

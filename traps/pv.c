@@ -180,6 +180,7 @@ static bool restore(struct monitor *mon, const void *buffer, size_t bytes)
 
 const struct technique technique_pv = {
     .name = "pv",
+    .shows_space = true,
     .start = start,
     .destroy = destroy,
     .enter = enter,

@@ -15,6 +15,8 @@ struct technique {
     /* The processor uses the guest's own descriptor tables: nothing of the
      * monitor's is in the guest's linear space. */
     bool own_tables;
+    /* The guest knows of the monitor's linear space, and may read there. */
+    bool shows_space;
     /* When the machine, the platform and the memory side exist. False: one
      * line in *error. What it makes for itself hangs on monitor.own. */
     bool (*start)(struct monitor *mon, char **error);
@@ -70,6 +72,9 @@ struct technique {
     /* Does the clock count the instruction at this linear address, in the
      * range of machine_set_weighed()? */
     uint32_t (*weight)(struct monitor *mon, uint32_t linear);
+    /* Does the instruction there reach the monitor's data
+     * (machine_set_own_space())? NULL: none does. */
+    bool (*owns)(struct monitor *mon, uint32_t linear);
 
     /* A console that is not a device. NULL: there is none. */
     bool (*console_ready)(const struct monitor *mon);

@@ -2,9 +2,9 @@
 /* memory.S - the whole linear space, where a monitor must be somewhere. */
 #include "hostile.h"
 
-/* Read and write an address in each 4 MiB: what is not mapped faults, or shows
- * a monitor's own memory where there are no segment limits to protect it. */
-PROGRAM touches_everything, 3, END_EXIT, PAGED | NOT_LOGGED
+/* Read and write an address in each 4 MiB: what is not mapped faults, also
+ * where a monitor is. */
+PROGRAM touches_everything, 3, END_EXIT, PAGED
     movl 1f(, %ebx, 4), %esi
 2:  RESUME 3f
     movl (%esi), %eax
@@ -14,6 +14,73 @@ PROGRAM touches_everything, 3, END_EXIT, PAGED | NOT_LOGGED
     jnc 2b
     LEAVE
 1:  .long 0x00BFF000, 0x00B01FF0, 0x00800000
+
+/* The same without paging, below the devices at the top: where no memory is,
+ * reads are ones. */
+PROGRAM touches_all_that_is_physical, 3, END_EXIT, 0
+    movl 1f(, %ebx, 4), %esi
+2:  addl $0x400000, %esi
+    cmpl $0xFE000000, %esi
+    jae 3f
+    movl %esi, (%esi)
+    movl (%esi), %eax
+    NOTE %eax
+    jmp 2b
+3:  LEAVE
+1:  .long 0x00BFF000, 0x00B01FF0, 0x00800000
+
+/* Read and write every page of 4 GiB, and go to some. What is mapped keeps its
+ * contents; each fault's error code and address come into a sum in ECX, and EDX
+ * counts them. */
+PROGRAM sweeps_every_page, 1, END_EXIT, PAGED
+    HANDLER 14 5f
+    xorl %ecx, %ecx
+    xorl %edx, %edx
+    xorl %esi, %esi
+1:  movl $2f, %edi
+    movl 8(%esi), %eax
+2:  movl $3f, %edi
+    movl %eax, 8(%esi)
+3:  testl $0x7000, %esi
+    jnz 4f
+    cmpl $MEMORY_END, %esi
+    jb 4f
+    movl $4f, %edi
+    jmp *%esi
+4:  addl $0x1000, %esi
+    jnc 1b
+    NOTE %ecx
+    NOTE %edx
+    LEAVE
+5:  popl %eax                       /* the error code */
+    imull $1664525, %ecx
+    xorl %eax, %ecx
+    movl %cr2, %eax
+    xorl %eax, %ecx
+    incl %edx
+    movl %edi, (%esp)
+    iret
+
+/* Go to an address in each 4 MiB, one step at a time. */
+PROGRAM steps_into_everything, 3, END_EXIT, PAGED
+    HANDLER 14 4f
+    movl 5f(, %ebx, 4), %esi
+1:  pushl $0x102                    /* TF */
+    pushl $KERNEL_CS
+    pushl %esi
+    movl $2f, %edi
+    iret
+2:  addl $0x400000, %esi
+    jnc 1b
+    LEAVE
+4:  NOTE 0(%esp)
+    movl %cr2, %eax
+    NOTE %eax
+    addl $4, %esp
+    movl %edi, (%esp)
+    andl $~0x100, 8(%esp)
+    iret
+5:  .long 0x01000000, 0x010C0000, 0x013FFFFE
 
 /* Map each 4 MiB in turn, use it, and leave it mapped or not. */
 PROGRAM maps_everything_in_turn, 2, END_EXIT, PAGED

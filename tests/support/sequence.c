@@ -250,6 +250,20 @@ static void random_segments(struct probe_case *c, bool user)
         c->segment[random_below(4)] = PROBE_SS;
 }
 
+/* Where a monitor is while paging is off, and stays if it can; in the guest's
+ * tables nothing is there. */
+enum { MONITOR_AT = 0xBFC00000, MONITOR_BYTES = 4 << 20, MONITOR_CASES = 16 };
+
+/* Some cases have a register that points there: not ESP, where there would be
+ * no stack for the fault. */
+static void point_to_monitor(struct probe_case *c, uint64_t seed)
+{
+    unsigned i = (unsigned)(seed / MONITOR_CASES % 8);
+
+    if (seed % MONITOR_CASES == 0 && i != 3)
+        c->gpr[i] = MONITOR_AT + (uint32_t)(seed * 0x9E3779B1u) % MONITOR_BYTES;
+}
+
 struct probe_case sequence_case(const struct sequence *s, uint64_t seed,
                                 uint32_t entry, bool user)
 {
@@ -264,6 +278,7 @@ struct probe_case sequence_case(const struct sequence *s, uint64_t seed,
     random_seed(~(seed * 2 + user));
     for (unsigned i = 0; i < 8; i++)
         c.gpr[i] = random_value(user);
+    point_to_monitor(&c, seed);
     c.gpr[3] = PROBE_SANDBOX + 0x400 + 4 * random_below(512); /* ESP */
     if (random_chance(10))
         c.gpr[3] += random_below(4);

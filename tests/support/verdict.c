@@ -4,9 +4,6 @@
 #include "cpu/decode.h"
 #include "tests/support/batch.h"
 
-/* Where a monitor is while paging is off, and stays if it can. */
-enum { MONITOR_PDE = 0xBFC00000u >> 22 };
-
 static const char *registers_differ(const struct probe_result *a,
                                     const struct probe_result *b)
 {
@@ -89,12 +86,6 @@ static bool points_to_code(const struct probe_result *r)
     return false;
 }
 
-/* The kernel can read the monitor where its own tables have nothing. */
-static bool reads_monitor(const struct probe_result *r)
-{
-    return r->vector == VEC_PF && r->cr2 >> 22 == MONITOR_PDE;
-}
-
 /* It ran what may be anything, and was not translated ahead; a fault of the
  * fetch there is no more than where it went. */
 static bool left_its_code(const struct batch *b, uint32_t i,
@@ -136,8 +127,7 @@ bool batch_left_out(const struct batch *b, uint32_t i,
         return true;
     if (ended && (about & READS_CLOCK) && r->vector == VEC_DB)
         return true; /* just behind RDTSC */
-    if (cpu != CPU_HVM && !b->user &&
-        ((about & SHOWS_FCS) || (ended && reads_monitor(r))))
+    if (cpu != CPU_HVM && !b->user && (about & SHOWS_FCS))
         return true;
     return left_out_by(cpu, about, b->user, b->cases[i].eflags, bare);
 }

@@ -21,7 +21,7 @@
 #include "tests/support/guest.h"
 
 /* Virtual time for those that end, and for those that may not. */
-#define CYCLES_ENOUGH UINT64_C(8000000)
+#define CYCLES_ENOUGH UINT64_C(60000000)
 #define CYCLES_FEW    UINT64_C(200000)
 
 /* ---- the image ------------------------------------------------------------
