@@ -125,11 +125,15 @@ bool clock_inline(struct clock *c, uint32_t chains[RECORD_CHAINS],
                   uint8_t *back, uint64_t address, uint32_t bytes,
                   uint32_t count)
 {
+    struct clock_site site;
     uint32_t record;
 
     if (address > UINT32_MAX || bytes > UINT16_MAX ||
-        count > INLINE_COUNT_MOST || !c->code)
+        count > INLINE_COUNT_MOST ||
+        !clock_find(c, back, address, bytes, &site))
         return false;
     record = record_for(c, chains, (uint32_t)address, bytes, count);
-    return record && clock_rewrite(c, back, address, bytes, record, count);
+    if (record)
+        clock_rewrite(c, &site, record, count);
+    return record != 0;
 }

@@ -188,9 +188,19 @@ void clock_found(struct clock *c, const uint8_t *back);
 
 /* ---- clock_code.c -------------------------------------------------------- */
 
-/* Overwrite the engine's code for a block whose hook call returns to "back".
- * False: it is not what it should be, and nothing was written. */
-bool clock_rewrite(const struct clock *c, uint8_t *back, uint64_t address,
-                   uint32_t bytes, uint32_t record, uint32_t count);
+/* The engine's code for a block, where it is overwritten. */
+struct clock_site {
+    uint8_t *call;       /* of the hook: where that begins */
+    uint8_t *target;     /* the address that it calls */
+    uint8_t *body;       /* behind the first check */
+    const uint8_t *exit; /* where the checks jump to, behind the body */
+};
+
+/* The code of the block whose hook call returns to "back". False: it is not
+ * what it should be. */
+bool clock_find(const struct clock *c, uint8_t *back, uint64_t address,
+                uint32_t bytes, struct clock_site *site);
+void clock_rewrite(const struct clock *c, const struct clock_site *site,
+                   uint32_t record, uint32_t count);
 
 #endif

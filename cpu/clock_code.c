@@ -12,12 +12,13 @@
 
 /* Where things are in the call of the hook, both ways. */
 enum {
-    CALL_BYTES = 36,
     CALL_ENGINE = 2,
     CALL_ADDRESS = 11,
     CALL_SIZE = 16,
-    CALL_USER = 22,
-    CALL_TARGET = 32, /* where the target's address lies, from the end */
+    CALL_USER = 20,
+    CALL_JUMP = 6,
+    USER_FAR = 10, /* movabs $user, %rcx */
+    USER_NEAR = 7, /* lea user(%rip), %rcx, where that reaches */
     COUNT_EXIT = 2,
     COUNT_NUMBER = 3,
     COUNT_NOTED = 8,
@@ -57,23 +58,58 @@ static int8_t exit_offset(const struct clock *c)
     return (int8_t)((intptr_t)c->engine.exit - (intptr_t)c->engine.state);
 }
 
-/* Is this the call of the hook for that block? */
+/* Do these bytes load the address of user, in one of the two forms? */
+static bool loads_user(const struct clock *c, const uint8_t *at, unsigned bytes)
+{
+    uint8_t load[USER_FAR] = {0x48, 0xB9};
+    const uintptr_t user = (uintptr_t)c->engine.user;
+
+    if (bytes == USER_NEAR) {
+        load[1] = 0x8D, load[2] = 0x0D;
+        put(load + 3, user - ((uintptr_t)at + USER_NEAR), 4);
+        return memcmp(at, load, USER_NEAR) == 0 &&
+               (uintptr_t)at + USER_NEAR + (uintptr_t)(intptr_t)get32(at + 3) ==
+                   user;
+    }
+    put(load + 2, user, 8);
+    return memcmp(at, load, USER_FAR) == 0;
+}
+
 static bool is_call(const struct clock *c, const uint8_t *at, uint64_t address,
                     uint32_t bytes)
 {
-    uint8_t call[CALL_BYTES] = {
-        [0] = 0x48,  [1] = 0xBF,  /* movabs $engine, %rdi */
-        [10] = 0xBE,              /* mov $address, %esi */
-        [15] = 0xBA,              /* mov $size, %edx */
-        [20] = 0x48, [21] = 0xB9, /* movabs $user, %rcx */
-        [30] = 0xFF, [31] = 0x15, /* call *(%rip) */
+    uint8_t call[CALL_USER] = {
+        [0] = 0x48,
+        [1] = 0xBF,  /* movabs $engine, %rdi */
+        [10] = 0xBE, /* mov $address, %esi */
+        [15] = 0xBA, /* mov $size, %edx */
     };
 
     put(call + CALL_ENGINE, (uintptr_t)c->engine.engine, 8);
     put(call + CALL_ADDRESS, address, 4);
     put(call + CALL_SIZE, bytes, 4);
-    put(call + CALL_USER, (uintptr_t)c->engine.user, 8);
-    return memcmp(at, call, CALL_TARGET) == 0;
+    return memcmp(at, call, sizeof call) == 0;
+}
+
+/* Where the call of the hook for that block begins that ends at back, or NULL.
+ */
+static uint8_t *call_before(const struct clock *c, uint8_t *back,
+                            uint64_t address, uint32_t bytes)
+{
+    static const unsigned loads[] = {USER_FAR, USER_NEAR};
+    uint8_t *jump = back - CALL_JUMP; /* call *(%rip) */
+
+    if ((uintptr_t)jump < c->code + CALL_USER + USER_FAR || jump[0] != 0xFF ||
+        jump[1] != 0x15)
+        return NULL;
+    for (unsigned i = 0; i < 2; i++) {
+        uint8_t *user = jump - loads[i];
+
+        if (loads_user(c, user, loads[i]) &&
+            is_call(c, user - CALL_USER, address, bytes))
+            return user - CALL_USER;
+    }
+    return NULL;
 }
 
 /* Where the address lies that the call before "back" goes to, if it is the
@@ -133,8 +169,9 @@ static void drop_checks(const struct clock *c, uint8_t *at, const uint8_t *exit)
     }
 }
 
+/* Behind it, at "to", the block goes on. */
 static void write_count(const struct clock *c, uint8_t *at, uint32_t record,
-                        uint32_t count, unsigned check)
+                        uint32_t count, const uint8_t *to)
 {
     uint8_t code[COUNT_BYTES] = {
         [0] = 0x83,  [1] = 0x6D,   /* subl $count, exit(%rbp) */
@@ -149,29 +186,32 @@ static void write_count(const struct clock *c, uint8_t *at, uint32_t record,
     put(code + COUNT_NOTED,
         (uint64_t)((intptr_t)c->engine.noted - (intptr_t)c->engine.state), 1);
     put(code + COUNT_NOTE, record, 4);
-    put(code + COUNT_SKIP, CALL_BYTES + check - (COUNT_SKIP + 1), 1);
+    put(code + COUNT_SKIP, (uint64_t)(to - (at + COUNT_SKIP + 1)), 1);
     put(code + COUNT_RECORD, record, 4);
     memcpy(at, code, sizeof code);
 }
 
-bool clock_rewrite(const struct clock *c, uint8_t *back, uint64_t address,
-                   uint32_t bytes, uint32_t record, uint32_t count)
+bool clock_find(const struct clock *c, uint8_t *back, uint64_t address,
+                uint32_t bytes, struct clock_site *site)
 {
-    uint8_t *at = back - CALL_BYTES, *target;
-    const uint8_t *exit;
     unsigned check;
 
-    if ((uintptr_t)at < c->code || (uintptr_t)back + CHECK_HIGH > c->code_end ||
-        !is_call(c, at, address, bytes))
+    if ((uintptr_t)back < c->code || (uintptr_t)back + CHECK_HIGH > c->code_end)
         return false;
-    target = call_target(c, back);
-    check = check_at(c, back, &exit);
-    if (!target || !check || exit < back || (uintptr_t)exit > c->code_end)
-        return false;
-    memcpy(target, &c->engine.counted, sizeof c->engine.counted);
-    write_count(c, at, record, count, check);
-    drop_checks(c, back + check, exit);
-    return true;
+    site->call = call_before(c, back, address, bytes);
+    site->target = call_target(c, back);
+    check = check_at(c, back, &site->exit);
+    site->body = back + check;
+    return site->call && site->target && check && site->exit > back &&
+           (uintptr_t)site->exit <= c->code_end;
+}
+
+void clock_rewrite(const struct clock *c, const struct clock_site *site,
+                   uint32_t record, uint32_t count)
+{
+    memcpy(site->target, &c->engine.counted, sizeof c->engine.counted);
+    write_count(c, site->call, record, count, site->body);
+    drop_checks(c, site->body, site->exit);
 }
 
 void clock_found(struct clock *c, const uint8_t *back)
