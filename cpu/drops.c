@@ -56,7 +56,8 @@ void drops_engine(struct machine *m)
 
 void drops_page(struct machine *m, uint16_t tag, uint32_t linear)
 {
-    unsigned dropped = tlb_drop(&m->tlb, tag, linear);
+    uint32_t lost = 0; /* another piece of the page, maybe */
+    unsigned dropped = tlb_drop(&m->tlb, tag, linear, &lost);
     unsigned room = sizeof m->drop / sizeof *m->drop;
 
     if (!dropped)
@@ -64,7 +65,7 @@ void drops_page(struct machine *m, uint16_t tag, uint32_t linear)
     if (dropped > 1 || m->drop_count == room)
         drops_engine(m);
     else
-        m->drop[m->drop_count++] = linear;
+        m->drop[m->drop_count++] = lost;
 }
 
 /* A kernel that changes CR3 for a moment, to patch itself, has touched few

@@ -180,7 +180,7 @@ enum tlb_filled tlb_fill(struct tlb *t, uint32_t linear,
 
 /* The entries of a set that are the page or other pieces of it. */
 static unsigned drop_from(struct tlb *t, unsigned set, uint16_t tag,
-                          uint32_t page)
+                          uint32_t page, uint32_t *lost)
 {
     unsigned dropped = 0;
 
@@ -191,21 +191,24 @@ static unsigned drop_from(struct tlb *t, unsigned set, uint16_t tag,
 
         if (e->tag != tag || ((e->page ^ page) & ~others))
             continue;
-        dropped += in_engine(t, e);
+        if (in_engine(t, e)) {
+            *lost = e->page << PAGE_SHIFT;
+            dropped++;
+        }
         remove_entry(t, set, way);
     }
     return dropped;
 }
 
-unsigned tlb_drop(struct tlb *t, uint16_t tag, uint32_t linear)
+unsigned tlb_drop(struct tlb *t, uint16_t tag, uint32_t linear, uint32_t *lost)
 {
     uint32_t page = linear >> PAGE_SHIFT;
     unsigned dropped = 0;
 
     if (!*pieces_near(t, page))
-        return drop_from(t, set_of(t, page), tag, page);
+        return drop_from(t, set_of(t, page), tag, page, lost);
     for (unsigned set = 0; set < t->sets; set++)
-        dropped += drop_from(t, set, tag, page);
+        dropped += drop_from(t, set, tag, page, lost);
     return dropped;
 }
 

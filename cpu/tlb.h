@@ -85,8 +85,8 @@ enum tlb_filled tlb_fill(struct tlb *t, uint32_t linear,
                          struct tlb_entry **e);
 
 /* INVLPG: the page of an address, with all its pieces, global or not. Returns
- * how many of them the engine's TLB may have. */
-unsigned tlb_drop(struct tlb *t, uint16_t tag, uint32_t linear);
+ * how many of them the engine's TLB may have; *lost: the address of one. */
+unsigned tlb_drop(struct tlb *t, uint16_t tag, uint32_t linear, uint32_t *lost);
 
 enum tlb_scope {
     TLB_LOCAL,      /* what is not global of a tag: MOV CR3, INVVPID 3 */

@@ -91,8 +91,10 @@ static void forget_those(unsigned what, uint32_t which, uint32_t page)
 static void invalidate(struct tlb *t, unsigned what, uint32_t which,
                        uint32_t page)
 {
+    uint32_t lost;
+
     if (what == 0)
-        tlb_drop(t, (uint16_t)which, page << PAGE_SHIFT);
+        tlb_drop(t, (uint16_t)which, page << PAGE_SHIFT, &lost);
     else
         tlb_flush(t, (enum tlb_scope)(what - 1), which, NULL, 0);
     forget_those(what, which, page);
@@ -252,15 +254,16 @@ Test(tlb, rights_that_are_missing_are_looked_for)
 
 enum { LARGE = 0x800000 };
 
-/* Two pieces of a page of 4 MiB are used, its entry is cleared, and INVLPG
- * names an address; then one of the pieces is used again. */
-static void clear_large(uint32_t invalidated)
+/* Two pieces of a page of 4 MiB (or the first one twice) are used, its entry is
+ * cleared, and INVLPG names an address; then the first is used again. */
+static void clear_large(uint32_t second, uint32_t invalidated)
 {
     machine_fixture();
     enable_paging();
     cpu.cr4 |= CR4_PSE;
     put32(PAGE_DIRECTORY + LARGE / (4 << 20) * 4, PTE_PS | PTE_P | PTE_W);
-    CODE_AT(CODE, 0xA1, 0, 0, 0x85, 0, 0xA1, 0, 0, 0x86, 0, 0x83, 0x25);
+    CODE_AT(CODE, 0xA1, 0, 0, 0x85, 0, 0xA1, 0, 0, 0, 0, 0x83, 0x25);
+    put32(CODE + 6, second);
     put32(CODE + 12, PAGE_DIRECTORY + LARGE / (4 << 20) * 4);
     CODE_AT(CODE + 16, 0, 0x0F, 0x01, 0x3D);
     put32(CODE + 20, invalidated);
@@ -270,14 +273,21 @@ static void clear_large(uint32_t invalidated)
 
 Test(tlb, invlpg_drops_every_piece_of_a_large_page)
 {
-    clear_large(LARGE + 0x1000);
+    clear_large(LARGE + SECOND, LARGE + 0x1000);
+    cr_assert_eq(ran_vector, VEC_PF);
+    cr_assert_eq(ran.cr2, LARGE + FIRST);
+}
+
+Test(tlb, invlpg_drops_the_one_piece_that_was_used)
+{
+    clear_large(LARGE + FIRST, LARGE + 0x1000);
     cr_assert_eq(ran_vector, VEC_PF);
     cr_assert_eq(ran.cr2, LARGE + FIRST);
 }
 
 Test(tlb, a_large_page_stays_too)
 {
-    clear_large(LARGE + (4 << 20));
+    clear_large(LARGE + SECOND, LARGE + (4 << 20));
     cr_assert_eq(ran_vector, NO_VECTOR);
 }
 
