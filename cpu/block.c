@@ -93,6 +93,7 @@ static bool look_at(struct machine *m, uint64_t linear, struct code_page *p,
                        intercept_wanted(m, insn, p->strict)
                  : !own && insn_undefined(insn);
     quiet = known && !site && code_is_pause(bytes, insn);
+    site |= known && !own && !quiet && bit_test(p->sites, offset);
     if (!known)
         insn->length = 1;
     look->count += weight_of(m, (uint32_t)linear, bytes);

@@ -482,6 +482,15 @@ static bool give_twin(struct machine *m, struct code_page *p)
     return true;
 }
 
+void code_make_device_site(struct machine *m, struct code_page *p,
+                           unsigned offset)
+{
+    if (bit_test(p->interior, offset))
+        return; /* other instructions overlap it */
+    code_make_site(m, p, offset, OP_INT3);
+    look_again(m, p);
+}
+
 void code_overlaps(struct machine *m, struct code_page *p)
 {
     code_drop(m, code_page_at(p));

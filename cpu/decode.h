@@ -236,6 +236,22 @@ static inline bool insn_undefined(const struct insn *in)
     return in->status == DECODE_UNDEFINED || in->status == DECODE_BAD_LOCK;
 }
 
+/* MOV of 32 bits between memory at a 32-bit address and a general register, or
+ * to memory a constant. */
+static inline bool insn_plain_load(const struct insn *in)
+{
+    return in->id == INSN_MOV && in->operand_size == 4 &&
+           in->address_size == 4 && in->op[0].kind == OPERAND_GPR &&
+           in->op[1].kind == OPERAND_MEM;
+}
+
+static inline bool insn_plain_store(const struct insn *in)
+{
+    return in->id == INSN_MOV && in->operand_size == 4 &&
+           in->address_size == 4 && in->op[0].kind == OPERAND_MEM &&
+           (in->op[1].kind == OPERAND_GPR || in->op[1].kind == OPERAND_IMM);
+}
+
 /* Describe the instruction at bytes. False: out->status says why not. Answers
  * for INSN_MAX_LENGTH bytes, what exits ask for, are remembered. */
 bool decode(const uint8_t *bytes, size_t available, bool code32,

@@ -334,6 +334,19 @@ static bool quick_rdtsc(struct machine *m, const struct code_page *p,
     return true;
 }
 
+/* So are moves of a device's registers. */
+static bool quick_device(struct machine *m, struct code_page *p,
+                         uint32_t linear)
+{
+    bool shadow = (*m->engine.live.hflags & HF_INHIBIT_IRQ) != 0;
+    struct insn insn;
+
+    if (!device_quick(m, p, linear, &insn))
+        return false;
+    go_on(m, linear, insn.length, shadow);
+    return true;
+}
+
 static bool is_int1(struct machine *m, struct insn *insn)
 {
     uint8_t bytes[INSN_MAX_LENGTH];
@@ -351,7 +364,7 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
     bool software = *l->exception_is_int != 0;
     uint32_t eip = (uint32_t)*l->eip;
     struct fault f = {.vector = (uint8_t)vector};
-    const struct code_page *site;
+    struct code_page *site;
 
     (void)uc;
     *l->old_exception = -1; /* or the second #GP would arrive as #DF */
@@ -369,7 +382,8 @@ void run_interrupt(uc_engine *uc, uint32_t vector, void *user)
     }
     if (vector == VEC_BP && software &&
         (site = code_site(m, live_linear(m) - 1))) {
-        if (!quick_rdtsc(m, site, live_linear(m) - 1))
+        if (!quick_rdtsc(m, site, live_linear(m) - 1) &&
+            !quick_device(m, site, live_linear(m) - 1))
             intercepted(m, eip - 1);
     } else if (vector == VEC_BP && software &&
                is_own_code(m, live_linear(m) - 1)) {

@@ -187,6 +187,10 @@ struct mem_ops machine_mem_ops(struct machine *m);
  * the instant. Valid in client.exit, attend and stepped. */
 uint32_t machine_reg(const struct machine *m, enum gpr reg);
 void machine_set_reg(struct machine *m, enum gpr reg, uint32_t value);
+/* Where a memory operand with 32-bit addresses is in its segment, and whether
+ * that is all of linear memory, from 0, with the right to write if write. */
+uint32_t machine_offset(const struct machine *m, const struct operand *op);
+bool machine_flat(const struct machine *m, enum seg_reg seg, bool write);
 uint32_t machine_eip(const struct machine *m);
 void machine_set_eip(struct machine *m, uint32_t eip);
 uint32_t machine_eflags(const struct machine *m);

@@ -33,6 +33,7 @@ enum {
     CALM_STEPS = 64,        /* stepped without one: tried again as it was */
     WALK_SLOTS = 64,        /* translations kept for delivery */
     REFUNDS = 64,           /* faulting instructions kept */
+    DEVICE_SITES = 64,      /* instructions that touched devices */
     DROPS = 8,              /* pages to drop before all are */
 };
 
@@ -47,6 +48,7 @@ struct code_page {
     bool overlaps; /* decoded in two ways around a site */
     uint16_t cut;  /* where a LOCK form begins that its end cuts, or its size */
     uint8_t own_stores;
+    uint8_t innocent;    /* what sites for devices did to memory, in a row */
     uint8_t calm;        /* steps since the last own store */
     uint32_t frame;      /* where it is in machine memory */
     uint32_t twin;       /* number of its twin, 0: none */
@@ -107,6 +109,13 @@ struct refund {
     uint32_t linear;
     uint32_t count;
     bool code32;
+};
+
+/* An instruction whose access to a device was refused. */
+struct device_site {
+    const struct code_page *page;
+    uint32_t linear;
+    unsigned refusals;
 };
 
 /* Why the TLB-fill hook refused an access. */
@@ -172,6 +181,7 @@ struct machine {
     struct ept_slot ept[EPT_SLOTS];
     uint64_t ept_flushes; /* what is kept there from before is not valid */
     struct refund refunds[REFUNDS];
+    struct device_site devices[DEVICE_SITES];
     uint8_t *twins;
     uint32_t twin_count;
     unsigned drops;             /* of code pages, so far */
@@ -234,6 +244,9 @@ static inline bool code_is_pause(const uint8_t *bytes, const struct insn *insn)
 {
     return insn->length == 2 && bytes[0] == PREFIX_REP && bytes[1] == OP_NOP;
 }
+/* The instruction at an offset, executed before, is a site from now on. */
+void code_make_device_site(struct machine *m, struct code_page *p,
+                           unsigned offset);
 /* An instruction is about to be stepped: there may be no site inside. */
 void code_stepping(struct machine *m, uint32_t linear, unsigned length);
 /* It cannot be replaced: other instructions overlap it. */
@@ -341,6 +354,15 @@ void own_hide_tables(struct machine *m);
  * its own instructions may reach its data from now on. */
 void own_block(struct machine *m, uint64_t address, uint32_t bytes,
                uint8_t *back);
+
+/* device.c */
+/* The instruction at a linear address was refused a device's memory. */
+void device_refused(struct machine *m, uint32_t linear,
+                    const struct insn *insn);
+/* The site at a linear address, if it moves to or from a device: *insn. False:
+ * nothing has happened. */
+bool device_quick(struct machine *m, struct code_page *p, uint32_t linear,
+                  struct insn *insn);
 
 /* drops.c */
 /* Drop single pages from the engine's TLB. */

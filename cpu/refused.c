@@ -138,6 +138,7 @@ void refused_device(struct machine *m)
     if (decode(bytes, n, (*m->engine.live.hflags & HF_CS32) != 0, &insn) &&
         emulate_knows(insn.id)) {
         execute_by_hand(m, &insn);
+        device_refused(m, linear, &insn);
         return;
     }
     m->device_once = true;
