@@ -76,14 +76,13 @@ static void copy_small(void *to, const void *from, unsigned size)
         memcpy(to, from, size);
 }
 
-static bool known_device(struct mmu *m, uint32_t linear, unsigned size,
-                         unsigned access)
+bool mmu_known_device(struct mmu *m, uint32_t linear, unsigned size,
+                      unsigned access, gpa_t *gpa)
 {
     struct fill fill;
-    gpa_t gpa;
 
     return (linear & PAGE_MASK) + size <= PAGE_BYTES &&
-           mmio_find(m, linear, access, &gpa, &fill);
+           mmio_find(m, linear, access, gpa, &fill);
 }
 
 gpa_t mmu_device(struct mmu *m, uint32_t linear, unsigned access)
@@ -129,6 +128,7 @@ bool mmu_read(struct mmu *m, uint32_t linear, unsigned size, bool user,
     struct piece piece[2];
     unsigned count;
     uint8_t bytes[4] = {0};
+    gpa_t gpa;
 
     *device = false;
     if (e) {
@@ -137,7 +137,7 @@ bool mmu_read(struct mmu *m, uint32_t linear, unsigned size, bool user,
         copy_small(value, e->page + (linear & PAGE_MASK), size);
         return true;
     }
-    *device = known_device(m, linear, size, access);
+    *device = mmu_known_device(m, linear, size, access, &gpa);
     count =
         *device ? 0 : translate_all(m, linear, size, access, piece, f, device);
     if (!count)
@@ -158,6 +158,7 @@ bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
     struct piece piece[2];
     unsigned count;
     uint8_t bytes[4];
+    gpa_t gpa;
 
     *device = false;
     if (e && !mmu_guarded(m, e->gfn)) {
@@ -168,7 +169,7 @@ bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
         mmu_wrote(m, MA((uint64_t)(at - m->c.memory->host)), size);
         return true;
     }
-    *device = known_device(m, linear, size, access);
+    *device = mmu_known_device(m, linear, size, access, &gpa);
     count =
         *device ? 0 : translate_all(m, linear, size, access, piece, f, device);
     if (!count)
@@ -210,8 +211,9 @@ void *mmu_span(struct mmu *m, uint32_t linear, unsigned bytes, bool write,
     const struct walk_entry *e = remembered(m, linear, bytes, access);
     struct paging_walk w;
     uint8_t *at;
+    gpa_t gpa;
 
-    if (!e && !known_device(m, linear, bytes, access)) {
+    if (!e && !mmu_known_device(m, linear, bytes, access, &gpa)) {
         mmu_guest_walk(m, linear, access, false, &w);
         if (w.allowed)
             remember(m, linear, &w);

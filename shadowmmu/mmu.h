@@ -200,6 +200,11 @@ bool mmu_read(struct mmu *m, uint32_t linear, unsigned size, bool user,
 bool mmu_write(struct mmu *m, uint32_t linear, unsigned size, bool user,
                uint32_t value, struct fault *f, bool *device);
 
+/* Is a device remembered there that such an access (ACC_) reaches? *gpa: where.
+ * False says nothing. */
+bool mmu_known_device(struct mmu *m, uint32_t linear, unsigned size,
+                      unsigned access, gpa_t *gpa);
+
 /* Where the device is that an access was refused for. */
 gpa_t mmu_device(struct mmu *m, uint32_t linear, unsigned access);
 

@@ -74,17 +74,23 @@ static void still_guilty(struct monitor *mon, uint32_t site, bool traced)
 /* ---- callouts
  * ---------------------------------------------------------------- */
 
+/* Traces tripped and device accesses made so far. */
+static uint64_t hidden_work(const struct monitor *mon)
+{
+    return mon->trace->count.mmu_pte_write + mon->trace->count.mmio_accesses;
+}
+
 static void emulate_site(struct monitor *mon, uint32_t site,
                          const struct machine_exit *e)
 {
     /* (Emulation may make other sites, which moves them all.) */
     struct bt_site s = bt_of(mon)->sites[site];
-    uint64_t traced = mon->trace->count.mmu_pte_write;
+    uint64_t before = hidden_work(mon);
 
     count(mon, EXIT_CALLOUT, e);
     emulation_run(mon, &s.insn, s.bytes, true);
     if (s.insn.cls == CLASS_NONE)
-        still_guilty(mon, site, mon->trace->count.mmu_pte_write != traced);
+        still_guilty(mon, site, hidden_work(mon) != before);
 }
 
 static void link_site(struct monitor *mon, const struct bt_site *s)
@@ -194,11 +200,43 @@ static void quick_out(struct monitor *mon, const struct insn *insn)
                   eax & mask);
 }
 
+/* A move of a device's register, where its page is remembered. */
+static bool quick_device(const struct monitor *mon, const struct insn *insn,
+                         uint32_t *linear, gpa_t *gpa)
+{
+    bool load = insn_plain_load(insn);
+    const struct operand *op = &insn->op[load];
+
+    if (!(load || insn_plain_store(insn)) ||
+        !machine_flat(mon->machine, op->segment, !load))
+        return false;
+    *linear = machine_offset(mon->machine, op);
+    return mmu_known_device(mon->mmu, *linear, 4, load ? 0 : ACC_WRITE, gpa);
+}
+
+static void quick_move(struct monitor *mon, const struct insn *insn,
+                       uint32_t linear, gpa_t gpa)
+{
+    const struct operand *op = insn->op;
+
+    if (insn_plain_load(insn))
+        machine_set_reg(mon->machine, op[0].reg,
+                        emulation_device_read(mon, gpa, 4, linear));
+    else
+        emulation_device_write(mon, gpa, 4,
+                               op[1].kind == OPERAND_GPR
+                                   ? machine_reg(mon->machine, op[1].reg)
+                                   : op[1].value,
+                               linear);
+}
+
 bool bt_quick(struct monitor *mon, const struct machine_exit *e)
 {
     struct bt *bt = bt_of(mon);
-    const struct bt_site *s;
-    uint32_t resume;
+    struct bt_site *s;
+    uint32_t resume, linear = 0;
+    gpa_t gpa = GPA(0);
+    bool port;
 
     if (bt->engine != ENGINE_CACHE || e->kind != MX_SOFTWARE)
         return false;
@@ -206,16 +244,20 @@ bool bt_quick(struct monitor *mon, const struct machine_exit *e)
                 machine_eip(mon->machine) - bt_linear(bt, BT_PAGE_CACHE, 0));
     if (!s || s->callout != CALLOUT_EMULATE || s->resume == NONE)
         return false;
-    if (s->insn.id != INSN_IN && s->insn.id != INSN_OUT)
+    port = s->insn.id == INSN_IN || s->insn.id == INSN_OUT;
+    if (!port && !quick_device(mon, &s->insn, &linear, &gpa))
         return false;
     mon->v.eip = s->eip;
     mon->v.cpl = 0;
     resume = s->resume;
-    count(mon, EXIT_IO, e);
+    s->tripped = 0;
+    count(mon, port ? EXIT_IO : EXIT_CALLOUT, e);
+    if (!port)
+        quick_move(mon, &s->insn, linear, gpa);
     emulation_done(mon, &s->insn, s->bytes);
     if (s->insn.id == INSN_IN)
         quick_in(mon, &s->insn);
-    else
+    else if (port)
         quick_out(mon, &s->insn);
     machine_set_eip(mon->machine, bt_linear(bt, BT_PAGE_CACHE, resume));
     return true;

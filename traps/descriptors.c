@@ -91,9 +91,12 @@ static unsigned table_pages(struct monitor *mon, uint32_t base, uint32_t bytes,
     return n;
 }
 
-/* Writes that change no descriptor, after which watching does not pay. It
- * doubles each time that it turned out to. */
-enum { PATIENCE = 256 };
+/* A table may lie in the same page as what the kernel writes all the time (xv6
+ * has its GDT beside the counters of its locks). After so many writes that
+ * change no descriptor watching does not pay: the loads trap instead, for a
+ * lease that doubles each time that watching has been tried again for nothing.
+ */
+enum { PATIENCE = 256, LEASE_LEAST = 16, LEASE_MOST = 1 << 20 };
 
 /* One descriptor into the shadow; true: it was another. */
 static bool fill_descriptor(struct monitor *mon, const struct shadow_table *t,
@@ -156,12 +159,15 @@ static void shadow(struct monitor *mon, struct shadow_table *t, uint32_t base,
     t->idle_writes = 0;
 }
 
-/* Too many writes for nothing: let the page go, and have the next load trap.
+/* Too many writes for nothing: let the page go, and have the loads trap.
  * (LAR, which does not trap, shows descriptors as not present meanwhile.) */
 static void stop_watching(struct monitor *mon, struct shadow_table *t)
 {
     unwatch(mon, t);
     t->unwatched = true;
+    t->loads = 0;
+    if (t->lease < LEASE_MOST)
+        t->lease = t->lease ? 2 * t->lease : LEASE_LEAST;
     fill_part(mon, t, 0, t->bytes);
     trace_table(mon->trace, monitor_site(mon), "descriptors unwatched",
                 (uint32_t)t->frame[0].v, t->base, 0, 0);
@@ -175,16 +181,24 @@ bool descriptors_load_trapped(struct monitor *mon)
     for (unsigned k = 0; k < 2; k++) {
         struct shadow_table *t = tables[k];
 
-        if (!t->unwatched)
+        if (!t->unwatched || t->loads++ < t->lease)
             continue;
-        t->patience *= 2;
         shadow(mon, t, t->base, t->bytes);
         again = true;
     }
     return again;
 }
 
-/* GDTR or LDTR was loaded. */
+/* A table's register was loaded; an unwatched table that it leads to already
+ * has nothing in the processor that could be old. */
+static void loaded(struct monitor *mon, struct shadow_table *t, uint32_t base,
+                   uint32_t bytes)
+{
+    if (!t->unwatched || t->base != base || t->bytes != bytes)
+        shadow(mon, t, base, bytes);
+}
+
+/* GDTR or LDTR was loaded (or TR: xv6 does so at each switch of processes). */
 void descriptors_tables_changed(struct monitor *mon)
 {
     const struct cpu_state *v = &mon->v;
@@ -192,8 +206,8 @@ void descriptors_tables_changed(struct monitor *mon)
 
     if (mon->technique->own_tables)
         return;
-    shadow(mon, &mon->gdt, v->gdtr.base, (uint32_t)v->gdtr.limit + 1);
-    shadow(mon, &mon->ldt, v->ldtr.base, ldt > 0x10000 ? 0x10000 : ldt);
+    loaded(mon, &mon->gdt, v->gdtr.base, (uint32_t)v->gdtr.limit + 1);
+    loaded(mon, &mon->ldt, v->ldtr.base, ldt > 0x10000 ? 0x10000 : ldt);
     mon->dirty = true;
     mon->frame_only = false;
 }
@@ -275,7 +289,7 @@ static void table_page_written(struct monitor *mon, struct shadow_table *t,
     if (!watched)
         return;
     t->idle_writes = changed ? 0 : t->idle_writes + 1;
-    if (t->idle_writes > t->patience)
+    if (t->idle_writes > PATIENCE)
         stop_watching(mon, t);
 }
 
@@ -295,7 +309,6 @@ bool descriptors_create(struct monitor *mon)
 
     if (mon->technique->own_tables)
         return true;
-    mon->gdt.patience = mon->ldt.patience = PATIENCE;
     if (!mmu_overlay_create(mon->mmu))
         return false;
     for (unsigned i = 0; i < OVERLAY_PAGES; i++) {

@@ -22,8 +22,8 @@ static bool device_answers(struct monitor *mon, uint32_t linear, uint32_t error,
     return false;
 }
 
-static uint32_t device_read(struct monitor *mon, gpa_t gpa, unsigned size,
-                            uint32_t linear)
+uint32_t emulation_device_read(struct monitor *mon, gpa_t gpa, unsigned size,
+                               uint32_t linear)
 {
     struct bus *bus = pc_bus(mon->config.pc);
     uint32_t value = bus_memory_read(bus, gpa.v, size);
@@ -34,8 +34,8 @@ static uint32_t device_read(struct monitor *mon, gpa_t gpa, unsigned size,
     return value;
 }
 
-static void device_write(struct monitor *mon, gpa_t gpa, unsigned size,
-                         uint32_t value, uint32_t linear)
+void emulation_device_write(struct monitor *mon, gpa_t gpa, unsigned size,
+                            uint32_t value, uint32_t linear)
 {
     struct bus *bus = pc_bus(mon->config.pc);
 
@@ -57,7 +57,7 @@ static bool memory_read(void *ctx, uint32_t linear, unsigned size, bool user,
     if (!device || !device_answers(mon, linear, user ? PF_USER : 0, f))
         return false;
     gpa = mmu_device(mon->mmu, linear, user ? ACC_USER : 0);
-    *value = device_read(mon, gpa, size, linear);
+    *value = emulation_device_read(mon, gpa, size, linear);
     return true;
 }
 
@@ -74,7 +74,7 @@ static bool memory_write(void *ctx, uint32_t linear, unsigned size, bool user,
         !device_answers(mon, linear, PF_WRITE | (user ? PF_USER : 0), f))
         return false;
     gpa = mmu_device(mon->mmu, linear, ACC_WRITE | (user ? ACC_USER : 0));
-    device_write(mon, gpa, size, value, linear);
+    emulation_device_write(mon, gpa, size, value, linear);
     return true;
 }
 
@@ -84,7 +84,7 @@ uint32_t emulation_mmio_read(void *ctx, ma_t ma, unsigned size)
     uint32_t linear;
     gpa_t gpa = mmu_opened(mon->mmu, ma, &linear);
 
-    return device_read(mon, gpa, size, linear);
+    return emulation_device_read(mon, gpa, size, linear);
 }
 
 void emulation_mmio_write(void *ctx, ma_t ma, unsigned size, uint32_t value)
@@ -93,7 +93,7 @@ void emulation_mmio_write(void *ctx, ma_t ma, unsigned size, uint32_t value)
     uint32_t linear;
     gpa_t gpa = mmu_opened(mon->mmu, ma, &linear);
 
-    device_write(mon, gpa, size, value, linear);
+    emulation_device_write(mon, gpa, size, value, linear);
 }
 
 static void *memory_span(void *ctx, uint32_t linear, unsigned bytes, bool write,

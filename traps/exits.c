@@ -174,6 +174,8 @@ static void device_access(struct monitor *mon, uint32_t linear, uint32_t error)
         inject_fault(mon, &f);
         return;
     }
+    if (mon->technique->tripped)
+        mon->technique->tripped(mon);
     if (exits_current(mon, &insn, bytes) && emulate_knows(insn.id))
         emulation_run(mon, &insn, bytes, false);
     else

@@ -25,10 +25,11 @@ struct shadow_table {
     uint32_t base; /* of the guest's table, when it was shadowed */
     uint32_t bytes;
     /* A table among busy data is not watched: its shadow's descriptors are not
-     * present, so that the next load traps and it is shadowed anew. */
+     * present, so that loads trap and are done by hand. */
     bool unwatched;
     unsigned idle_writes; /* to watched pages, that changed no descriptor */
-    unsigned patience;    /* idle writes until it goes unwatched */
+    unsigned loads;       /* done by hand since it went unwatched */
+    unsigned lease;       /* as many are before it is watched again */
 };
 
 /* A translated site (bt-static). */
@@ -141,7 +142,7 @@ void descriptors_tables_changed(struct monitor *mon);
 void descriptors_remapped(struct monitor *mon);
 void descriptors_written(struct monitor *mon, gpa_t gpa, uint32_t bytes);
 /* A descriptor was not present. True: only because its table was unwatched; it
- * is not any more, try again. */
+ * is not any more, try again. False: do the load by hand. */
 bool descriptors_load_trapped(struct monitor *mon);
 /* Would a load of what is in CS load the same? */
 bool descriptors_hold_cs(const struct monitor *mon);
@@ -187,6 +188,11 @@ void emulation_mmio_write(void *mon, ma_t ma, unsigned size, uint32_t value);
  * done in another way. */
 uint32_t emulation_in(void *mon, uint16_t port, unsigned size);
 void emulation_out(void *mon, uint16_t port, unsigned size, uint32_t value);
+/* A device's memory, likewise; linear is what the guest named. */
+uint32_t emulation_device_read(struct monitor *mon, gpa_t gpa, unsigned size,
+                               uint32_t linear);
+void emulation_device_write(struct monitor *mon, gpa_t gpa, unsigned size,
+                            uint32_t value, uint32_t linear);
 void emulation_done(struct monitor *mon, const struct insn *insn,
                     const uint8_t *bytes);
 

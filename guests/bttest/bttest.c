@@ -265,6 +265,54 @@ static void run_stores(uint32_t n)
     kit_print("stores %x\n", stores_loop(n, &kit_table[0][1000]) & 1);
 }
 
+/* ---- What xv6 does with each lock ------------------------------------------
+ */
+
+/* A descriptor table in the page of a counter. Every 50th round a descriptor
+ * changes, and what is loaded must be what it says. */
+static void run_busy(uint32_t n)
+{
+    volatile uint32_t *counter = (volatile uint32_t *)&kit_gdt[511];
+    static uint32_t words[8];
+    uint32_t sum = 0, value;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t base = (uint32_t)&words[i / 50 % 8];
+
+        for (unsigned k = 0; k < 50; k++)
+            ++*counter;
+        if (i % 50 == 0)
+            kit_gdt[KIT_SPARE >> 3] = 0x00CF92000000FFFF |
+                                      (uint64_t)(base & 0xFFFFFF) << 16 |
+                                      (uint64_t)(base >> 24) << 56;
+        words[i / 50 % 8] = i;
+        __asm__ volatile("movw %w1, %%gs\n\tmovl %%gs:0, %0\n\tmovw %w2, %%gs"
+                         : "=&r"(value)
+                         : "r"(KIT_SPARE), "r"(KIT_USER_DS)
+                         : "memory");
+        sum = (sum ^ value) * 0x01000193u;
+    }
+    kit_print("busy %x\n", sum);
+}
+
+/* The local APIC's ID is read and its task priority written and read back, by
+ * the same instructions each time. */
+static void run_device(uint32_t n)
+{
+    enum { PAGE = 1001, ID = 0x20 / 4, PRIORITY = 0x80 / 4 };
+    volatile uint32_t *apic = (volatile uint32_t *)(PAGE << 12);
+    uint32_t sum = 0;
+
+    kit_table[0][PAGE] = 0xFEE00000 | PTE_P | PTE_W;
+    invlpg(PAGE << 12);
+    for (uint32_t i = 0; i < n; i++) {
+        apic[PRIORITY] = i % 16;
+        sum = (sum ^ apic[ID] ^ apic[PRIORITY]) * 0x01000193u;
+    }
+    apic[PRIORITY] = 0;
+    kit_print("device %x\n", sum);
+}
+
 _Noreturn void guest_main(const char *word[KIT_WORDS])
 {
     static const struct {
@@ -277,7 +325,8 @@ _Noreturn void guest_main(const char *word[KIT_WORDS])
         {"popf", run_popf},       {"tick", run_tick},   {"shadow", run_shadow},
         {"space", run_space},     {"flags", run_flags}, {"tables", run_tables},
         {"returns", run_returns}, {"jumps", run_jumps}, {"stores", run_stores},
-        {"callers", run_callers}, {"iret", run_iret},
+        {"callers", run_callers}, {"iret", run_iret},   {"busy", run_busy},
+        {"device", run_device},
     };
 
     for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++)

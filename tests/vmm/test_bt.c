@@ -190,6 +190,16 @@ Test(bt, the_vmm_makes_room_in_the_linear_space)
     same_as_bare("space 3");
 }
 
+Test(bt, descriptors_among_busy_data_are_what_they_say)
+{
+    same_as_bare("busy 400");
+}
+
+Test(bt, a_device_answers_the_same_instruction_each_time)
+{
+    same_as_bare("device 100");
+}
+
 /* ---- what each optimization is worth
  * ----------------------------------------------- */
 
@@ -267,6 +277,28 @@ Test(bt_optimizations, adapt_turns_traces_into_callouts)
     cr_expect(with.exits[EXIT_CALLOUT] > 960);
     expect_near(without.exits[EXIT_PAGE_FAULT], 1000, "without");
     expect_near(without.exits[EXIT_CALLOUT], 0, "without");
+}
+
+Test(bt_optimizations, adapt_turns_device_faults_into_callouts)
+{
+    struct counters with, without;
+
+    count("device", 1000, NULL, &with);
+    count("device", 1000, no_adapt, &without);
+    cr_expect(with.exits[EXIT_PAGE_FAULT] < 40, "%llu",
+              (unsigned long long)with.exits[EXIT_PAGE_FAULT]);
+    expect_near(without.exits[EXIT_PAGE_FAULT], 3000, "without");
+}
+
+/* Of 20,000 writes beside descriptors few are watched: it does not pay. */
+Test(bt_optimizations, busy_descriptors_go_unwatched)
+{
+    struct counters c;
+
+    count("busy", 400, NULL, &c);
+    cr_expect(
+        c.exits[EXIT_PAGE_FAULT] + c.exits[EXIT_CALLOUT] < 4000, "%llu",
+        (unsigned long long)(c.exits[EXIT_PAGE_FAULT] + c.exits[EXIT_CALLOUT]));
 }
 
 Test(bt_optimizations, ahead_spares_links)
