@@ -42,9 +42,13 @@ probe_start:
     movl $PROBE_STACK, %esp
     movl $PROBE_TSS_SELECTOR, %eax
     ltr %ax
-    movb $0xFF, %al             /* no interrupts from the PICs */
-    outb %al, $0x21
-    outb %al, $0xA1
+    movl $pic_setting, %esi     /* no interrupts from the PICs: a case may */
+1:  movzwl (%esi), %edx         /* ask for the timer's, which then needs no */
+    movb 2(%esi), %al           /* more than that */
+    outb %al, %dx
+    addl $3, %esi
+    cmpl $pic_setting_end, %esi
+    jb 1b
     movl $PROBE_TEMPLATE, %esi
     movl $PROBE_SANDBOX, %edi
     movl $1024, %ecx
@@ -210,6 +214,13 @@ record:                                 /* what does not lie on the stack */
     call restore_system
 1:  incl CTL(CTL_INDEX)
     jmp next_case
+
+pic_setting:                            /* port, value */
+    .irp setting, 0x1120, 0x5021, 0x0421, 0x0321, 0xFF21, 0xFFA1, 0x3043
+    .word \setting & 0xFF
+    .byte \setting >> 8
+    .endr
+pic_setting_end:
 
 /* What a case changed of its memory goes into a sum (EDX; 0: nothing) and is
  * made good. Most change little: 64 bytes are compared at a time. */

@@ -76,6 +76,7 @@
 #define PROBE_GDT_COPY        0x00119000 /* in the page behind the template */
 #define PROBE_TRACED_COPY     0x00119200 /* zeros */
 
+#define PROBE_TIMER  0x50 /* the vector of IRQ 0, masked and with no EOI */
 #define PROBE_LANDED 0x41 /* the vector by which the landing ends a case */
 
 /* The control page. */

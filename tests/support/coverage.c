@@ -192,17 +192,10 @@ void coverage_add(struct coverage *c, const uint8_t *code, size_t bytes)
 /* ---- results ----------------------------------------------------------------
  */
 
-/* At ring 0 HLT would stop the guest, and 16 bits of IRET lead nowhere. */
-static bool left_to_programs(const char *name)
-{
-    return strcmp(name, "hlt") == 0 || strcmp(name, "iret") == 0;
-}
-
-const char *coverage_missing(const struct coverage *c, bool user)
+const char *coverage_missing(const struct coverage *c)
 {
     for (unsigned i = 0; i < sizeof required / sizeof *required; i++)
-        if (!c->names[slot(c, required[i])].count &&
-            (user || !left_to_programs(required[i])))
+        if (!c->names[slot(c, required[i])].count)
             return required[i];
     for (unsigned i = 0; i < FORMS; i++)
         if (!c->forms[i])

@@ -22,9 +22,8 @@ struct coverage {
 /* Count the instructions of one sequence, to the end or what is none. */
 void coverage_add(struct coverage *c, const uint8_t *code, size_t bytes);
 
-/* What the integer and system instructions and forms of programs, or of a
- * kernel, lack; NULL: nothing. */
-const char *coverage_missing(const struct coverage *c, bool user);
+/* What the integer and system instructions and forms lack; NULL: nothing. */
+const char *coverage_missing(const struct coverage *c);
 
 void coverage_print(const struct coverage *c, FILE *to);
 

@@ -205,10 +205,26 @@ static void to_ring_3(struct writer *w)
     PUT(w, iret ? 0xCF : 0xCB);
 }
 
+/* To the lowest 64 KiB, where nothing is. */
+static void to_ring_0_of_16_bits(struct writer *w)
+{
+    const uint16_t frame[] = {
+        (uint16_t)(EFL_FIXED | (random_any() & (EFL_ARITH | EFL_IF | EFL_DF))),
+        (uint16_t)often(PROBE_CS, iret_cs, true), (uint16_t)here(w)};
+
+    for (unsigned i = 0; i < 3; i++)
+        PUT(w, 0x66, 0x68, (uint8_t)frame[i], (uint8_t)(frame[i] >> 8));
+    PUT(w, 0x66, 0xCF);
+}
+
 /* IRET within ring 0, with flags of our own. */
 static void to_ring_0(struct writer *w)
 {
     w->s->about |= COMPUTED | IN_HOLE_0;
+    if (random_chance(10)) {
+        to_ring_0_of_16_bits(w);
+        return;
+    }
     put_push(w, EFL_FIXED | (random_any() & (EFL_ARITH | EFL_IF | EFL_DF |
                                              EFL_IOPL | EFL_AC | EFL_ID)));
     put_push(w, often(PROBE_CS, iret_cs, true));
@@ -221,6 +237,15 @@ static void clock(struct writer *w)
 {
     w->s->about |= READS_CLOCK;
     PUT(w, 0x0F, 0x31, 0x31, 0xC0, 0x31, 0xD2);
+}
+
+/* The timer is set, and HLT waits for it. */
+static void halt(struct writer *w)
+{
+    PUT(w, 0xB0, 0xFE, 0xE6, 0x21, /* mov al, no mask of IRQ 0; out */
+        0xB0, 0x30, 0xE6, 0x43,    /* once, */
+        0xB0, (uint8_t)random_any(), 0xE6, 0x40, /* in 100 to 850 us */
+        0xB0, (uint8_t)(1 + random_below(3)), 0xE6, 0x40, 0xFB, 0xF4);
 }
 
 /* INVD, WBINVD, CLTS, INVLPG. */
@@ -242,6 +267,7 @@ void sequence_system(struct writer *w)
         toggle_cr0,     toggle_cr4,  write_cr2,     write_cr3, debug_registers,
         table_register, local_table, task_register, msr,       ports,
         fast_call,      to_ring_3,   to_ring_0,     clock,     caches,
+        halt,
     };
 
     PICK(patterns)(w);

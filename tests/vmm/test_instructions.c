@@ -278,8 +278,8 @@ static void everywhere(bool user)
     if (c.long_mode)
         print_scores(&c);
     if (c.cases >= COVERED_FROM)
-        cr_expect(!coverage_missing(&c.coverage, user), "%s was not generated",
-                  coverage_missing(&c.coverage, user));
+        cr_expect(!coverage_missing(&c.coverage), "%s was not generated",
+                  coverage_missing(&c.coverage));
 }
 
 Test(instructions, at_ring_3)
