@@ -135,6 +135,17 @@ static bool not_accessed(struct probe *p)
     return !(p->room[GDT_AT + (RETURN_CS & SEL_INDEX) + 5] & SEG_ACCESSED);
 }
 
+/* Again, to virtual-8086 mode, all segments 0. */
+static bool enters_vm86(struct probe *p)
+{
+    const uint32_t frame[9] = {0x10000, 0, EFL_FIXED | EFL_VM, STACK_AT};
+
+    memcpy(p->room + STACK_AT, frame, sizeof frame);
+    p->engine.live.regs[GPR_ESP] = STACK_AT;
+    errata_run(p);
+    return *p->engine.live.eflags & EFL_VM;
+}
+
 static bool over_the_limit(struct probe *p)
 {
     p->engine.live.seg[SEG_DS].limit = DATA_AT - 1;
@@ -230,6 +241,12 @@ const struct errata_test errata_tests[] = {
      .name = "IRET, accessed bits",
      .behaviour = "are not set in the descriptors; set",
      .departs = not_accessed,
+     .bytes = 1,
+     .code = {0xCF}},
+    {.if_present = ERRATUM_PRESENT_OPEN,
+     .name = "IRET to virtual-8086 mode, EIP above 64 KiB",
+     .behaviour = "is cut to 16 bits; #GP",
+     .departs = enters_vm86,
      .bytes = 1,
      .code = {0xCF}},
     {.if_present = ERRATUM_PRESENT_CURED,

@@ -63,6 +63,8 @@ const char *outcome_difference(const struct outcome *bare,
     const struct probe_result *a = &bare->result, *b = &other->result;
     const char *what;
 
+    if (bare->stop == VM_TRIPLE_FAULT && other->stop == VM_UNSUPPORTED)
+        return NULL; /* its page tables left the monitor no place */
     if (bare->stop != other->stop)
         return "how the guest ended";
     if (bare->stop != VM_RUNNING)
@@ -84,6 +86,13 @@ static bool points_to_code(const struct probe_result *r)
         if (r->gpr[i] - PROBE_CODE < PROBE_CASES_MAX * PROBE_ENTRY_BYTES)
             return true;
     return false;
+}
+
+/* The engine's IRET to virtual-8086 mode, by flags that a case before stored
+ * there, takes any EIP. */
+static bool entered_vm86(const struct probe_result *r)
+{
+    return (r->eflags & EFL_VM) != 0;
 }
 
 /* It ran what may be anything, and was not translated ahead; a fault of the
@@ -123,7 +132,7 @@ bool batch_left_out(const struct batch *b, uint32_t i,
     unsigned about = b->about[batch_sequence(b, i)];
     bool ended = bare->stop == VM_RUNNING;
 
-    if (ended && left_its_code(b, i, r))
+    if (ended && (left_its_code(b, i, r) || entered_vm86(r)))
         return true;
     if (ended && (about & READS_CLOCK) && r->vector == VEC_DB)
         return true; /* just behind RDTSC */
