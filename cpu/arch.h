@@ -96,6 +96,10 @@ bool arch_lldt(struct cpu_state *s, const struct mem_ops *mem,
 bool arch_ltr(struct cpu_state *s, const struct mem_ops *mem, uint16_t selector,
               struct fault *f);
 
+/* The flags in an event's frame: a fault has RF there. */
+uint32_t arch_event_flags(const struct cpu_state *s,
+                          const struct arch_event *e);
+
 /* IRET with the given operand size (2 or 4). Reads the frame at SS:ESP. A task
  * that returns by NT goes on at next_eip when it is called again. */
 bool arch_iret(struct cpu_state *s, const struct mem_ops *mem, unsigned size,

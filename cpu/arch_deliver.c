@@ -42,7 +42,7 @@ uint32_t event_return(const struct cpu_state *s, const struct arch_event *e)
     return is_software(e) || e->source == ARCH_ICEBP ? e->next_eip : s->eip;
 }
 
-uint32_t event_flags(const struct cpu_state *s, const struct arch_event *e)
+uint32_t arch_event_flags(const struct cpu_state *s, const struct arch_event *e)
 {
     return s->eflags | (is_fault_class(e) ? EFL_RF : 0);
 }
@@ -203,7 +203,7 @@ static void deliver(struct arch_run *r, void *args)
     const struct arch_event *e = args;
     struct delivery d = {.event = e,
                          .return_eip = event_return(&r->s, e),
-                         .flags = event_flags(&r->s, e)};
+                         .flags = arch_event_flags(&r->s, e)};
 
     if (state_protected(&r->s))
         deliver_protected(r, &d);

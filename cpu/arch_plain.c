@@ -181,7 +181,7 @@ static unsigned make_frame(const struct cpu_state *s,
         frame[n++] = e->error;
     frame[n++] = event_return(s, e);
     frame[n++] = s->seg[SEG_CS].selector;
-    frame[n++] = event_flags(s, e);
+    frame[n++] = arch_event_flags(s, e);
     if (other) {
         frame[n++] = s->gpr[GPR_ESP];
         frame[n++] = s->seg[SEG_SS].selector;

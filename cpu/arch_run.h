@@ -141,9 +141,8 @@ uint32_t flags_merge(uint32_t old, uint32_t value, uint32_t mask);
 void run_load_data(struct arch_run *r, enum seg_reg reg, uint16_t selector,
                    bool in_task_switch);
 
-/* What an event's frame says of where it came from. */
+/* Where an event's frame leads back to. */
 uint32_t event_return(const struct cpu_state *s, const struct arch_event *e);
-uint32_t event_flags(const struct cpu_state *s, const struct arch_event *e);
 /* The flags that IRET may change, by the privilege before the return. */
 uint32_t iret_flags(const struct cpu_state *s, unsigned size);
 

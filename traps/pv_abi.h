@@ -245,11 +245,12 @@ struct pv_module {
 
 /* The start-info page; ESI is its linear address when the kernel starts.
  *
- * Then: paging is on with CR0.WP, [0, mapped_bytes) is mapped at the note's
- * address, ESP is the top of a page of stack, the segments are the VMM's own,
- * the upcall mask is set, every other register is 0. The mapping is writable;
- * with PV_HAS_DIRECT the page directory, which is pinned, and its page tables
- * are not. mapped_bytes is all memory, or a multiple of 4 MiB.
+ * Then: paging is on with CR0.WP, FXSAVE and FXRSTOR have the registers of SSE
+ * (CR4.OSFXSR), [0, mapped_bytes) is mapped at the note's address, ESP is the
+ * top of a page of stack, the segments are the VMM's own, the upcall mask is
+ * set, every other register is 0. The mapping is writable; with PV_HAS_DIRECT
+ * the page directory, which is pinned, and its page tables are not.
+ * mapped_bytes is all memory, or a multiple of 4 MiB.
  *
  * p2m[gpa >> 12] is the number of the machine frame behind a page of the
  * guest's; without PV_HAS_DIRECT it is that of the page. m2p[ma >> 12] is the

@@ -34,7 +34,7 @@ static bool push_frame(struct monitor *mon, const struct arch_event *event,
         frame[n++] = event->error;
     frame[n++] = v->eip;
     frame[n++] = v->seg[SEG_CS].selector;
-    frame[n++] = v->eflags;
+    frame[n++] = arch_event_flags(v, event);
     if (inner) {
         frame[n++] = v->gpr[GPR_ESP];
         frame[n++] = v->seg[SEG_SS].selector;

@@ -346,7 +346,7 @@ static void first_state(const struct build *b, uint32_t info, uint32_t stack)
         .gdtr = {.limit = 0xFFFF},
         .cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG,
         .cr3 = directory,
-        .cr4 = CR4_PSE,
+        .cr4 = CR4_PSE | CR4_OSFXSR,
         .dr = {[6] = 0xFFFF0FF0u, [7] = 0x400u},
         .pat = 0x0007040600070406u,
         .misc_enable = 1,

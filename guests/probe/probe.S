@@ -9,14 +9,25 @@
  * which exception or interrupt ended it. Nothing here needs a sensitive
  * instruction that does not trap, so pure trap-and-emulate can run it: an IRET
  * to ring 0 traps, and IF is set by STI before one to ring 3.
+ *
+ * With PROBE_PV it is the port to the paravirtual interface (pv.S), for cases
+ * at ring 3 alone.
  */
 #include "../kit/stubs.h"
 #include "probe.h"
+#ifdef PROBE_PV
+#define KERNEL(selector) ((selector) | 1)
+#else
+#define KERNEL(selector) (selector)
+#endif
 
 #define VEC_DB 1
 
 #define CTL(field) (PROBE_CONTROL + (field))
 
+#ifdef PROBE_PV
+#include "pv.S"
+#else
     .section .multiboot, "a"
     .balign 4
     .long 0x1BADB002, 3, -(0x1BADB002 + 3)
@@ -55,6 +66,53 @@ probe_start:
     rep movsl
     call set_msrs
 
+/* EBX: the case, EBP: its flags. What not every kernel may. */
+    .macro SET_CONTROL
+    xorl %eax, %eax
+    movl %eax, %cr2
+    movl CASE_CR4(%ebx), %eax
+    movl %eax, %cr4
+    movl CASE_CR0(%ebx), %eax
+    movl %eax, %cr0
+    fxrstor PROBE_FPU
+    testl $CASE_WIDE, %ebp
+    jz 1f
+    movl $0xC0000080, %ecx              /* IA32_EFER */
+    movl CASE_EFER(%ebx), %eax
+    xorl %edx, %edx
+    wrmsr
+1:
+    .endm
+
+    .macro FLUSH
+    movl %cr3, %eax
+    movl %eax, %cr3
+    .endm
+
+    .macro ALLOW_INTERRUPTS
+    sti
+    .endm
+
+    .macro READ_CONTROL cr2, cr0
+    movl %cr2, %eax
+    movl %eax, \cr2
+    movl %cr0, %eax
+    movl %eax, \cr0
+    .endm
+
+    .macro FORGET_TRAPS
+    xorl %eax, %eax
+    movl %eax, %dr6
+    .endm
+
+    .macro LEAVE
+    movb $0, %al
+    outb %al, $0xF4
+1:  hlt
+    jmp 1b
+    .endm
+#endif
+
 next_case:
     movl $PROBE_DS, %eax
     movw %ax, %ds
@@ -84,27 +142,13 @@ next_case:
     movl %eax, 4(%esi)
     movl CASE_PTE_HIGH(%ebx), %eax
     movl %eax, 4(%edi)
-2:  movl %cr3, %eax
-    movl %eax, %cr3
+2:  FLUSH
 1:  testl $CASE_CONTROL, %ebp
     jz 1f
-    xorl %eax, %eax
-    movl %eax, %cr2
-    movl CASE_CR4(%ebx), %eax
-    movl %eax, %cr4
-    movl CASE_CR0(%ebx), %eax
-    movl %eax, %cr0
-    fxrstor PROBE_FPU
-    testl $CASE_WIDE, %ebp
-    jz 1f
-    movl $0xC0000080, %ecx              /* IA32_EFER */
-    movl CASE_EFER(%ebx), %eax
-    xorl %edx, %edx
-    wrmsr
+    SET_CONTROL
 1:  testl $CASE_FLUSH, %ebp
     jz 1f
-    movl %cr3, %eax
-    movl %eax, %cr3
+    FLUSH
 1:  movl %ebp, CTL(CTL_FLAGS)
     testl $CASE_USER, %ebp
     jz kernel_case
@@ -124,7 +168,7 @@ next_case:
     call load_segments
 1:  popal
     movl %ss:CTL(CTL_FRAME), %esp
-    sti
+    ALLOW_INTERRUPTS
     iret
 
 kernel_case:                            /* the frame on its own stack */
@@ -153,10 +197,7 @@ load_segments:                          /* the call writes into the case: its
     ret
 
 finished:
-    movb $0, %al
-    outb %al, $0xF4
-1:  hlt
-    jmp 1b
+    LEAVE
 
 /* On the stack: EDI ESI EBP ESP EBX EDX ECX EAX vector error EIP CS EFLAGS, and
  * ESP SS when the privilege changed. Behind them, the segments. */
@@ -181,16 +222,13 @@ common:
     addl $4, %esi
     decl %ecx
     jnz 2b
-    movl $PROBE_SS, %eax
+    movl $KERNEL(PROBE_SS), %eax
     movw %ax, %ss
     movl $PROBE_STACK, %esp
     movl CTL(CTL_RESULT), %edi
 
 record:                                 /* what does not lie on the stack */
-    movl %cr2, %eax
-    movl %eax, RESULT_CR2(%edi)
-    movl %cr0, %eax
-    movl %eax, RESULT_CR0(%edi)
+    READ_CONTROL RESULT_CR2(%edi), RESULT_CR0(%edi)
     movl CTL(CTL_PDE), %esi
     movl (%esi), %eax
     movl %eax, RESULT_PDE(%edi)
@@ -207,20 +245,24 @@ record:                                 /* what does not lie on the stack */
     movl %edx, RESULT_SUM(%edi)
     cmpl $VEC_DB, RESULT_VECTOR(%edi)
     jne 1f
-    xorl %eax, %eax
-    movl %eax, %dr6
-1:  testl $CASE_RESTORE, CTL(CTL_FLAGS)
+    FORGET_TRAPS
+1:
+#ifndef PROBE_PV
+    testl $CASE_RESTORE, CTL(CTL_FLAGS)
     jz 1f
     call restore_system
+#endif
 1:  incl CTL(CTL_INDEX)
     jmp next_case
 
+#ifndef PROBE_PV
 pic_setting:                            /* port, value */
     .irp setting, 0x1120, 0x5021, 0x0421, 0x0321, 0xFF21, 0xFFA1, 0x3043
     .word \setting & 0xFF
     .byte \setting >> 8
     .endr
 pic_setting_end:
+#endif
 
 /* What a case changed of its memory goes into a sum (EDX; 0: nothing) and is
  * made good. Most change little: 64 bytes are compared at a time. */
@@ -269,6 +311,7 @@ restore_range:                          /* [ESI, EBP) as at EBX */
     jnz 3b
     jmp 1b
 
+#ifndef PROBE_PV
 /* System registers: what they are goes into the result, then they are again
  * what they were. */
 restore_system:
@@ -306,11 +349,13 @@ set_msrs:
     addl $12, %esi
     jmp 1b
 2:  ret
+#endif
 
 /* Where SYSENTER and the call gates lead: the end of a case. */
 probe_landing:
     int $PROBE_LANDED
 
+#ifndef PROBE_PV
 /* The double fault has a task of its own: the stack may be what is broken. */
     .globl probe_double_fault
 probe_double_fault:
@@ -356,6 +401,7 @@ probe_double_fault:
     movb $0x89, PROBE_GDT + PROBE_DF_TSS_SELECTOR + 5
     movl $PROBE_STACK, %esp
     jmp record
+#endif
 
 /* 256 entry points, PROBE_STUB bytes apart. */
     .balign 4096

@@ -9,6 +9,8 @@
 #define PROBE_STUB          16
 #define PROBE_DF_ENTRY      12 /* where in the text its address is */
 #define PROBE_LANDING_ENTRY 16 /* likewise */
+#define PROBE_NOTE          20 /* ported: its note */
+#define PROBE_NOTE_BYTES    36
 #define PROBE_CONTROL       0x00110000
 #define PROBE_GDT           0x00111000
 #define PROBE_IDT           0x00112000
@@ -16,6 +18,7 @@
 #define PROBE_DF_TSS        0x00113800
 #define PROBE_STACK         0x00115000 /* the top; one page */
 #define PROBE_DF_STACK      0x00117000
+#define PROBE_SHARED        0x00116000 /* ported: the shared page, there */
 #define PROBE_TEMPLATE      0x00118000 /* what the sandbox starts as */
 #define PROBE_FPU           0x00110200 /* 512 bytes for FXRSTOR */
 #define PROBE_DIRECTORY     0x00120000
@@ -121,6 +124,10 @@
 #define CASE_RESTORE                                                           \
     128 /* it may change what the probe does not look at else:                 \
            CR3 CR4, DRs, MSRs, GDTR IDTR LDTR TR */
+
+/* The port (traps/pv_abi.h): where in the start info and in the shared page. */
+#define PROBE_START_SHARED 12
+#define PROBE_SHARED_CR2   40
 
 /* A result. */
 #define RESULT_DS       0

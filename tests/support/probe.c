@@ -3,11 +3,13 @@
 
 #include <criterion/criterion.h>
 #include <elf.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cpu/x86.h"
+#include "traps/pv_abi.h"
 
 enum {
     TEXT_MAX = 0x4000,
@@ -104,6 +106,48 @@ static void put_gdt(struct image *im, uint32_t landing)
            PROBE_GDT_CASES_BYTES);
 }
 
+/* Ported: the kernel is at ring 1, and of the others there are those of ring
+ * 3. */
+static void put_pv_gdt(struct image *im)
+{
+    descriptor(im, PROBE_CS, 0, 0xFFFFF, 0xC0BB);
+    descriptor(im, PROBE_SS, 0, 0xFFFFF, 0xC0B3);
+    descriptor(im, PROBE_USER_CS, 0, 0xFFFFF, 0xC0FB);
+    descriptor(im, PROBE_DS, 0, 0xFFFFF, 0xC0F3);
+    descriptor(im, PROBE_BASED, 0x40, 0xFFFFF, 0xC0F3);
+    memcpy(at(im, PROBE_GDT_COPY), at(im, PROBE_GDT_CASES),
+           PROBE_GDT_CASES_BYTES);
+}
+
+static bool for_programs(unsigned vector)
+{
+    return vector == VEC_BP || vector == VEC_OF || vector >= PROBE_DONE;
+}
+
+/* In the place of the interrupt table: a handler for all but the hypercall. */
+static void put_pv_traps(struct image *im)
+{
+    uint8_t *to = at(im, PROBE_IDT);
+
+    _Static_assert(offsetof(struct pv_start, shared_info_gpa) ==
+                           PROBE_START_SHARED &&
+                       offsetof(struct pv_shared_info, cr2) == PROBE_SHARED_CR2,
+                   "probe.h must tell where they are");
+    for (unsigned v = 0; v < 256; v++) {
+        struct pv_trap trap = {
+            .vector = (uint8_t)v,
+            .flags = PV_TRAP_MASK | (for_programs(v) ? PV_TRAP_DPL : 0),
+            .cs = PROBE_CS | 1,
+            .eip = PROBE_STUBS + v * PROBE_STUB,
+        };
+
+        if (v == PV_VECTOR)
+            continue;
+        memcpy(to, &trap, sizeof trap);
+        to += sizeof trap;
+    }
+}
+
 static void gate(struct image *im, unsigned vector, uint32_t entry,
                  uint32_t selector, uint32_t attr)
 {
@@ -119,9 +163,7 @@ static void put_idt(struct image *im, uint32_t double_fault, uint32_t cr3)
 
     for (unsigned v = 0; v < 256; v++)
         gate(im, v, PROBE_STUBS + v * PROBE_STUB, PROBE_CS,
-             v == VEC_BP || v == VEC_OF || v >= PROBE_DONE
-                 ? GATE_INT | GATE_DPL3
-                 : GATE_INT);
+             for_programs(v) ? GATE_INT | GATE_DPL3 : GATE_INT);
     gate(im, VEC_DF, 0, PROBE_DF_TSS_SELECTOR, GATE_TASK);
     put32(at(im, PROBE_TSS + 4), PROBE_STACK);
     put32(at(im, PROBE_TSS + 8), PROBE_SS);
@@ -294,14 +336,15 @@ static void put_symbols(struct image *im, const struct probe_table *t,
 }
 
 /* The probe's own text from the build tree. */
-static void load_text(uint8_t text[TEXT_MAX], Elf32_Ehdr *header)
+static void load_text(const char *probe, uint8_t text[TEXT_MAX],
+                      Elf32_Ehdr *header)
 {
     const char *build = getenv("UMBRA_BUILD");
     char name[512];
     Elf32_Phdr p;
     FILE *f;
 
-    snprintf(name, sizeof name, "%s/guests/probe", build ? build : "build");
+    snprintf(name, sizeof name, "%s/guests/%s", build ? build : "build", probe);
     f = fopen(name, "rb");
     cr_assert_not_null(f, "%s", name);
     cr_assert_eq(fread(header, sizeof *header, 1, f), 1);
@@ -313,19 +356,34 @@ static void load_text(uint8_t text[TEXT_MAX], Elf32_Ehdr *header)
     fclose(f);
 }
 
-static void build(struct image *im, const struct probe_table *t)
+static void put_note(struct image *im, unsigned i)
 {
-    static uint8_t head[sizeof(Elf32_Ehdr) + 5 * sizeof(Elf32_Phdr)];
+    Elf32_Phdr text, note = {.p_type = PT_NOTE, .p_filesz = PROBE_NOTE_BYTES};
+    uint8_t *table = im->bytes + sizeof(Elf32_Ehdr);
+
+    memcpy(&text, table, sizeof text);
+    note.p_offset = text.p_offset + PROBE_NOTE;
+    memcpy(table + i * sizeof note, &note, sizeof note);
+}
+
+static void build(struct image *im, const struct probe_table *t, bool ported)
+{
+    static uint8_t head[sizeof(Elf32_Ehdr) + 6 * sizeof(Elf32_Phdr)];
     uint8_t text[TEXT_MAX] = {0}, window[PROBE_ENTRY_BYTES];
     uint8_t *cases = calloc(t->case_count, STEP);
     Elf32_Ehdr header;
     uint32_t double_fault, landing;
 
-    load_text(text, &header);
+    load_text(ported ? "probe-pv" : "probe", text, &header);
     memcpy(&double_fault, text + PROBE_DF_ENTRY, sizeof double_fault);
     memcpy(&landing, text + PROBE_LANDING_ENTRY, sizeof landing);
-    put_gdt(im, landing);
-    put_idt(im, double_fault, t->pae ? PROBE_PAE_PDPT : PROBE_DIRECTORY);
+    if (ported) {
+        put_pv_gdt(im);
+        put_pv_traps(im);
+    } else {
+        put_gdt(im, landing);
+        put_idt(im, double_fault, t->pae ? PROBE_PAE_PDPT : PROBE_DIRECTORY);
+    }
     put_tables(im, t->guarded);
     put_pae_tables(im);
     put_control(im, t);
@@ -343,8 +401,10 @@ static void build(struct image *im, const struct probe_table *t)
     segment(im, 3, PROBE_CODE, t->code,
             (size_t)t->code_count * PROBE_ENTRY_BYTES, PF_R | PF_X);
     segment(im, 4, PROBE_WINDOW_GPA, window, sizeof window, PF_R | PF_W);
+    if (ported)
+        put_note(im, 5);
     header.e_phoff = sizeof header;
-    header.e_phnum = 5;
+    header.e_phnum = ported ? 6 : 5;
     put_symbols(im, t, &header);
     memcpy(im->bytes, &header, sizeof header);
     free(cases);
@@ -390,7 +450,7 @@ uint32_t probe_run(const struct way *way, const struct probe_table *table,
 
     cr_assert_not_null(im);
     cr_assert(table->case_count <= PROBE_CASES_MAX);
-    build(im, table);
+    build(im, table, way->cpu == CPU_PV);
     guest_open(&g, way, (struct blob){im->bytes, im->size, "probe"}, NULL,
                PROBE_MEMORY_MIB * MIB, NULL);
     running = &g;

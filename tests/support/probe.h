@@ -46,7 +46,8 @@ static inline uint32_t probe_entry(uint32_t sequence)
     return PROBE_CODE + sequence * PROBE_ENTRY_BYTES;
 }
 
-/* Run the cases under a technique. Returns how many have a result in `results`
+/* Run the cases under a technique (pv: at ring 3, with tables of the VMM).
+ * Returns how many have a result in `results`
  * (counted from 0, those before `first` included); fewer than case_count when
  * the guest stopped for another reason, which *stop is. */
 uint32_t probe_run(const struct way *way, const struct probe_table *table,

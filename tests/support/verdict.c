@@ -3,6 +3,7 @@
  * technique is excused from. */
 #include "cpu/decode.h"
 #include "tests/support/batch.h"
+#include "traps/pv_abi.h"
 
 static const char *registers_differ(const struct probe_result *a,
                                     const struct probe_result *b)
@@ -105,6 +106,13 @@ static bool left_its_code(const struct batch *b, uint32_t i,
     return r->eip - b->cases[i].eip >= PROBE_ENTRY_BYTES;
 }
 
+/* What a ported kernel is not asked about: its hypercall's vector, and where
+ * SYSENTER leads. */
+static bool taken_otherwise(const struct probe_result *r)
+{
+    return r->vector == PV_VECTOR || r->vector == PROBE_LANDED;
+}
+
 /* (Pure trapping loses the IOPL that the probe's IRET to ring 3 loads.) */
 static bool left_out_by(enum cpu_technique cpu, unsigned about, bool user,
                         uint32_t eflags, const struct outcome *bare)
@@ -119,6 +127,10 @@ static bool left_out_by(enum cpu_technique cpu, unsigned about, bool user,
     case CPU_BT_STATIC:
         return (about & COMPUTED) != 0 ||
                (ended && points_to_code(&bare->result));
+    case CPU_PV: /* other descriptors, no IOPL, no SYSENTER, no CR4 */
+        return (about &
+                (IN_HOLE_0 | IN_HOLE_3 | SHOWS_FCS | CHANGES | READS_CLOCK)) ||
+               (eflags & EFL_IOPL) || (ended && taken_otherwise(&bare->result));
     case CPU_BT: /* programs run directly */
         return (user || (about & LEAVES)) && (about & IN_HOLE_3) != 0;
     default: return false;
