@@ -20,6 +20,18 @@ bool load_error(char **error, const struct blob *image, const char *format, ...)
     return false;
 }
 
+bool load_refuse(const struct loading *in, const char *what)
+{
+    return load_error(in->error, &in->request->kernel, "%s", what);
+}
+
+bool load_put(const struct loading *in, uint64_t gpa, const void *data,
+              uint64_t bytes)
+{
+    return in->memory->write(in->memory->ctx, gpa, data, bytes) ||
+           load_refuse(in, "guest memory cannot be written");
+}
+
 bool load_fits(const struct load_memory *memory, uint64_t gpa, uint64_t bytes)
 {
     if (gpa >= LOW_END)

@@ -11,6 +11,17 @@
 bool load_error(char **error, const struct blob *image, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* An image on its way into memory. Both helpers set *error and return false
+ * where it is not to be. */
+struct loading {
+    const struct load_request *request;
+    const struct load_memory *memory;
+    char **error;
+};
+bool load_refuse(const struct loading *in, const char *what);
+bool load_put(const struct loading *in, uint64_t gpa, const void *data,
+              uint64_t bytes);
+
 /* Little-endian fields of an image; the caller has checked the bounds. */
 static inline uint16_t load_get16(const void *p)
 {

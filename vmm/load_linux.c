@@ -31,9 +31,7 @@ enum {
 };
 
 struct boot {
-    const struct load_request *request;
-    const struct load_memory *memory;
-    char **error;
+    struct loading in;
     const uint8_t *setup;
     uint32_t version;
     size_t header_end; /* offset of the setup header's end */
@@ -43,19 +41,6 @@ struct boot {
                             the memory map */
     uint8_t zero_page[PAGE_BYTES];
 };
-
-static bool refuse(const struct boot *b, const char *what)
-{
-    return load_error(b->error, &b->request->kernel, "%s", what);
-}
-
-static bool put(const struct boot *b, uint64_t gpa, const void *data,
-                uint64_t bytes)
-{
-    if (b->memory->write(b->memory->ctx, gpa, data, bytes))
-        return true;
-    return refuse(b, "guest memory cannot be written");
-}
 
 bool linux_recognized(const struct blob *image)
 {
@@ -73,26 +58,27 @@ static uint32_t field32(const struct boot *b, size_t offset)
 
 static bool check_header(struct boot *b)
 {
-    const struct blob *image = &b->request->kernel;
+    const struct blob *image = &b->in.request->kernel;
     b->version = load_get16(b->setup + VERSION);
     b->header_end = HEADER_MAGIC + b->setup[JUMP_OFFSET];
     if (b->header_end > HEADER_END_MAX)
         b->header_end = HEADER_END_MAX;
     if (b->header_end < HEADER_END_MIN || b->header_end > image->size)
-        return refuse(b, "the Linux setup header is damaged");
+        return load_refuse(&b->in, "the Linux setup header is damaged");
     if (b->version >= 0x020C && (field32(b, XLOADFLAGS) & XLF_KERNEL_64))
-        return refuse(b, "a 64-bit Linux; the machine's processor is a 32-bit "
-                         "one");
+        return load_refuse(
+            &b->in, "a 64-bit Linux; the machine's processor is a 32-bit "
+                    "one");
     size_t sectors =
         b->setup[SETUP_SECTS] ? b->setup[SETUP_SECTS] : SETUP_SECTS_DEFAULT;
     b->kernel = (sectors + 1) * SETUP_SECTOR;
     b->kernel_bytes = (size_t)field32(b, SYSSIZE) * 16;
     if (b->kernel_bytes == 0)
-        return refuse(b, "the Linux setup header names no kernel");
+        return load_refuse(&b->in, "the Linux setup header names no kernel");
     /* syssize counts paragraphs: the last one may be incomplete. */
     if (image->size < b->kernel ||
         image->size - b->kernel + 15 < b->kernel_bytes)
-        return load_error(b->error, image,
+        return load_error(b->in.error, image,
                           "the image is cut short: %zu bytes of %zu",
                           image->size, b->kernel + b->kernel_bytes);
     if (b->kernel_bytes > image->size - b->kernel)
@@ -102,7 +88,7 @@ static bool check_header(struct boot *b)
 
 static bool put_kernel(struct boot *b)
 {
-    const struct blob *image = &b->request->kernel;
+    const struct blob *image = &b->in.request->kernel;
     uint64_t end = KERNEL_AT + b->kernel_bytes;
     if (b->version >= 0x020A) {
         uint64_t start = field32(b, PREF_ADDRESS);
@@ -112,13 +98,13 @@ static bool put_kernel(struct boot *b)
             end = start + field32(b, INIT_SIZE);
     }
     b->kernel_end = end;
-    if (!load_fits(b->memory, KERNEL_AT, end - KERNEL_AT))
-        return load_error(b->error, image,
+    if (!load_fits(b->in.memory, KERNEL_AT, end - KERNEL_AT))
+        return load_error(b->in.error, image,
                           "this Linux needs %llu MiB of memory to start, the "
                           "guest has %llu (--memory)",
                           (unsigned long long)(end + 0xFFFFF) >> 20,
-                          (unsigned long long)b->memory->ram_bytes >> 20);
-    return put(b, KERNEL_AT, b->setup + b->kernel, b->kernel_bytes);
+                          (unsigned long long)b->in.memory->ram_bytes >> 20);
+    return load_put(&b->in, KERNEL_AT, b->setup + b->kernel, b->kernel_bytes);
 }
 
 /* Several archives make one initial RAM disk, each at a multiple of 4, as the
@@ -162,8 +148,8 @@ static bool put_initrd(struct boot *b)
     uint64_t top = (uint64_t)field32(b, INITRD_ADDR_MAX) + 1;
     uint32_t start, bytes;
 
-    if (!linux_put_initrd(b->request, b->memory, b->kernel_end, top, &start,
-                          &bytes, b->error))
+    if (!linux_put_initrd(b->in.request, b->in.memory, b->kernel_end, top,
+                          &start, &bytes, b->in.error))
         return false;
     load_put32(b->zero_page + RAMDISK_IMAGE, start);
     load_put32(b->zero_page + RAMDISK_SIZE, bytes);
@@ -172,7 +158,7 @@ static bool put_initrd(struct boot *b)
 
 static bool put_command_line(struct boot *b)
 {
-    const char *words = b->request->append ? b->request->append : "";
+    const char *words = b->in.request->append ? b->in.request->append : "";
     uint32_t most = b->version >= 0x0206 ? field32(b, CMDLINE_SIZE) : 255;
     if (most == 0)
         most = 255;
@@ -180,19 +166,19 @@ static bool put_command_line(struct boot *b)
         most = LOW_EBDA - COMMAND_AT - 1;
     size_t length = strlen(words);
     if (length > most)
-        return load_error(b->error, &b->request->kernel,
+        return load_error(b->in.error, &b->in.request->kernel,
                           "the command line (--append) has %zu bytes, this "
                           "kernel takes %u",
                           length, most);
     load_put32(b->zero_page + CMD_LINE_PTR, COMMAND_AT);
-    return put(b, COMMAND_AT, words, length + 1);
+    return load_put(&b->in, COMMAND_AT, words, length + 1);
 }
 
 static void fill_zero_page(struct boot *b)
 {
     uint8_t *z = b->zero_page;
     struct load_area area[LOAD_AREAS];
-    uint64_t above = (b->memory->ram_bytes - LOW_END) >> 10;
+    uint64_t above = (b->in.memory->ram_bytes - LOW_END) >> 10;
 
     memcpy(z + SETUP_SECTS, b->setup + SETUP_SECTS,
            b->header_end - SETUP_SECTS);
@@ -207,7 +193,7 @@ static void fill_zero_page(struct boot *b)
     z[TYPE_OF_LOADER] = LOADER_UNREGISTERED;
     load_put32(z + CODE32_START, KERNEL_AT);
 
-    load_memory_map(b->memory, area);
+    load_memory_map(b->in.memory, area);
     z[E820_ENTRIES] = LOAD_AREAS;
     for (int i = 0; i < LOAD_AREAS; i++) {
         uint8_t *e = z + E820_TABLE + i * E820_BYTES;
@@ -221,18 +207,16 @@ bool linux_load(const struct load_request *request,
                 const struct load_memory *memory, struct load_result *result,
                 char **error)
 {
-    struct boot b = {.request = request,
-                     .memory = memory,
-                     .error = error,
+    struct boot b = {.in = {request, memory, error},
                      .setup = request->kernel.data};
     if (!check_header(&b) || !put_kernel(&b))
         return false;
     fill_zero_page(&b);
     if (!put_initrd(&b) || !put_command_line(&b) ||
-        !put(&b, ZERO_PAGE_AT, b.zero_page, sizeof b.zero_page))
+        !load_put(&b.in, ZERO_PAGE_AT, b.zero_page, sizeof b.zero_page))
         return false;
     if (!load_flat_state(memory, CODE_SELECTOR, &result->state))
-        return refuse(&b, "guest memory cannot be written");
+        return load_refuse(&b.in, "guest memory cannot be written");
     result->state.gpr[GPR_ESI] = ZERO_PAGE_AT;
     result->entry = KERNEL_AT;
     result->range[0] = (struct load_range){KERNEL_AT, KERNEL_AT,

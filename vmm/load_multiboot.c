@@ -48,26 +48,11 @@ _Static_assert(INFO_MODULES_AT + MODULES_MAX * MODULE_BYTES <= LOW_STRINGS,
 
 /* One boot in progress. */
 struct boot {
-    const struct load_request *request;
-    const struct load_memory *memory;
+    struct loading in;
     struct load_result *result;
-    char **error;
     uint64_t end;         /* first address after kernel and modules */
     uint64_t string_next; /* where the next string goes */
 };
-
-static bool refuse(const struct boot *b, const char *what)
-{
-    return load_error(b->error, &b->request->kernel, "%s", what);
-}
-
-static bool put(const struct boot *b, uint64_t gpa, const void *data,
-                uint64_t bytes)
-{
-    if (b->memory->write(b->memory->ctx, gpa, data, bytes))
-        return true;
-    return refuse(b, "guest memory cannot be written");
-}
 
 long multiboot_find(const struct blob *image)
 {
@@ -87,22 +72,24 @@ static bool place(struct boot *b, uint64_t linear, uint64_t gpa,
                   uint64_t offset, uint64_t size, uint64_t memory_size,
                   bool executable)
 {
-    const struct blob *image = &b->request->kernel;
+    const struct blob *image = &b->in.request->kernel;
     struct load_result *r = b->result;
     if (offset > image->size || size > image->size - offset)
-        return refuse(b, "the image is cut short: a segment lies beyond its "
-                         "end");
-    if (memory_size < size || !load_fits(b->memory, gpa, memory_size))
-        return load_error(b->error, image,
+        return load_refuse(&b->in,
+                           "the image is cut short: a segment lies beyond its "
+                           "end");
+    if (memory_size < size || !load_fits(b->in.memory, gpa, memory_size))
+        return load_error(b->in.error, image,
                           "a segment of %llu bytes at 0x%llx does not fit: the "
                           "guest has 0x%x to 0x%x and 1 MiB to %llu MiB "
                           "(--memory)",
                           (unsigned long long)memory_size,
                           (unsigned long long)gpa, LOW_FREE, LOW_EBDA,
-                          (unsigned long long)b->memory->ram_bytes >> 20);
+                          (unsigned long long)b->in.memory->ram_bytes >> 20);
     if (r->range_count == LOAD_RANGES)
-        return refuse(b, "more than 16 loadable segments");
-    if (size > 0 && !put(b, gpa, (const uint8_t *)image->data + offset, size))
+        return load_refuse(&b->in, "more than 16 loadable segments");
+    if (size > 0 &&
+        !load_put(&b->in, gpa, (const uint8_t *)image->data + offset, size))
         return false;
     r->range[r->range_count++] = (struct load_range){
         .linear = (uint32_t)linear,
@@ -131,35 +118,39 @@ static bool find_entry(struct boot *b, uint32_t entry)
             return true;
         }
     }
-    return load_error(b->error, &b->request->kernel,
+    return load_error(b->in.error, &b->in.request->kernel,
                       "the entry point 0x%x is in no segment", entry);
 }
 
 /* The header names the addresses itself ("a.out kludge"). */
 static bool load_by_header(struct boot *b, size_t header)
 {
-    const struct blob *image = &b->request->kernel;
+    const struct blob *image = &b->in.request->kernel;
     const uint8_t *h = (const uint8_t *)image->data + header;
     if (image->size - header < HEADER_ADDRESSES_END)
-        return refuse(b, "the image is cut short within its multiboot header");
+        return load_refuse(
+            &b->in, "the image is cut short within its multiboot header");
     uint32_t header_addr = load_get32(h + 12);
     uint32_t load_addr = load_get32(h + 16);
     uint32_t load_end = load_get32(h + 20);
     uint32_t bss_end = load_get32(h + 24);
     if (load_addr > header_addr || header_addr - load_addr > header)
-        return refuse(b, "the multiboot header's load address is not before "
-                         "the header");
+        return load_refuse(&b->in,
+                           "the multiboot header's load address is not before "
+                           "the header");
     size_t offset = header - (header_addr - load_addr);
     uint64_t size =
         load_end ? (uint64_t)load_end - load_addr : image->size - offset;
     if (load_end && load_end < load_addr)
-        return refuse(b, "the multiboot header's load addresses are not in "
-                         "order");
+        return load_refuse(&b->in,
+                           "the multiboot header's load addresses are not in "
+                           "order");
     uint64_t memory_size = size;
     if (bss_end) {
         if (bss_end < load_addr + size)
-            return refuse(b, "the multiboot header's bss ends before it "
-                             "begins");
+            return load_refuse(&b->in,
+                               "the multiboot header's bss ends before it "
+                               "begins");
         memory_size = bss_end - load_addr;
     }
     return place(b, load_addr, load_addr, offset, size, memory_size, true) &&
@@ -171,15 +162,17 @@ static bool load_segments(struct boot *b, Elf *elf)
     GElf_Ehdr header;
     size_t count;
     if (!gelf_getehdr(elf, &header) || elf_getphdrnum(elf, &count) != 0)
-        return refuse(b, "a damaged ELF (its headers cannot be read)");
+        return load_refuse(&b->in,
+                           "a damaged ELF (its headers cannot be read)");
     if (header.e_ident[EI_CLASS] != ELFCLASS32 ||
         header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != EM_386)
-        return refuse(b, "not an ELF for a 32-bit x86 processor");
+        return load_refuse(&b->in, "not an ELF for a 32-bit x86 processor");
     for (size_t i = 0; i < count; i++) {
         GElf_Phdr p;
         if (!gelf_getphdr(elf, (int)i, &p))
-            return refuse(b, "a damaged ELF (its program headers cannot be "
-                             "read)");
+            return load_refuse(&b->in,
+                               "a damaged ELF (its program headers cannot be "
+                               "read)");
         if (p.p_type != PT_LOAD || p.p_memsz == 0)
             continue;
         if (!place(b, p.p_vaddr, p.p_paddr, p.p_offset, p.p_filesz, p.p_memsz,
@@ -187,22 +180,23 @@ static bool load_segments(struct boot *b, Elf *elf)
             return false;
     }
     if (b->result->range_count == 0)
-        return refuse(b, "an ELF with nothing to load");
+        return load_refuse(&b->in, "an ELF with nothing to load");
     return find_entry(b, (uint32_t)header.e_entry);
 }
 
 static bool load_elf(struct boot *b)
 {
-    const struct blob *image = &b->request->kernel;
+    const struct blob *image = &b->in.request->kernel;
     if (image->size < SELFMAG || memcmp(image->data, ELFMAG, SELFMAG) != 0)
-        return refuse(b, "a multiboot header that names no addresses, in a "
-                         "file that is not an ELF");
+        return load_refuse(&b->in,
+                           "a multiboot header that names no addresses, in a "
+                           "file that is not an ELF");
     elf_version(EV_CURRENT);
     /* libelf only reads; its interface lacks the const. */
     Elf *elf = elf_memory((char *)(uintptr_t)image->data, image->size);
     if (!elf || elf_kind(elf) != ELF_K_ELF) {
         elf_end(elf);
-        return refuse(b, "a damaged ELF");
+        return load_refuse(&b->in, "a damaged ELF");
     }
     bool loaded = load_segments(b, elf);
     elf_end(elf);
@@ -217,7 +211,8 @@ static uint32_t put_string(struct boot *b, const char *name, const char *words)
                  words ? words : "") < 0)
         return 0;
     uint64_t bytes = strlen(text) + 1, at = b->string_next;
-    bool stored = bytes <= LOW_STRINGS_END - at && put(b, at, text, bytes);
+    bool stored =
+        bytes <= LOW_STRINGS_END - at && load_put(&b->in, at, text, bytes);
     free(text);
     if (!stored)
         return 0;
@@ -227,27 +222,29 @@ static uint32_t put_string(struct boot *b, const char *name, const char *words)
 
 static bool put_modules(struct boot *b)
 {
-    const struct load_request *q = b->request;
+    const struct load_request *q = b->in.request;
     if (q->initrd_count > MODULES_MAX)
-        return refuse(b, "more than 64 modules (--initrd)");
+        return load_refuse(&b->in, "more than 64 modules (--initrd)");
     if (b->end < LOW_END)
         b->end = LOW_END;
     for (size_t i = 0; i < q->initrd_count; i++) {
         const struct blob *m = &q->initrd[i];
         uint64_t start = (b->end + PAGE_MASK) & ~(uint64_t)PAGE_MASK;
-        if (!load_fits(b->memory, start, m->size))
-            return load_error(b->error, m,
+        if (!load_fits(b->in.memory, start, m->size))
+            return load_error(b->in.error, m,
                               "this module does not fit in %llu MiB (--memory)",
-                              (unsigned long long)b->memory->ram_bytes >> 20);
+                              (unsigned long long)b->in.memory->ram_bytes >>
+                                  20);
         uint32_t name = put_string(b, m->name, NULL);
         if (!name)
-            return refuse(b, "the modules' names are too long");
+            return load_refuse(&b->in, "the modules' names are too long");
         uint8_t entry[MODULE_BYTES] = {0};
         load_put32(entry, (uint32_t)start);
         load_put32(entry + 4, (uint32_t)(start + m->size));
         load_put32(entry + 8, name);
-        if (!put(b, start, m->data, m->size) ||
-            !put(b, INFO_MODULES_AT + i * MODULE_BYTES, entry, sizeof entry))
+        if (!load_put(&b->in, start, m->data, m->size) ||
+            !load_put(&b->in, INFO_MODULES_AT + i * MODULE_BYTES, entry,
+                      sizeof entry))
             return false;
         b->end = start + m->size;
     }
@@ -258,7 +255,7 @@ static bool put_memory_map(struct boot *b)
 {
     struct load_area area[LOAD_AREAS];
     uint8_t map[LOAD_AREAS * MAP_ENTRY_BYTES];
-    load_memory_map(b->memory, area);
+    load_memory_map(b->in.memory, area);
     for (int i = 0; i < LOAD_AREAS; i++) {
         uint8_t *e = map + i * MAP_ENTRY_BYTES;
         load_put32(e, MAP_ENTRY_BYTES - 4); /* does not count itself */
@@ -266,22 +263,23 @@ static bool put_memory_map(struct boot *b)
         load_put64(e + 12, area[i].bytes);
         load_put32(e + 20, area[i].type);
     }
-    return put(b, INFO_MAP_AT, map, sizeof map);
+    return load_put(&b->in, INFO_MAP_AT, map, sizeof map);
 }
 
 static bool put_info(struct boot *b)
 {
-    const struct load_request *q = b->request;
+    const struct load_request *q = b->in.request;
     uint8_t info[INFO_BYTES] = {0};
     uint32_t command = put_string(b, q->kernel.name, q->append);
     uint32_t loader = put_string(b, "Umbra", NULL);
     if (!command || !loader)
-        return refuse(b, "the command line (--append) is too long: it must fit "
-                         "in 8 KiB");
+        return load_refuse(
+            &b->in, "the command line (--append) is too long: it must fit "
+                    "in 8 KiB");
     if (!put_modules(b) || !put_memory_map(b))
         return false;
 
-    uint64_t above = (b->memory->ram_bytes - LOW_END) >> 10;
+    uint64_t above = (b->in.memory->ram_bytes - LOW_END) >> 10;
     load_put32(info, INFO_MEMORY | INFO_COMMAND | INFO_MODULES | INFO_MAP |
                          INFO_LOADER | INFO_FRAMEBUFFER);
     load_put32(info + 4, LOW_EBDA >> 10);
@@ -298,17 +296,15 @@ static bool put_info(struct boot *b)
     load_put32(info + 104, 25);
     info[108] = 16;
     info[109] = 2;
-    return put(b, LOW_INFO, info, sizeof info);
+    return load_put(&b->in, LOW_INFO, info, sizeof info);
 }
 
 bool multiboot_load(const struct load_request *request,
                     const struct load_memory *memory,
                     struct load_result *result, char **error)
 {
-    struct boot b = {.request = request,
-                     .memory = memory,
+    struct boot b = {.in = {request, memory, error},
                      .result = result,
-                     .error = error,
                      .string_next = LOW_STRINGS};
     size_t header = (size_t)multiboot_find(&request->kernel);
     const uint8_t *bytes = request->kernel.data;
@@ -323,7 +319,7 @@ bool multiboot_load(const struct load_request *request,
     if (!loaded || !put_info(&b))
         return false;
     if (!load_flat_state(memory, CODE_SELECTOR, &result->state))
-        return refuse(&b, "guest memory cannot be written");
+        return load_refuse(&b.in, "guest memory cannot be written");
     result->state.gpr[GPR_EAX] = LOADER_MAGIC;
     result->state.gpr[GPR_EBX] = LOW_INFO;
     return true;

@@ -19,10 +19,8 @@ enum {
 };
 
 struct build {
-    const struct load_request *request;
-    const struct load_memory *memory;
+    struct loading in;
     struct load_result *result;
-    char **error;
     uint32_t base; /* linear address of guest-physical 0 */
     uint64_t end;  /* of what is in memory */
 };
@@ -102,36 +100,25 @@ bool pv_recognized(const struct blob *image)
     return found;
 }
 
-static bool refuse(const struct build *b, const char *what)
-{
-    return load_error(b->error, &b->request->kernel, "%s", what);
-}
-
-static bool put(const struct build *b, uint64_t gpa, const void *data,
-                uint64_t bytes)
-{
-    if (b->memory->write(b->memory->ctx, gpa, data, bytes))
-        return true;
-    return refuse(b, "guest memory cannot be written");
-}
-
 static bool place(struct build *b, const GElf_Phdr *p)
 {
-    const struct blob *image = &b->request->kernel;
+    const struct blob *image = &b->in.request->kernel;
     struct load_result *r = b->result;
 
     if (p->p_offset > image->size || p->p_filesz > image->size - p->p_offset)
-        return refuse(b, "the image is cut short: a segment lies beyond its "
-                         "end");
+        return load_refuse(&b->in,
+                           "the image is cut short: a segment lies beyond its "
+                           "end");
     if (p->p_memsz < p->p_filesz ||
-        !load_fits(b->memory, p->p_paddr, p->p_memsz))
-        return refuse(b, "a segment does not fit into the guest's memory "
-                         "(--memory)");
+        !load_fits(b->in.memory, p->p_paddr, p->p_memsz))
+        return load_refuse(&b->in,
+                           "a segment does not fit into the guest's memory "
+                           "(--memory)");
     if (r->range_count == LOAD_RANGES)
-        return refuse(b, "more than 16 loadable segments");
+        return load_refuse(&b->in, "more than 16 loadable segments");
     if (p->p_filesz &&
-        !put(b, p->p_paddr, (const uint8_t *)image->data + p->p_offset,
-             p->p_filesz))
+        !load_put(&b->in, p->p_paddr,
+                  (const uint8_t *)image->data + p->p_offset, p->p_filesz))
         return false;
     r->range[r->range_count++] = (struct load_range){
         .linear = (uint32_t)p->p_vaddr,
@@ -150,15 +137,17 @@ static bool place_segments(struct build *b, Elf *elf)
     size_t count;
 
     if (!gelf_getehdr(elf, &header) || elf_getphdrnum(elf, &count) != 0)
-        return refuse(b, "a damaged ELF (its headers cannot be read)");
+        return load_refuse(&b->in,
+                           "a damaged ELF (its headers cannot be read)");
     if (header.e_ident[EI_CLASS] != ELFCLASS32 || header.e_machine != EM_386)
-        return refuse(b, "not an ELF for a 32-bit x86 processor");
+        return load_refuse(&b->in, "not an ELF for a 32-bit x86 processor");
     for (size_t i = 0; i < count; i++) {
         GElf_Phdr p;
 
         if (!gelf_getphdr(elf, (int)i, &p))
-            return refuse(b, "a damaged ELF (its program headers cannot be "
-                             "read)");
+            return load_refuse(&b->in,
+                               "a damaged ELF (its program headers cannot be "
+                               "read)");
         if (p.p_type == PT_LOAD && p.p_memsz && !place(b, &p))
             return false;
     }
@@ -177,9 +166,10 @@ static bool take(struct build *b, uint64_t bytes, uint32_t *gpa)
 
     if (at < LOW_END)
         at = LOW_END;
-    if (!load_fits(b->memory, at, bytes) || at + bytes > PV_HOLE - b->base)
-        return refuse(b, "kernel and modules do not fit into the guest's "
-                         "memory (--memory)");
+    if (!load_fits(b->in.memory, at, bytes) || at + bytes > PV_HOLE - b->base)
+        return load_refuse(&b->in,
+                           "kernel and modules do not fit into the guest's "
+                           "memory (--memory)");
     *gpa = (uint32_t)at;
     b->end = at + bytes;
     return true;
@@ -187,16 +177,16 @@ static bool take(struct build *b, uint64_t bytes, uint32_t *gpa)
 
 static bool put_modules(struct build *b, struct pv_start *start)
 {
-    const struct load_request *q = b->request;
+    const struct load_request *q = b->in.request;
     struct pv_module list[PV_MODULES_MAX] = {0};
     uint32_t gpa;
 
     if (q->initrd_count > PV_MODULES_MAX)
-        return refuse(b, "more than 64 modules (--initrd)");
+        return load_refuse(&b->in, "more than 64 modules (--initrd)");
     for (size_t i = 0; i < q->initrd_count; i++) {
         const struct blob *m = &q->initrd[i];
 
-        if (!take(b, m->size, &gpa) || !put(b, gpa, m->data, m->size))
+        if (!take(b, m->size, &gpa) || !load_put(&b->in, gpa, m->data, m->size))
             return false;
         list[i].start = b->base + gpa;
         list[i].bytes = (uint32_t)m->size;
@@ -205,7 +195,8 @@ static bool put_modules(struct build *b, struct pv_start *start)
     start->module_count = (uint32_t)q->initrd_count;
     if (!q->initrd_count)
         return true;
-    if (!take(b, sizeof list, &gpa) || !put(b, gpa, list, sizeof list))
+    if (!take(b, sizeof list, &gpa) ||
+        !load_put(&b->in, gpa, list, sizeof list))
         return false;
     start->modules = b->base + gpa;
     return true;
@@ -214,7 +205,7 @@ static bool put_modules(struct build *b, struct pv_start *start)
 /* An address as page tables hold it. */
 static uint32_t held(const struct build *b, uint32_t gpa)
 {
-    const struct load_memory *memory = b->memory;
+    const struct load_memory *memory = b->in.memory;
 
     return memory->machine ? (uint32_t)memory->machine(memory->ctx, gpa) : gpa;
 }
@@ -233,12 +224,13 @@ static bool put_p2m(struct build *b, struct pv_start *start)
     if (!take(b, (uint64_t)pages * 4, &gpa))
         return false;
     start->p2m = b->base + gpa;
-    start->m2p = b->memory->machine ? PV_M2P : 0;
-    start->machine_frames = (uint32_t)(b->memory->machine_bytes >> PAGE_SHIFT);
+    start->m2p = b->in.memory->machine ? PV_M2P : 0;
+    start->machine_frames =
+        (uint32_t)(b->in.memory->machine_bytes >> PAGE_SHIFT);
     for (uint32_t i = 0; i < pages; i++) {
         uint32_t frame = held(b, i << PAGE_SHIFT) >> PAGE_SHIFT;
 
-        if (!put(b, gpa + i * 4, &frame, sizeof frame))
+        if (!load_put(&b->in, gpa + i * 4, &frame, sizeof frame))
             return false;
     }
     return true;
@@ -249,7 +241,7 @@ static bool read_only(const struct build *b, uint32_t gpa,
                       const struct pv_start *start, uint32_t tables,
                       uint32_t mapped)
 {
-    return b->memory->machine &&
+    return b->in.memory->machine &&
            (gpa == start->directory_gpa ||
             (gpa >= tables && gpa < tables + table_bytes(mapped)));
 }
@@ -267,8 +259,9 @@ static bool put_tables(struct build *b, const struct pv_start *start,
         if (!read_only(b, gpa, start, tables, mapped))
             pte |= PTE_W;
 
-        if (!put(b, directory + (linear >> LARGE_PAGE_SHIFT) * 4, &pde, 4) ||
-            !put(b, table + (gpa >> PAGE_SHIFT) % 1024 * 4, &pte, 4))
+        if (!load_put(&b->in, directory + (linear >> LARGE_PAGE_SHIFT) * 4,
+                      &pde, 4) ||
+            !load_put(&b->in, table + (gpa >> PAGE_SHIFT) % 1024 * 4, &pte, 4))
             return false;
     }
     return true;
@@ -281,8 +274,8 @@ static uint32_t mapped_bytes(const struct build *b)
 
     want += want / 1024 + PAGE_BYTES;
     want = (want + LARGE_PAGE_BYTES - 1) & ~(uint64_t)(LARGE_PAGE_BYTES - 1);
-    if (want > b->memory->ram_bytes)
-        want = b->memory->ram_bytes;
+    if (want > b->in.memory->ram_bytes)
+        want = b->in.memory->ram_bytes;
     return (uint32_t)want;
 }
 
@@ -294,25 +287,27 @@ static bool wall_shared(struct build *b, uint32_t gpa)
     };
 
     memset(shared.port_mask, 0xFF, sizeof shared.port_mask);
-    return put(b, gpa, &shared, sizeof shared);
+    return load_put(&b->in, gpa, &shared, sizeof shared);
 }
 
 static bool put_pages(struct build *b, uint32_t *info, uint32_t *stack)
 {
     struct pv_start start = {.magic = PV_START_MAGIC, .version = PV_VERSION};
-    const char *append = b->request->append ? b->request->append : "";
+    const char *append = b->in.request->append ? b->in.request->append : "";
     uint32_t tables, mapped;
 
     if (strlen(append) >= sizeof start.command)
-        return refuse(b, "the command line (--append) is too long: it must fit "
-                         "in 1 KiB");
+        return load_refuse(
+            &b->in, "the command line (--append) is too long: it must fit "
+                    "in 1 KiB");
     memcpy(start.command, append, strlen(append));
-    start.memory_bytes = (uint32_t)b->memory->ram_bytes;
+    start.memory_bytes = (uint32_t)b->in.memory->ram_bytes;
     if (!put_modules(b, &start) || !put_p2m(b, &start))
         return false;
     mapped = mapped_bytes(b);
     if (mapped > PV_HOLE - b->base)
-        return refuse(b, "its linear address leaves no room for its memory");
+        return load_refuse(&b->in,
+                           "its linear address leaves no room for its memory");
     start.mapped_bytes = mapped;
     if (!take(b, PAGE_BYTES, info) ||
         !take(b, PAGE_BYTES, &start.shared_info_gpa) ||
@@ -323,7 +318,7 @@ static bool put_pages(struct build *b, uint32_t *info, uint32_t *stack)
     b->result->state.cr3 = held(b, start.directory_gpa);
     return put_tables(b, &start, tables, mapped) &&
            wall_shared(b, start.shared_info_gpa) &&
-           put(b, *info, &start, sizeof start);
+           load_put(&b->in, *info, &start, sizeof start);
 }
 
 static struct segment flat(uint16_t selector, unsigned type)
@@ -363,33 +358,34 @@ static void first_state(const struct build *b, uint32_t info, uint32_t stack)
 static bool check_note(struct build *b, const uint32_t word[NOTE_WORDS])
 {
     if (word[0] != PV_VERSION)
-        return load_error(b->error, &b->request->kernel,
+        return load_error(b->in.error, &b->in.request->kernel,
                           "ported to version %u of the paravirtual interface; "
                           "this VMM has version %d",
                           word[0], PV_VERSION);
-    if (b->memory->machine && !(word[2] & PV_KNOWS_DIRECT))
-        return refuse(b, "its page tables hold guest-physical addresses: it "
-                         "does not run with --mmu direct");
+    if (b->in.memory->machine && !(word[2] & PV_KNOWS_DIRECT))
+        return load_refuse(&b->in,
+                           "its page tables hold guest-physical addresses: it "
+                           "does not run with --mmu direct");
     b->base = word[1];
     if (b->base % LARGE_PAGE_BYTES == 0 && b->base < PV_HOLE)
         return true;
-    return refuse(b, "its note maps memory at an address that is not a "
-                     "multiple of 4 MiB below the VMM's");
+    return load_refuse(&b->in,
+                       "its note maps memory at an address that is not a "
+                       "multiple of 4 MiB below the VMM's");
 }
 
 bool pv_load(const struct load_request *request,
              const struct load_memory *memory, struct load_result *result,
              char **error)
 {
-    struct build b = {
-        .request = request, .memory = memory, .result = result, .error = error};
+    struct build b = {.in = {request, memory, error}, .result = result};
     uint32_t word[NOTE_WORDS], info, stack;
     Elf *elf = open_elf(&request->kernel);
     bool loaded;
 
     if (!elf || !note_of(&request->kernel, elf, word)) {
         elf_end(elf);
-        return refuse(&b, "a damaged ELF");
+        return load_refuse(&b.in, "a damaged ELF");
     }
     loaded = check_note(&b, word) && place_segments(&b, elf) &&
              put_pages(&b, &info, &stack);

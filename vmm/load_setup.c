@@ -35,9 +35,7 @@ enum {
 };
 
 struct boot {
-    const struct load_request *request;
-    const struct load_memory *memory;
-    char **error;
+    struct loading in;
     uint32_t version;
     uint64_t kernel_at;
     size_t setup_bytes;
@@ -53,22 +51,9 @@ bool setup_recognized(const struct blob *image)
             load_get32(bytes + CODE32_START) == 0);
 }
 
-static bool refuse(const struct boot *b, const char *what)
-{
-    return load_error(b->error, &b->request->kernel, "%s", what);
-}
-
-static bool put(const struct boot *b, uint64_t gpa, const void *data,
-                uint64_t bytes)
-{
-    if (b->memory->write(b->memory->ctx, gpa, data, bytes))
-        return true;
-    return refuse(b, "guest memory cannot be written");
-}
-
 static bool read_setup(struct boot *b)
 {
-    const struct blob *image = &b->request->kernel;
+    const struct blob *image = &b->in.request->kernel;
     const uint8_t *bytes = image->data;
     size_t sectors =
         bytes[SETUP_SECTS] ? bytes[SETUP_SECTS] : SETUP_SECTS_DEFAULT;
@@ -76,7 +61,7 @@ static bool read_setup(struct boot *b)
     b->version = load_get16(bytes + VERSION);
     b->setup_bytes = (sectors + 1) * SETUP_SECTOR;
     if (sectors > SECTS_MOST || b->setup_bytes >= image->size)
-        return refuse(b, "the Linux setup header is damaged");
+        return load_refuse(&b->in, "the Linux setup header is damaged");
     memcpy(b->setup, bytes, b->setup_bytes);
     b->kernel_at = b->setup[LOADFLAGS] & LOADED_HIGH ? LOW_END : LOW_KERNEL_AT;
     return true;
@@ -84,31 +69,31 @@ static bool read_setup(struct boot *b)
 
 static bool put_kernel(struct boot *b, struct load_result *result)
 {
-    const struct blob *image = &b->request->kernel;
+    const struct blob *image = &b->in.request->kernel;
     size_t bytes = image->size - b->setup_bytes;
 
     if (b->kernel_at < SETUP_AT && bytes > SETUP_AT - b->kernel_at)
-        return refuse(b, "a zImage that is larger than 512 KiB");
-    if (!load_fits(b->memory, b->kernel_at, bytes))
-        return load_error(b->error, image,
+        return load_refuse(&b->in, "a zImage that is larger than 512 KiB");
+    if (!load_fits(b->in.memory, b->kernel_at, bytes))
+        return load_error(b->in.error, image,
                           "the kernel does not fit in %llu MiB (--memory)",
-                          (unsigned long long)b->memory->ram_bytes >> 20);
+                          (unsigned long long)b->in.memory->ram_bytes >> 20);
     result->range[result->range_count++] = (struct load_range){
         (uint32_t)b->kernel_at, (uint32_t)b->kernel_at, (uint32_t)bytes, true};
-    return put(b, b->kernel_at, (const uint8_t *)image->data + b->setup_bytes,
-               bytes);
+    return load_put(&b->in, b->kernel_at,
+                    (const uint8_t *)image->data + b->setup_bytes, bytes);
 }
 
 static bool put_initrd(struct boot *b)
 {
     uint32_t start, bytes;
     uint64_t top = INITRD_MAX_DEFAULT;
-    uint64_t bottom = LOW_END + b->request->kernel.size;
+    uint64_t bottom = LOW_END + b->in.request->kernel.size;
 
     if (b->version >= VERSION_INITRD_MAX)
         top = load_get32(b->setup + INITRD_ADDR_MAX);
-    if (!linux_put_initrd(b->request, b->memory, bottom, top + 1, &start,
-                          &bytes, b->error))
+    if (!linux_put_initrd(b->in.request, b->in.memory, bottom, top + 1, &start,
+                          &bytes, b->in.error))
         return false;
     load_put32(b->setup + RAMDISK_IMAGE, start);
     load_put32(b->setup + RAMDISK_SIZE, bytes);
@@ -117,11 +102,11 @@ static bool put_initrd(struct boot *b)
 
 static bool put_command_line(struct boot *b)
 {
-    const char *words = b->request->append ? b->request->append : "";
+    const char *words = b->in.request->append ? b->in.request->append : "";
     size_t length = strlen(words);
 
     if (length > COMMAND_MOST)
-        return load_error(b->error, &b->request->kernel,
+        return load_error(b->in.error, &b->in.request->kernel,
                           "the command line (--append) has %zu bytes, this "
                           "kernel takes %d",
                           length, COMMAND_MOST);
@@ -131,14 +116,14 @@ static bool put_command_line(struct boot *b)
         load_put16(b->setup + OLD_COMMAND_MAGIC, COMMAND_MAGIC);
         load_put16(b->setup + OLD_COMMAND_OFFSET, STACK_END);
     }
-    return put(b, SETUP_AT + STACK_END, words, length + 1);
+    return load_put(&b->in, SETUP_AT + STACK_END, words, length + 1);
 }
 
 bool setup_load(const struct load_request *request,
                 const struct load_memory *memory, struct load_result *result,
                 char **error)
 {
-    struct boot b = {.request = request, .memory = memory, .error = error};
+    struct boot b = {.in = {request, memory, error}};
 
     if (!read_setup(&b) || !put_kernel(&b, result) || !put_initrd(&b) ||
         !put_command_line(&b))
@@ -146,8 +131,8 @@ bool setup_load(const struct load_request *request,
     b.setup[TYPE_OF_LOADER] = LOADER_UNREGISTERED;
     b.setup[LOADFLAGS] |= CAN_USE_HEAP;
     load_put16(b.setup + HEAP_END_PTR, STACK_END - STACK_BYTES);
-    if (!put(&b, SETUP_AT, b.setup, b.setup_bytes))
+    if (!load_put(&b.in, SETUP_AT, b.setup, b.setup_bytes))
         return false;
     return load_bios(memory, BIOS_ENTERS_SETUP, result) ||
-           refuse(&b, "guest memory cannot be written");
+           load_refuse(&b.in, "guest memory cannot be written");
 }
