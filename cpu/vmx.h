@@ -27,6 +27,7 @@
 #ifndef CPU_VMX_H
 #define CPU_VMX_H
 
+#include "cpu/arch.h"
 #include "cpu/machine.h"
 #include "cpu/vmx_fields.h"
 
@@ -150,6 +151,9 @@ enum interruption_type {
     TYPE_PRIVILEGED_SOFTWARE = 5, /* INT1 */
     TYPE_SOFTWARE_EXCEPTION = 6,  /* INT3, INTO */
 };
+
+/* An event by its interruption information; the error only if it has one. */
+struct arch_event vmx_event(uint32_t info, uint32_t error, uint32_t next_eip);
 
 /* Guest interruptibility state. */
 #define BLOCKING_STI    0x1u

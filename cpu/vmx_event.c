@@ -187,8 +187,7 @@ const struct arch_chain *vmx_delivery(const struct machine *m, bool *injected)
     return &m->chain;
 }
 
-/* The event of the VM entry. CR2 is the monitor's to set. */
-void vmx_inject(struct machine *m)
+struct arch_event vmx_event(uint32_t info, uint32_t error, uint32_t next_eip)
 {
     static const uint8_t sources[8] = {
         [TYPE_EXTERNAL] = ARCH_EXTERNAL,
@@ -198,18 +197,26 @@ void vmx_inject(struct machine *m)
         [TYPE_PRIVILEGED_SOFTWARE] = ARCH_ICEBP,
         [TYPE_SOFTWARE_EXCEPTION] = ARCH_INT3_INTO,
     };
-    uint32_t info = vmcs_get(m, F_ENTRY_INTERRUPTION);
-    struct arch_event event = {
+    bool has_error = (info & INTERRUPTION_HAS_ERROR) != 0;
+
+    return (struct arch_event){
         .vector = (uint8_t)info,
         .source =
             sources[(info & INTERRUPTION_TYPE) >> INTERRUPTION_TYPE_SHIFT],
-        .has_error = (info & INTERRUPTION_HAS_ERROR) != 0,
-        .cr2 = (uint32_t)m->engine.live.cr[2],
-        .next_eip = (uint32_t)*m->engine.live.eip + vmcs_get(m, F_ENTRY_LENGTH),
+        .has_error = has_error,
+        .error = has_error ? error : 0,
+        .next_eip = next_eip,
     };
+}
 
-    if (event.has_error)
-        event.error = vmcs_get(m, F_ENTRY_ERROR_CODE);
+/* The event of the VM entry. CR2 is the monitor's to set. */
+void vmx_inject(struct machine *m)
+{
+    struct arch_event event = vmx_event(
+        vmcs_get(m, F_ENTRY_INTERRUPTION), vmcs_get(m, F_ENTRY_ERROR_CODE),
+        (uint32_t)*m->engine.live.eip + vmcs_get(m, F_ENTRY_LENGTH));
+
+    event.cr2 = (uint32_t)m->engine.live.cr[2];
     deliver(m, &event, true);
     if (m->vmx.non_root && m->vmx.trap)
         vmx_monitor_trap(m); /* before the handler's first instruction */

@@ -117,14 +117,6 @@ void hvm_follow_delivery(struct monitor *mon)
 
 void hvm_note_vectoring(struct monitor *mon)
 {
-    static const uint8_t sources[8] = {
-        [TYPE_EXTERNAL] = ARCH_EXTERNAL,
-        [TYPE_NMI] = ARCH_NMI,
-        [TYPE_HARDWARE_EXCEPTION] = ARCH_EXCEPTION,
-        [TYPE_SOFTWARE_INTERRUPT] = ARCH_SOFTWARE,
-        [TYPE_PRIVILEGED_SOFTWARE] = ARCH_ICEBP,
-        [TYPE_SOFTWARE_EXCEPTION] = ARCH_INT3_INTO,
-    };
     struct hvm *h = hvm_of(mon);
     uint32_t info = hvm_read(mon, VMCS_VECTORING);
 
@@ -133,14 +125,8 @@ void hvm_note_vectoring(struct monitor *mon)
         return;
     hvm_follow_delivery(mon);
     h->vectored_length = hvm_read(mon, VMCS_EXIT_LENGTH);
-    h->vectored = (struct arch_event){
-        .vector = (uint8_t)info,
-        .source =
-            sources[(info & INTERRUPTION_TYPE) >> INTERRUPTION_TYPE_SHIFT],
-        .has_error = (info & INTERRUPTION_HAS_ERROR) != 0,
-        .error = hvm_read(mon, VMCS_VECTORING_ERROR),
-        .next_eip = mon->v.eip + h->vectored_length,
-    };
+    h->vectored = vmx_event(info, hvm_read(mon, VMCS_VECTORING_ERROR),
+                            mon->v.eip + h->vectored_length);
 }
 
 /* ---- interrupts ------------------------------------------------------------
