@@ -37,11 +37,11 @@ static inline bool trace_quiet(struct trace *t)
     return true;
 }
 
-static inline void trace_emit6(struct trace *t, enum event_kind kind,
-                               struct event_site at, unsigned cls,
-                               const char *text, uint32_t a0, uint32_t a1,
-                               uint32_t a2, uint32_t a3, uint32_t a4,
-                               uint32_t a5)
+static inline void trace_emit_all(struct trace *t, enum event_kind kind,
+                                  struct event_site at, unsigned cls,
+                                  const char *text, uint32_t a0, uint32_t a1,
+                                  uint32_t a2, uint32_t a3, uint32_t a4,
+                                  uint32_t a5, uint64_t entry)
 {
     struct event e;
 
@@ -55,7 +55,17 @@ static inline void trace_emit6(struct trace *t, enum event_kind kind,
     e.arg[3] = a3;
     e.arg[4] = a4;
     e.arg[5] = a5;
+    e.entry = entry;
     trace_emit(t, &e);
+}
+
+static inline void trace_emit6(struct trace *t, enum event_kind kind,
+                               struct event_site at, unsigned cls,
+                               const char *text, uint32_t a0, uint32_t a1,
+                               uint32_t a2, uint32_t a3, uint32_t a4,
+                               uint32_t a5)
+{
+    trace_emit_all(t, kind, at, cls, text, a0, a1, a2, a3, a4, a5, 0);
 }
 
 /* Of a fault or a fill: with the VMM's table entry. */
@@ -64,19 +74,7 @@ static inline void trace_emit_entry(struct trace *t, enum event_kind kind,
                                     uint32_t a0, uint32_t a1, uint32_t a2,
                                     uint32_t a3, uint32_t a4, uint64_t entry)
 {
-    struct event e;
-
-    if (trace_quiet(t))
-        return;
-    e = event_make(kind, at, NULL);
-    e.cls = (uint8_t)cls;
-    e.arg[0] = a0;
-    e.arg[1] = a1;
-    e.arg[2] = a2;
-    e.arg[3] = a3;
-    e.arg[4] = a4;
-    e.entry = entry;
-    trace_emit(t, &e);
+    trace_emit_all(t, kind, at, cls, NULL, a0, a1, a2, a3, a4, 0, entry);
 }
 
 static inline void trace_exit(struct trace *t, struct event_site at,
