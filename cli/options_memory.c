@@ -26,7 +26,9 @@ static const struct argp_option memory_options[] = {
      "is 256K",
      0},
     {"swap", KEY_SWAP, "FILE", 0,
-     "The host's swap file, made anew (an unnamed temporary one)", 0},
+     "The host's swap file, made, or an older one of Umbra's used again (an "
+     "unnamed temporary one)",
+     0},
     {"swap-limit", KEY_SWAP_LIMIT, "MIB", 0,
      "The size of the swap, in MiB, or in KiB with a K behind it (room for all "
      "of the guest's memory)",
