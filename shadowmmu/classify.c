@@ -162,8 +162,11 @@ void mmu_fault(struct mmu *m, uint32_t linear, uint32_t error, uint32_t eip,
     walk_tables(m, linear, access, &r->walk);
     if (walk_page_table(&r->walk, &table)) /* a fault empties its TLB entry */
         unsync_entry(m, table, mmu_leaf_index(m, linear));
-    if (r->walk.allowed && overlay_has(m, linear) && m->c.overlay_wanted)
+    if (r->walk.allowed && overlay_has(m, linear) && m->c.overlay_wanted) {
+        m->overlay.wanted = true;
         m->c.overlay_wanted(m->c.ctx);
+        m->overlay.wanted = false;
+    }
     if (r->walk.allowed)
         kind = pmap_lookup(m->c.pmap, walk_gpa(&r->walk), &r->ma);
     find_entry(m, linear, &fill);

@@ -255,10 +255,10 @@ void mmu_overlay_map(struct mmu *m, unsigned page, ma_t frame, uint32_t bits);
 void mmu_set_overlay(struct mmu *m, uint32_t linear);
 
 /* Where the overlay could go: the highest place that the guest's current
- * directories do not use, or else one that they map to where nothing is (the
- * guest should read ones there, or fault, and reads what the VMM has); with
- * paging off one without memory, below the devices of a PC. False: there
- * is none. */
+ * directories do not use, or else one that they map to where nothing is; with
+ * paging off one without memory, below the devices of a PC. When the guest
+ * reaches for nothing at the overlay, another one if there is. False: there is
+ * none. */
 bool mmu_find_overlay(struct mmu *m, uint32_t *linear);
 
 /* For the screens: everything about one linear address, without side effects.

@@ -349,12 +349,19 @@ void overlay_table_written(struct mmu *m, uint32_t gfn, unsigned first,
         overlay_check(m);
 }
 
+/* Where the guest is at a device, or nothing, the processor may have to reach
+ * it in its place: it cannot where the overlay is. */
+static bool must_leave(const struct mmu *m, uint32_t linear)
+{
+    return m->overlay.wanted && linear == m->overlay.linear;
+}
+
 /* The highest place of which the guest's tables say this. */
 static bool find_place(struct mmu *m, enum use use, uint32_t *linear)
 {
     for (uint64_t at = 4ull << 30; at; at -= MMU_OVERLAY_BYTES) {
         *linear = (uint32_t)(at - MMU_OVERLAY_BYTES);
-        if (guest_use(m, *linear) == use)
+        if (!must_leave(m, *linear) && guest_use(m, *linear) == use)
             return true;
     }
     return false;
@@ -365,18 +372,29 @@ static bool find_empty(const struct mmu *m, uint64_t below, uint32_t *linear)
 {
     for (; below; below -= MMU_OVERLAY_BYTES) {
         *linear = (uint32_t)(below - MMU_OVERLAY_BYTES);
-        if (!has_memory(m, *linear, MMU_OVERLAY_BYTES))
+        if (!must_leave(m, *linear) &&
+            !has_memory(m, *linear, MMU_OVERLAY_BYTES))
             return true;
     }
     return false;
+}
+
+static bool find_any(struct mmu *m, uint32_t *linear)
+{
+    if (mmu_paging(m))
+        return find_place(m, NOT_USED, linear) ||
+               find_place(m, VACANT, linear) || find_place(m, HOLE, linear);
+    return find_empty(m, HOLE_AT, linear) || find_empty(m, DEVICES_AT, linear);
 }
 
 bool mmu_find_overlay(struct mmu *m, uint32_t *linear)
 {
     if (m->ops->find_overlay)
         return m->ops->find_overlay(m, linear);
-    if (mmu_paging(m))
-        return find_place(m, NOT_USED, linear) ||
-               find_place(m, VACANT, linear) || find_place(m, HOLE, linear);
-    return find_empty(m, HOLE_AT, linear) || find_empty(m, DEVICES_AT, linear);
+    if (find_any(m, linear))
+        return true;
+    /* There is only the one that the guest reaches for, with no memory. */
+    *linear = m->overlay.linear;
+    return m->overlay.wanted &&
+           (!mmu_paging(m) || guest_use(m, *linear) != USED);
 }

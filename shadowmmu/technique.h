@@ -117,6 +117,7 @@ struct mmu_step {
 /* The VMM's own piece of linear space. In PAE it needs two page tables. */
 struct mmu_overlay {
     bool created, placed;
+    bool wanted; /* the guest reaches for what its tables have there */
     uint32_t linear;
     ma_t table[2];
     /* The guest's own page tables of the place, which map no memory so far and

@@ -25,8 +25,13 @@ PROGRAM touches_all_that_is_physical, 3, END_EXIT, 0
     movl %esi, (%esi)
     movl (%esi), %eax
     NOTE %eax
+    movq (%esi), %mm0
+    movd %mm0, %eax
+    NOTE %eax
+    shldl $4, %eax, (%esi)
     jmp 2b
-3:  LEAVE
+3:  emms
+    LEAVE
 1:  .long 0x00BFF000, 0x00B01FF0, 0x00800000
 
 /* Read and write every page of 4 GiB, and go to some. What is mapped keeps its
