@@ -505,6 +505,7 @@ static void written(struct monitor *mon, gpa_t gpa, uint32_t bytes)
 
 const struct technique technique_bt = {
     .name = "bt",
+    .hides_ring = true,
     .start = start,
     .destroy = destroy,
     .enter = enter,

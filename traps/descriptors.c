@@ -95,7 +95,8 @@ static unsigned table_pages(struct monitor *mon, uint32_t base, uint32_t bytes,
  * has its GDT beside the counters of its locks). After so many writes that
  * change no descriptor watching does not pay: the loads trap instead, for a
  * lease that doubles each time that watching has been tried again for nothing.
- */
+ * They are done by hand meanwhile, or, where a selector may show the real ring,
+ * the first has the table watched again, but for that many writes more. */
 enum { PATIENCE = 256, LEASE_LEAST = 16, LEASE_MOST = 1 << 20 };
 
 /* One descriptor into the shadow; true: it was another. */
@@ -181,7 +182,8 @@ bool descriptors_load_trapped(struct monitor *mon)
     for (unsigned k = 0; k < 2; k++) {
         struct shadow_table *t = tables[k];
 
-        if (!t->unwatched || t->loads++ < t->lease)
+        if (!t->unwatched ||
+            (mon->technique->hides_ring && t->loads++ < t->lease))
             continue;
         shadow(mon, t, t->base, t->bytes);
         again = true;
@@ -289,7 +291,7 @@ static void table_page_written(struct monitor *mon, struct shadow_table *t,
     if (!watched)
         return;
     t->idle_writes = changed ? 0 : t->idle_writes + 1;
-    if (t->idle_writes > PATIENCE)
+    if (t->idle_writes > PATIENCE + (mon->technique->hides_ring ? 0 : t->lease))
         stop_watching(mon, t);
 }
 

@@ -15,6 +15,9 @@ struct technique {
     /* The processor uses the guest's own descriptor tables: nothing of the
      * monitor's is in the guest's linear space. */
     bool own_tables;
+    /* No selector shows the guest's kernel at which ring it runs. (Otherwise it
+     * may load one, which works at that ring and nowhere else.) */
+    bool hides_ring;
     /* The guest knows of the monitor's linear space, and may read there. */
     bool shows_space;
     /* When the machine, the platform and the memory side exist. False: one
