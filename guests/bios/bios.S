@@ -123,9 +123,9 @@ boot:
     xorw %dx, %dx                   /* a diskette's image */
     jmp 2f
 1:  movw $FIRST_HARD_DISK, %dx
-2:  xorw %ax, %ax
-    xorw %bx, %bx
-    xorw %cx, %cx
+2:  xorl %eax, %eax                 /* Pintos reckons with all of it */
+    xorl %ebx, %ebx
+    xorl %ecx, %ecx
     ljmp $0, $BOOT_SECTOR
 
 /* INT 18h */

@@ -40,7 +40,9 @@ video_functions:
     FUNCTION 0x0A, write_characters
     FUNCTION 0x0E, teletype
     FUNCTION 0x0F, get_mode
+    FUNCTION 0x12, get_memory
     FUNCTION 0x13, write_string
+    FUNCTION 0x1A, get_adapter
     FUNCTION 0, 0
 
 /* There are text modes only. */
@@ -58,6 +60,22 @@ get_mode:
     movw %ax, F_AX(%bp)
     movb $0, F_BX + 1(%bp)
     ret
+
+/* What an EGA tells: color, 256 KiB; its switches. A CGA leaves BL as it is,
+ * which is how Linux 0.11 tells them apart. */
+get_memory:
+    cmpb $0x10, F_BX(%bp)
+    jne 1f
+    movw $0x0003, F_BX(%bp)
+    movw $0x0009, F_CX(%bp)
+1:  ret
+
+get_adapter:
+    cmpb $0, F_AX(%bp)
+    jne 1f
+    movb $0x1A, F_AX(%bp)           /* the function is there */
+    movw $0x0008, F_BX(%bp)         /* a VGA with a color screen, alone */
+1:  ret
 
 /* ---- The cursor ----------------------------------------------------------- */
 

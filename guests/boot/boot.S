@@ -115,6 +115,7 @@ second_stage:
     call disk_table
     call moves
     call timer_ticks
+    call adapter
     call screen
     jmp protected_mode
 
@@ -266,6 +267,20 @@ timer_ticks:
     jc failed
     movw $said_ticks, %si
     jmp say
+
+/* Which one it is, by the ways of an EGA and of a VGA. */
+adapter:
+    movb $0x12, %ah
+    movw $0xFF10, %bx
+    int $0x10
+    movw %bx, %ax
+    call say_hex
+    movw $0x1A00, %ax
+    int $0x10
+    pushw %bx
+    call say_hex
+    popw %ax
+    jmp say_hex
 
 /* What was written is on the screen. */
 screen:

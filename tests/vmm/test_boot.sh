@@ -49,6 +49,9 @@ abcd
 003f
 moved
 the timer ticks
+0003
+1a1a
+0008
 Screen
 0753
 0753
