@@ -53,8 +53,8 @@ struct uart *uart_create(struct bus *bus, struct irq_line irq,
                          const struct pc_config *config);
 bool uart_receive(struct uart *uart, uint8_t byte);
 bool uart_ready(const struct uart *uart);
-/* The guest has set the line or its interrupts. */
-bool uart_set_up(const struct uart *uart);
+/* The guest has set the line or its interrupts, and sent something then. */
+bool uart_speaks(const struct uart *uart);
 
 /* MC146818 clock and CMOS memory (rtc.c). */
 struct device *rtc_create(struct bus *bus, struct irq_line irq8,

@@ -193,7 +193,7 @@ bool pc_keyboard_ready(const struct pc *pc)
 
 bool pc_keyboard_preferred(const struct pc *pc)
 {
-    return !uart_set_up(pc->uart) &&
+    return !uart_speaks(pc->uart) &&
            (pic_takes(pc->pic, IRQ_KEYBOARD) ||
             ioapic_takes(pc->ioapic, IRQ_KEYBOARD) || i8042_polled(pc->i8042));
 }

@@ -86,7 +86,7 @@ bool pc_serial_ready(const struct pc *pc);
 bool pc_keyboard_input(struct pc *pc, uint8_t scancode);
 /* The guest would take a scan code now. */
 bool pc_keyboard_ready(const struct pc *pc);
-/* The guest waits for keys, and has no driver for COM1. */
+/* The guest waits for keys, and no driver of its own has spoken on COM1. */
 bool pc_keyboard_preferred(const struct pc *pc);
 
 /* What a paravirtual guest asks for without the devices' registers: a byte to

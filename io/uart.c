@@ -88,7 +88,8 @@ struct uart {
         uint8_t ier, fcr, lcr, mcr, msr, scratch;
         uint16_t divisor;
         bool overrun;
-        bool set_up;           /* the guest has a driver for it */
+        bool set_up;           /* the guest has a driver for it, */
+        bool spoken;           /* which has sent something */
         bool transmit_pending; /* "holding register empty" not yet seen */
         bool timed_out;        /* bytes below the trigger level got old */
     } state;
@@ -203,9 +204,9 @@ bool uart_ready(const struct uart *uart)
     return !(s->mcr & MCR_LOOP) && s->count < capacity(s);
 }
 
-bool uart_set_up(const struct uart *uart)
+bool uart_speaks(const struct uart *uart)
 {
-    return uart->state.set_up;
+    return uart->state.spoken;
 }
 
 bool uart_receive(struct uart *uart, uint8_t byte)
@@ -241,6 +242,7 @@ static void transmit(struct uart *uart, uint8_t byte)
     s->transmit_pending = false;
     update_irq(uart);
     if (!(s->mcr & MCR_LOOP)) {
+        s->spoken |= s->set_up;
         if (uart->output)
             uart->output(uart->ctx, byte);
     } else {

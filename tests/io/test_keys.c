@@ -123,12 +123,24 @@ Test(keyboard, polling_will_do)
     machine_free(m);
 }
 
-Test(keyboard, a_driver_of_the_serial_line_comes_first)
+Test(keyboard, a_driver_that_speaks_on_the_serial_line_comes_first)
 {
     struct machine *m = machine_new();
     initialize_pic(m, 0xED);
     outb(m, 0x3F9, 0x01);
+    outb(m, 0x3F8, '$');
     cr_assert_not(pc_keyboard_preferred(m->pc));
+    machine_free(m);
+}
+
+/* Linux 0.11 opens both and has its shell on the screen. */
+Test(keyboard, a_driver_that_says_nothing_does_not)
+{
+    struct machine *m = machine_new();
+    outb(m, 0x3F8, 'B'); /* the BIOS's copy of its screen */
+    initialize_pic(m, 0xED);
+    outb(m, 0x3F9, 0x01);
+    cr_assert(pc_keyboard_preferred(m->pc));
     machine_free(m);
 }
 
