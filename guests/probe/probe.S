@@ -113,6 +113,21 @@ probe_start:
     .endm
 #endif
 
+/* EDI: the result of the case that ends. It may have stored to any one of the
+ * three words that say which it is. EAX goes. */
+    .macro FIND_RESULT
+    movl CTL(CTL_RESULT), %eax
+    subl $PROBE_RESULTS, %eax
+    shrl $PROBE_SHIFT, %eax
+    cmpl PROBE_INDEX, %eax
+    je 1f
+    movl CTL(CTL_INDEX), %eax
+1:  movl %eax, CTL(CTL_INDEX)
+    shll $PROBE_SHIFT, %eax
+    leal PROBE_RESULTS(%eax), %edi
+    movl %edi, CTL(CTL_RESULT)
+    .endm
+
 next_case:
     movl $PROBE_DS, %eax
     movw %ax, %ds
@@ -122,6 +137,7 @@ next_case:
     movl CTL(CTL_INDEX), %eax
     cmpl CTL(CTL_COUNT), %eax
     jae finished
+    movl %eax, PROBE_INDEX
     shll $PROBE_SHIFT, %eax
     leal PROBE_CASES(%eax), %ebx
     leal PROBE_RESULTS(%eax), %edx
@@ -211,7 +227,7 @@ common:
     movl $PROBE_DS, %eax
     movw %ax, %ds
     movw %ax, %es
-    movl CTL(CTL_RESULT), %edi
+    FIND_RESULT
     movl $17, %ecx
     testl $3, 60(%esp)                  /* the frame's CS */
     jz 1f
@@ -364,7 +380,7 @@ probe_double_fault:
     movl $PROBE_DS, %eax
     movw %ax, %ds
     movw %ax, %es
-    movl CTL(CTL_RESULT), %edi
+    FIND_RESULT
     movl PROBE_TSS + 0x48, %eax         /* ES CS SS DS FS GS */
     movl %eax, RESULT_ES(%edi)
     movl PROBE_TSS + 0x54, %eax

@@ -17,6 +17,7 @@
 #define PROBE_TSS           0x00113000
 #define PROBE_DF_TSS        0x00113800
 #define PROBE_STACK         0x00115000 /* the top; one page */
+#define PROBE_INDEX         0x00114000 /* CTL_INDEX again: FIND_RESULT */
 #define PROBE_DF_STACK      0x00117000
 #define PROBE_SHARED        0x00116000 /* ported: the shared page, there */
 #define PROBE_TEMPLATE      0x00118000 /* what the sandbox starts as */
