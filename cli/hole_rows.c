@@ -24,7 +24,7 @@ const struct hole_row hole_rows[HOLE_ROWS] = {
      "SDM 2B, \"SMSW\""},
     {"pushf", "register",
      "It pushes the real IF, always 1 under the VMM, after a CLI that turned "
-     "the virtual one off.",
+     "the virtual one off; and the real IOPL, 0, in programs as well.",
      "SDM 2B, \"PUSHF\""},
     {"popf", "register",
      "With CPL above IOPL it leaves IF alone and does not fault: interrupts "
