@@ -289,15 +289,15 @@ static void enter_cache(struct monitor *mon, uint32_t offset)
     r->seg[SEG_CS].limit = limit;
 }
 
-/* In the monitor's own space, whose code the processor would fetch, there is
- * nothing for the guest. True: it had the fault for that. */
+/* In the monitor's own space, whose code the processor would fetch (not at ring
+ * 3), there is nothing for the guest. True: it had the fault for that. */
 static bool nothing_here(struct monitor *mon)
 {
     uint32_t linear = mon->v.seg[SEG_CS].base + mon->v.eip;
     struct fault f = {.vector = VEC_UD}; /* no memory reads as ones */
     gpa_t gpa;
 
-    if (linear - mon->overlay >= BT_PAGES * PAGE_BYTES)
+    if (mon->v.cpl == 3 || linear - mon->overlay >= BT_PAGES * PAGE_BYTES)
         return false;
     mmu_fetchable(mon->mmu, linear, &gpa, &f);
     inject_fault(mon, &f);
