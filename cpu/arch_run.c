@@ -63,6 +63,18 @@ void run_write(struct arch_run *r, uint32_t linear, unsigned size, bool user,
         longjmp(r->escape, 1);
 }
 
+void run_descriptor(struct arch_run *r, uint32_t linear, bool write,
+                    uint32_t *value)
+{
+    const struct mem_ops *mem = r->mem;
+
+    if (!(mem->descriptor
+              ? mem->descriptor(mem->ctx, linear, write, value, &r->fault)
+          : write ? mem->write(mem->ctx, linear, 4, false, *value, &r->fault)
+                  : mem->read(mem->ctx, linear, 4, false, value, &r->fault)))
+        longjmp(r->escape, 1);
+}
+
 /* SDM 3A, "Limit Checking". */
 bool arch_segment_holds(const struct segment *seg, uint32_t offset,
                         uint32_t size)

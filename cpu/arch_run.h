@@ -52,6 +52,9 @@ _Noreturn void run_raise_plain(struct arch_run *r, uint8_t vector);
 /* Memory; page faults leave the procedure. */
 uint32_t run_read(struct arch_run *r, uint32_t linear, unsigned size,
                   bool user);
+/* 4 bytes of a descriptor. */
+void run_descriptor(struct arch_run *r, uint32_t linear, bool write,
+                    uint32_t *value);
 void run_write(struct arch_run *r, uint32_t linear, unsigned size, bool user,
                uint32_t value);
 

@@ -38,8 +38,8 @@ bool run_find(struct arch_run *r, uint16_t selector, struct descriptor *d)
         return false;
     d->linear = base + at;
     d->selector = selector;
-    d->low = run_read(r, d->linear, 4, false);
-    d->high = run_read(r, d->linear + 4, 4, false);
+    run_descriptor(r, d->linear, false, &d->low);
+    run_descriptor(r, d->linear + 4, false, &d->high);
     return true;
 }
 
@@ -62,7 +62,7 @@ void run_set_type_bits(struct arch_run *r, struct descriptor *d, uint32_t set,
     if (high == d->high)
         return;
     d->high = high;
-    run_write(r, d->linear + 4, 4, false, high); /* as loads do natively */
+    run_descriptor(r, d->linear + 4, true, &high); /* as loads do natively */
 }
 
 struct segment run_accessed(struct arch_run *r, struct descriptor *d,

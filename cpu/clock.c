@@ -3,7 +3,6 @@
 #include "cpu/clock.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 void clock_open(struct clock *c, const struct clock_engine *engine)
 {

@@ -202,7 +202,7 @@ bool clock_find(const struct clock *c, uint8_t *back, uint64_t address,
     site->target = call_target(c, back);
     check = check_at(c, back, &site->exit);
     site->body = back + check;
-    return site->call && site->target && check && site->exit > back &&
+    return site->call && site->target && check && site->exit >= site->body &&
            (uintptr_t)site->exit <= c->code_end;
 }
 

@@ -76,8 +76,10 @@ static bool find_device(struct machine *m, struct code_page *p,
         p->innocent = 0;
         return true;
     }
-    if (++p->innocent >= INNOCENT)
+    if (++p->innocent >= INNOCENT) {
+        p->innocent = 0;
         code_drop(m, code_page_at(p));
+    }
     return false;
 }
 
@@ -101,9 +103,9 @@ bool device_quick(struct machine *m, struct code_page *p, uint32_t linear,
         return false;
     *l->eip = (uint32_t)(linear - l->seg[SEG_CS].base);
     if (insn_plain_load(insn))
-        l->regs[op[0].reg] = m->client.mmio_read(m->client.ctx, ma, 4);
+        l->regs[op[0].reg] = m->client.mmio_read(m->client.owner, ma, 4);
     else
-        m->client.mmio_write(m->client.ctx, ma, 4,
+        m->client.mmio_write(m->client.owner, ma, 4,
                              op[1].kind == OPERAND_GPR
                                  ? (uint32_t)l->regs[op[1].reg]
                                  : op[1].value);

@@ -70,6 +70,8 @@ static uint8_t *kept(struct machine *m, uint32_t linear, unsigned access)
     uint64_t key = walk_key(m, linear, access);
     const struct walk_slot *slot = walk_slot(m, key);
 
+    if (own_has(m, linear)) /* who asks may, another may not */
+        return NULL;
     if (slot->key != key || slot->root != m->paging.root || !m->paging.format ||
         !same_memory(m, slot) || !unchanged(slot))
         return NULL;
@@ -244,6 +246,19 @@ static bool linear_write(void *ctx, uint32_t linear, unsigned size, bool user,
     return true;
 }
 
+static bool linear_descriptor(void *ctx, uint32_t linear, bool write,
+                              uint32_t *value, struct fault *f)
+{
+    struct machine *m = ctx;
+    bool done;
+
+    m->own.by_table = true;
+    done = write ? linear_write(m, linear, 4, false, *value, f)
+                 : linear_read(m, linear, 4, false, value, f);
+    m->own.by_table = false;
+    return done;
+}
+
 /* Is this access allowed, and would it set no bit? */
 static bool is_free(const struct paging *p, unsigned access,
                     const struct paging_walk *w)
@@ -332,6 +347,7 @@ struct mem_ops machine_mem_ops(struct machine *m)
                             .write = linear_write,
                             .span = linear_span,
                             .read_physical = physical_entry,
+                            .descriptor = linear_descriptor,
                             .switch_cr3 = linear_switch,
                             .ctx = m};
 }

@@ -35,19 +35,10 @@ bool own_allows_fetch(const struct machine *m, uint32_t linear)
     return !own_has(m, linear) || is_own_code(m, linear) || m->own.open;
 }
 
-/* The processor's tables are not hidden from what is done by hand, as it cannot
- * be told there who reads. */
-static bool in_table(const struct live_segment *table, uint32_t linear)
-{
-    return linear - (uint32_t)table->base <= table->limit;
-}
-
 bool own_hides(const struct machine *m, uint32_t linear)
 {
-    const struct live *l = &m->engine.live;
-
     return own_has(m, linear) && !m->own.open && !m->own.by_hand &&
-           !in_table(l->gdt, linear) && !in_table(l->ldt, linear);
+           !m->own.by_table;
 }
 
 struct fault own_fault(const struct machine *m, uint32_t linear,

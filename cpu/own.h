@@ -62,8 +62,9 @@ struct own_entry {
 struct own {
     uint32_t linear; /* of the space */
     bool placed;
-    bool open;    /* not hidden */
-    bool by_hand; /* an own instruction is being done by hand */
+    bool open;     /* not hidden */
+    bool by_hand;  /* an own instruction is being done by hand */
+    bool by_table; /* the processor reads or marks a descriptor */
     unsigned patched, failed;
     uintptr_t code, code_end; /* the engine's code, if it can be written */
     /* Blocks that were looked at, by where they call the block hook. */

@@ -93,6 +93,26 @@ static void jump_by_hand(struct machine *m, const struct insn *insn)
     machine_look(m);
 }
 
+/* PUSH of the monitor's data, on a stack that is the guest's. */
+static void push_by_hand(struct machine *m, struct insn *insn)
+{
+    struct mem_ops mem = machine_mem_ops(m);
+    uint32_t value = 0;
+    struct fault f;
+    bool read;
+
+    m->own.by_hand = true;
+    read = mem.read(mem.ctx, insn->op[0].value, 4, false, &value, &f);
+    m->own.by_hand = false;
+    if (!read) {
+        machine_fault(m, &f);
+        return;
+    }
+    insn->op[0] = (struct operand){
+        .kind = OPERAND_IMM, .value = value, .size = insn->op[0].size};
+    execute_by_hand(m, insn);
+}
+
 void refused_own(struct machine *m)
 {
     uint32_t linear = live_linear(m);
@@ -104,18 +124,26 @@ void refused_own(struct machine *m)
         refused_page_fault(m);
         return;
     }
-    if (write && !own_writable(m, m->refused_fault.cr2)) {
-        m->refused_fault.error |= PF_PRESENT;
-        refused_page_fault(m);
-        return;
-    }
     if (!decode(bytes, code_bytes(m, linear, bytes, sizeof bytes), true,
                 &insn)) {
         machine_break(m, "the monitor's code is none");
         return;
     }
+    if (write && insn.id == INSN_PUSH) {
+        refused_page_fault(m); /* where the guest's stack leads */
+        return;
+    }
+    if (write && !own_writable(m, m->refused_fault.cr2)) {
+        m->refused_fault.error |= PF_PRESENT;
+        refused_page_fault(m);
+        return;
+    }
     if (!m->stepping)
         code_refund(m, linear);
+    if (insn.id == INSN_PUSH) {
+        push_by_hand(m, &insn);
+        return;
+    }
     m->own.by_hand = true;
     if (insn.id == INSN_JMP)
         jump_by_hand(m, &insn);

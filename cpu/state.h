@@ -101,6 +101,10 @@ struct mem_ops {
      * there with CR3. NULL: 0, which is not present. */
     bool (*read_physical)(void *ctx, uint32_t address, uint64_t *value,
                           struct fault *f);
+    /* Read or write 4 bytes of a descriptor in the GDT or LDT, where that is no
+     * access like others. NULL: it is. */
+    bool (*descriptor)(void *ctx, uint32_t linear, bool write, uint32_t *value,
+                       struct fault *f);
     /* A task switch loads CR3 midway: from now on translate by this one, and
      * these PDPTE registers. NULL where one address space is enough. */
     void (*switch_cr3)(void *ctx, uint32_t cr3, const uint64_t *pdpte);

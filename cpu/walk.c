@@ -201,7 +201,8 @@ static bool fill(struct machine *m, uint64_t address, uc_mem_type type,
         return fetched;
     }
     if (!memory_has(&m->memory, ma, PAGE_BYTES)) {
-        m->refused = REFUSED_DEVICE; /* EIP and clock are not exact here */
+        if (!m->device_once)
+            m->refused = REFUSED_DEVICE; /* EIP and clock are not exact here */
         if (writable)
             result->perms |= UC_PROT_WRITE;
         return m->device_once;

@@ -151,7 +151,8 @@ static void capture(struct monitor *mon)
         return;
     bt->at_note = 0;
     locate(mon);
-    v->eflags = (v->eflags & ~EFL_IF) | bt_word(mon, BT_PAGE_FLAG, 0);
+    v->eflags =
+        (v->eflags & ~EFL_IF) | (bt_word(mon, BT_PAGE_FLAG, 0) & EFL_IF);
     v->cr2 = bt_word(mon, BT_PAGE_SCRATCH, SCRATCH_CR2);
     v->interrupt_shadow = v->eip == bt->shadow_eip &&
                           machine_now(mon->machine) == bt->shadow_clock;

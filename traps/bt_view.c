@@ -191,7 +191,7 @@ int bt_kind_of(struct monitor *mon, const struct insn *insn,
     e->eip = at;
     e->unit = bt->unit_count;
     e->cache = bt->used;
-    e->bytes = e->points = e->refs = 0;
+    e->bytes = e->points = e->refs = e->owns = 0;
     e->shadow = false;
     bt_emit_insn(e, insn, bytes, at);
     bt->site_count = sites;
