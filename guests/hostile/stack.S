@@ -15,6 +15,14 @@ PROGRAM stack_at_zero, 1, END_TRIPLE, PAGED
     movl $0, DIRECTORY + 4092
     UNDEFINED_WITH_STACK 0          /* pushes below 4 GiB */
 
+/* A monitor pushes selectors from its own data: not onto its own data. */
+PROGRAM stack_where_a_monitor_may_be, 3, END_TRIPLE, PAGED
+    movl 1f(, %ebx, 4), %esp
+    pushl %cs
+    pushl %ss
+    LEAVE
+1:  .long 0xBFC21008, 0xBFC21004, 0xBFC22100
+
 PROGRAM stack_read_only, 1, END_TRIPLE, PAGED
     andl $~2, TABLES + 4 * 0x810
     UNDEFINED_WITH_STACK 0x00810800
