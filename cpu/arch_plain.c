@@ -225,14 +225,18 @@ bool arch_deliver_plain(struct cpu_state *s, const struct mem_ops *mem,
 
 /* ---- IRET ---------------------------------------------------------------- */
 
-/* Would a return to this privilege take a data segment away? */
+/* Would a return to this privilege take a data segment away, or make 0 of a
+ * null selector? */
 static bool drops_segments(const struct cpu_state *s, unsigned cpl)
 {
     static const enum seg_reg data[] = {SEG_ES, SEG_FS, SEG_GS, SEG_DS};
 
-    for (unsigned i = 0; i < sizeof data / sizeof *data; i++)
-        if (s->seg[data[i]].attr && privilege(&s->seg[data[i]]) < cpl)
+    for (unsigned i = 0; i < sizeof data / sizeof *data; i++) {
+        const struct segment *seg = &s->seg[data[i]];
+
+        if (seg->attr ? privilege(seg) < cpl : seg->selector != 0)
             return true; /* conforming code, too: ask again */
+    }
     return false;
 }
 

@@ -148,7 +148,9 @@ void run_drop_inner_segments(struct arch_run *r)
         unsigned dpl = (seg->attr & SEG_DPL) >> SEG_DPL_SHIFT;
         bool conforming = (seg->attr & SEG_S) && (seg->attr & SEG_CODE) &&
                           (seg->attr & SEG_CONFORM);
-        if (seg->attr != 0 && !conforming && dpl < r->s.cpl)
+        if (seg->attr == 0)
+            seg->selector = 0; /* null already, whatever its RPL */
+        else if (!conforming && dpl < r->s.cpl)
             *seg = (struct segment){0};
     }
 }

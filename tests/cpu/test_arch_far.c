@@ -287,6 +287,15 @@ Test(arch_far, return_to_outer_level_nulls_inner_segments)
     cr_assert_eq(cpu.seg[SEG_DS].attr, 0);
 }
 
+Test(arch_far, return_to_outer_level_makes_0_of_null_selectors)
+{
+    enter_ring(3);
+    call(GATE32);
+    cpu.seg[SEG_FS] = (struct segment){.selector = 3};
+    ret(8);
+    cr_assert_eq(cpu.seg[SEG_FS].selector, 0);
+}
+
 Test(arch_far, return_to_inner_level_is_gp)
 {
     enter_ring(3);
