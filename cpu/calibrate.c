@@ -17,6 +17,7 @@ enum {
     PROBE_BYTES = 1 << 16,  /* memory of the calibration's small programs */
     SEARCH_BYTES = 1 << 18, /* how far behind a pointer the state may lie */
     STATE_BYTES = 5000,     /* at least this much of the state is there */
+    OBJECT_LEAST = 4096,    /* as much as that comes before the state */
     PROBE_LOAD = 0x9000,    /* a program that ends with an error */
     PROBE_INT3 = 0x9100,    /* where a refused access leads */
 };
@@ -73,7 +74,9 @@ static bool is_live(uc_engine *uc, const uint8_t *state, uint32_t ebx)
 }
 
 /* Find the live CPU state: the block of memory, reachable from the engine's
- * structure by one pointer, that holds eight known register values in a row. */
+ * structure by one pointer, that holds eight known register values in a row.
+ * *object: where the nearest of these pointers leads, which is the beginning of
+ * the engine's CPU (others are of what happens to lie before it). */
 static uint8_t *find_state(uc_engine *uc, uint8_t **object)
 {
     uint64_t magic[GPR_COUNT];
@@ -102,7 +105,9 @@ static uint8_t *find_state(uc_engine *uc, uint8_t **object)
                 return NULL;
             }
             found = here;
-            *object = (uint8_t *)words[i];
+            if (o >= OBJECT_LEAST &&
+                (!*object || *object < (uint8_t *)words[i]))
+                *object = (uint8_t *)words[i];
         }
     }
     free(buffer);
@@ -439,7 +444,7 @@ static bool probe_open(struct probe *p)
 
     p->state = find_state(p->engine->uc, &p->object);
     p->bytes = context > 64 ? (context - 24) & ~(size_t)7 : 0;
-    if (!p->state || p->bytes < STATE_BYTES)
+    if (!p->state || !p->object || p->bytes < STATE_BYTES)
         return false;
     before = (size_t)(p->state - p->object);
     p->calm = malloc(malloc_usable_size(p->engine->uc));

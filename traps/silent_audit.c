@@ -38,6 +38,19 @@ static bool dry_write(void *ctx, uint32_t linear, unsigned size, bool user,
     return true;
 }
 
+/* Marks on descriptors tell nothing. */
+static bool dry_descriptor(void *ctx, uint32_t linear, bool write,
+                           uint32_t *value, struct fault *f)
+{
+    const struct dry_memory *d = ctx;
+
+    if (write)
+        return true;
+    if (!d->below.descriptor)
+        return dry_read(ctx, linear, 4, false, value, f);
+    return d->below.descriptor(d->below.ctx, linear, false, value, f);
+}
+
 static void dry_switch(void *ctx, uint32_t cr3, const uint64_t *pdpte)
 {
     (void)ctx, (void)cr3, (void)pdpte;
@@ -96,6 +109,7 @@ static struct effect try(const struct insn *insn, struct cpu_state state,
     struct dry_memory dry = {.below = below};
     const struct mem_ops mem = {.read = dry_read,
                                 .write = dry_write,
+                                .descriptor = dry_descriptor,
                                 .switch_cr3 = dry_switch,
                                 .ctx = &dry};
     const struct emu_ops nothing = {0};
