@@ -167,19 +167,10 @@ static void dma_on_code(void *owner)
 Test(machine_clock, deadline_writes_the_code_that_runs)
 {
     for (unsigned plain = 0; plain < 2; plain++) {
-        struct machine_config config = {
-            .memory_bytes = MEMORY_BYTES,
-            .client = {.attend = dma_on_code, .acknowledge = on_acknowledge},
-            .trace = &machine_trace,
-            .plain_clock = plain != 0,
-        };
-        char *error;
-
         CODE_AT(CODE, 0x40, 0xEB, 0xFD); /* 1: inc %eax; jmp 1b */
-        machine = machine_create(&config, &error);
-        cr_assert_not_null(machine, "%s", error);
-        memcpy(machine_memory(machine)->host, memory, MEMORY_BYTES);
-        machine_set_state(machine, &cpu);
+        plain_clock = plain != 0;
+        machine_open_for((struct machine_client){
+            .attend = dma_on_code, .acknowledge = on_acknowledge});
         machine_set_deadline(machine, 100);
         cr_assert_eq(machine_run(machine), MACHINE_HALTED);
         cr_expect_eq(machine_reg(machine, GPR_EAX), 50, "%u",

@@ -23,21 +23,10 @@ static void sum_write(void *ctx, ma_t ma, unsigned size, uint32_t value)
 
 static void open_with_device(void)
 {
-    struct machine_config config = {
-        .memory_bytes = MEMORY_BYTES,
-        .client = {.attend = on_attend,
-                   .acknowledge = on_acknowledge,
-                   .mmio_read = counter_read,
-                   .mmio_write = sum_write},
-        .trace = &machine_trace,
-    };
-    char *error;
-
-    machine = machine_create(&config, &error);
-    cr_assert_not_null(machine, "%s", error);
-    trace_init(&machine_trace, machine_clock(machine));
-    memcpy(machine_memory(machine)->host, memory, MEMORY_BYTES);
-    machine_set_state(machine, &cpu);
+    machine_open_for((struct machine_client){.attend = on_attend,
+                                             .acknowledge = on_acknowledge,
+                                             .mmio_read = counter_read,
+                                             .mmio_write = sum_write});
     machine_set_deadline(machine, CYCLES_MOST);
     ran_late = false;
     written_sum = 0;

@@ -96,16 +96,12 @@ static inline void enable_paging(void)
     cpu.cr0 |= CR0_PG;
 }
 
-static inline void machine_open(void)
+/* A machine for that client, with the program and the state of the test. */
+static inline void machine_open_for(struct machine_client client)
 {
     struct machine_config config = {
         .memory_bytes = MEMORY_BYTES,
-        .client = {.attend = on_attend,
-                   .acknowledge = on_acknowledge,
-                   .port_read = on_port_read,
-                   .port_write = on_port_write,
-                   .mmio_read = on_mmio_read,
-                   .mmio_write = on_mmio_write},
+        .client = client,
         .trace = &machine_trace,
         .plain_clock = plain_clock,
     };
@@ -116,6 +112,16 @@ static inline void machine_open(void)
     trace_init(&machine_trace, machine_clock(machine));
     memcpy(machine_memory(machine)->host, memory, MEMORY_BYTES);
     machine_set_state(machine, &cpu);
+}
+
+static inline void machine_open(void)
+{
+    machine_open_for((struct machine_client){.attend = on_attend,
+                                             .acknowledge = on_acknowledge,
+                                             .port_read = on_port_read,
+                                             .port_write = on_port_write,
+                                             .mmio_read = on_mmio_read,
+                                             .mmio_write = on_mmio_write});
     machine_set_deadline(machine, CYCLES_MOST);
     ran_late = false;
 }

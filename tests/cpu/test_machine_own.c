@@ -40,23 +40,11 @@ static uint32_t weigh(void *owner, uint32_t linear)
 
 static void own_open(void)
 {
-    struct machine_config config = {
-        .memory_bytes = MEMORY_BYTES,
-        .client = {.exit = on_machine_exit,
-                   .attend = on_attend,
-                   .weight = weigh,
-                   .mmio_read = on_mmio_read,
-                   .mmio_write = on_mmio_write},
-        .trace = &machine_trace,
-        .plain_clock = plain_clock,
-    };
-    char *error;
-
-    machine = machine_create(&config, &error);
-    cr_assert_not_null(machine, "%s", error);
-    trace_init(&machine_trace, machine_clock(machine));
-    memcpy(machine_memory(machine)->host, memory, MEMORY_BYTES);
-    machine_set_state(machine, &cpu);
+    machine_open_for((struct machine_client){.exit = on_machine_exit,
+                                             .attend = on_attend,
+                                             .weight = weigh,
+                                             .mmio_read = on_mmio_read,
+                                             .mmio_write = on_mmio_write});
     machine_set_weighed(machine, OWN, OWN_END);
     exits = 0;
     at_exit = stop_there;

@@ -57,23 +57,12 @@ static void place(uint32_t linear)
 
 static void space_open(void)
 {
-    struct machine_config config = {
-        .memory_bytes = MEMORY_BYTES,
-        .client = {.exit = on_machine_exit,
-                   .attend = on_attend,
-                   .owns = on_owns,
-                   .weight = on_weight,
-                   .mmio_read = on_mmio_read,
-                   .mmio_write = on_mmio_write},
-        .trace = &machine_trace,
-        .plain_clock = plain_clock,
-    };
-    char *error;
-
-    machine = machine_create(&config, &error);
-    cr_assert_not_null(machine, "%s", error);
-    trace_init(&machine_trace, machine_clock(machine));
-    memcpy(machine_memory(machine)->host, memory, MEMORY_BYTES);
+    machine_open_for((struct machine_client){.exit = on_machine_exit,
+                                             .attend = on_attend,
+                                             .owns = on_owns,
+                                             .weight = on_weight,
+                                             .mmio_read = on_mmio_read,
+                                             .mmio_write = on_mmio_write});
     for (unsigned i = DATA_PAGE; i <= TABLE_PAGE + 1; i++)
         machine_own_page(machine, i, MA(frame_of(i)), i == DATA_PAGE);
     place(SPACE);
