@@ -321,7 +321,7 @@ static void patch_own(struct machine *m, uint64_t linear, uint8_t *from,
         m->own.open = true;
 }
 
-static const uint8_t **seen_slot(struct own *own, const uint8_t *back)
+static struct own_seen *seen_slot(struct own *own, const uint8_t *back)
 {
     uint32_t place = (uint32_t)(uintptr_t)back * 0x9E3779B1u;
 
@@ -331,15 +331,15 @@ static const uint8_t **seen_slot(struct own *own, const uint8_t *back)
 void own_block(struct machine *m, uint64_t address, uint32_t bytes,
                uint8_t *back)
 {
-    const uint8_t **seen = seen_slot(&m->own, back);
+    struct own_seen *seen = seen_slot(&m->own, back);
     const struct engine_block *b;
     uint64_t linear = address;
     uint8_t *from, *end;
     const uint8_t *at;
 
-    if (*seen == back || m->own.open)
+    if ((seen->back == back && seen->address == address) || m->own.open)
         return;
-    *seen = back;
+    *seen = (struct own_seen){back, address};
     b = block_of(&m->own, address, bytes, back);
     if (!b)
         return;

@@ -68,7 +68,10 @@ struct own {
     unsigned patched, failed;
     uintptr_t code, code_end; /* the engine's code, if it can be written */
     /* Blocks that were looked at, by where they call the block hook. */
-    const uint8_t *seen[OWN_SEEN];
+    struct own_seen {
+        const uint8_t *back;
+        uint64_t address; /* another block may come to lie there */
+    } seen[OWN_SEEN];
     struct own_entry entry[OWN_PAGES];
 };
 
