@@ -4,12 +4,13 @@
  * Ring 3 and virtual-8086 code (real mode runs as such) executes directly.
  * Ring 0 with flat 32-bit segments executes translated. The rest (16-bit
  * protected mode, segments with a base, single-stepping, rings 1 and 2, ring 3
- * with an IOPL) is rare: it executes where it lies, at its real ring, one
- * instruction at a time, sensitive ones done by the monitor.
+ * with an IOPL or without IF) is rare: it executes where it lies, at its real
+ * ring, one instruction at a time, sensitive ones done by the monitor.
  *
  * Ring 3 with an IOPL is among them because the real IOPL is 0: PUSHF would
  * show that, and POPF and IRET lose the interrupt flag, which IOPL 3 gives to
- * programs. A real IOPL of 3 would give them the machine's.
+ * programs. A real IOPL of 3 would give them the machine's. So is ring 3
+ * without IF, because the real flag is set.
  *
  * Reference: Bugnion et al., TOCS 2012, the choice between direct execution
  * and translation.
@@ -62,7 +63,8 @@ static int engine_for(const struct monitor *mon)
 {
     const struct cpu_state *v = &mon->v;
 
-    if (vcpu_runs_vm86(v) || (v->cpl == 3 && state_iopl(v) == 0))
+    if (vcpu_runs_vm86(v) ||
+        (v->cpl == 3 && state_iopl(v) == 0 && (v->eflags & EFL_IF)))
         return ENGINE_DIRECT;
     if (v->cpl == 0 && flat(&v->seg[SEG_CS]) && flat(&v->seg[SEG_SS]) &&
         !(v->eflags & EFL_TF))

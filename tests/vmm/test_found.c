@@ -20,7 +20,8 @@ struct found {
     const char *name;
     uint8_t vector;
     uint16_t error;
-    uint32_t ebx, flags; /* EBX; EFLAGS to start with; */
+    uint32_t ebx, flags; /* EBX; EFLAGS to start with, but for IF, which is
+                          * set unless it is among them; */
     uint32_t set, clear; /* EFLAGS in the end */
     bool user;
     unsigned about;    /* holes, as of a sequence; CHANGES */
@@ -32,6 +33,8 @@ static const struct found found[] = {
     {"LOCK MOV DR5 enables no breakpoint, it is undefined", .vector = VEC_UD,
      .bytes = {0xB8, 0xFF, 0x07, 0, 0, 0xF0, 0x0F, 0x23, 0xE8}, .length = 9},
     {"LOCK MOV", .vector = VEC_UD, .bytes = {0xF0, 0x89, 0x06}, .length = 3},
+    {"PUSHF of a program without IF", .vector = PROBE_DONE, .flags = EFL_IF,
+     .user = true, .bytes = {0x9C, 0x58}, .length = 2},
     {"POP by 8F /1", .vector = VEC_UD, .bytes = {0x8F, 0xC8}, .length = 2},
     {"VZEROUPPER", .vector = VEC_UD, .bytes = {0xC5, 0xF8, 0x77}, .length = 3},
     {"XBEGIN", .vector = VEC_UD, .bytes = {0xC7, 0xF8, 0, 0, 0, 0},
@@ -127,7 +130,7 @@ static void make(void)
                      (f->about & CHANGES ? CASE_RESTORE : 0u),
             .cr0 = PROBE_CR0,
             .eip = probe_entry(i),
-            .eflags = EFL_FIXED | EFL_IF | f->flags,
+            .eflags = EFL_FIXED | (EFL_IF ^ f->flags),
             .gpr = {AT, AT, AT, STACK, f->ebx, 0, 0, 0},
         };
     }
@@ -148,7 +151,8 @@ static void run_one(const struct way *way, unsigned i, struct outcome *o)
 
 static bool excused(const struct found *f, enum cpu_technique cpu)
 {
-    bool hole = (f->about & IN_HOLE_0) || (f->user && (f->flags & EFL_IOPL));
+    bool hole =
+        (f->about & IN_HOLE_0) || (f->user && (f->flags & (EFL_IOPL | EFL_IF)));
 
     return (cpu == CPU_TRAP && hole) ||
            (cpu == CPU_BT_STATIC && (f->about & COMPUTED));
